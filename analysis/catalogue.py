@@ -1,0 +1,377 @@
+"""From a product's name to a checked, stamped dataset; the verbs of all three fields end here.
+
+A product is declared in ``analysis/<field>/products.toml``; who made its files is in the sample registry.
+"""
+
+from __future__ import annotations
+
+import difflib
+import tomllib
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cache
+from importlib.resources import files
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+
+from analysis import sample
+from analysis.errors import (
+    AnalysisError,
+    BadOption,
+    OutsideCoverage,
+    UnknownProduct,
+    UnknownVariable,
+)
+from analysis.model import check, provenance_of, span, stamp
+
+if TYPE_CHECKING:
+    from analysis.model.clocks import Instant
+
+FIELDS = ("plasma", "xray", "cmb")
+COLUMNS = ("product", "title", "mission", "instrument", "start", "stop", "kind", "where")
+
+Chunks = int | Literal["auto"] | Mapping[str, int]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Product:
+    """One product as its TOML declares it; the field names are the TOML's keys."""
+
+    name: str
+    title: str
+    mission: str
+    instrument: str
+    kind: Literal["dataset", "tree"]
+    file: str = ""
+    files: Mapping[str, str] = field(default_factory=dict)
+    variables: Mapping[str, str] = field(default_factory=dict)
+    nodes: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    assume: Mapping[str, str] = field(default_factory=dict)
+    attrs: Mapping[str, Mapping[str, object]] = field(default_factory=dict)
+    start: str | None = None
+    stop: str | None = None
+    keywords: Sequence[str] = ()
+    caveats: Sequence[str] = ()
+
+    @property
+    def sample_files(self) -> tuple[str, ...]:
+        """Names of its files in the sample registry."""
+        return tuple(self.files.values()) if self.files else (self.file,)
+
+    @property
+    def words(self) -> str:
+        """What a search looks through, in lower case."""
+        ours = [*self.variables, *(v for node in self.nodes.values() for v in node)]
+        parts = (self.name, self.title, self.mission, self.instrument, *self.keywords, *ours)
+        return " ".join((*parts, self.name.replace("_", " "))).lower()
+
+
+@cache
+def products(domain: str) -> dict[str, Product]:
+    """Return the products that a field declares, by name.
+
+    Raises
+    ------
+    AnalysisError
+        If the declaration has a key that is not known or lacks one that is needed.
+    """
+    table = tomllib.loads((files("analysis") / domain / "products.toml").read_text("utf-8"))
+    found = {}
+    for name, keys in table.items():
+        try:
+            found[name] = Product(name=name, **keys)
+        except TypeError as error:
+            raise AnalysisError(f"the declaration of {domain} product {name!r} is wrong: {error}") from error
+    return found
+
+
+def product(domain: str, name: str) -> Product:
+    """Return one declared product.
+
+    Raises
+    ------
+    UnknownProduct
+        Naming the near matches, or the field that has a product of this name.
+    """
+    known = products(domain)
+    if isinstance(name, str) and name in known:
+        return known[name]
+    for other in FIELDS:
+        if other != domain and name in products(other):
+            raise UnknownProduct(f"{name!r} is a product of {other}: {other}.fetch({name!r})")
+    near = _near(str(name), known) or [row.name for row in _matches(known, str(name).replace("_", " "))]
+    hint = f"; near matches: {', '.join(near)}" if near else f"; {domain}.search() lists all {len(known)}"
+    raise UnknownProduct(f"{domain} has no product {name!r}{hint}")
+
+
+def field_of(name: str) -> str:
+    """Return the field that declares a product: plasma, xray or cmb.
+
+    Raises
+    ------
+    UnknownProduct
+        Naming the near matches in all fields.
+    """
+    known = {product: domain for domain in FIELDS for product in products(domain)}
+    if name not in known:
+        near = _near(name, known)
+        hint = f"near matches: {', '.join(near)}" if near else f"there are {len(known)}, see search()"
+        raise UnknownProduct(f"no field has a product {name!r}; {hint}")
+    return known[name]
+
+
+def search(domain: str, text: str = "") -> pd.DataFrame:
+    """Return the products in which every word of ``text`` occurs, all of them for an empty text.
+
+    Words are looked for in names, titles, missions, instruments, variables and keywords; if nothing has them all,
+    the products with similar words are given.
+
+    Returns
+    -------
+    pandas.DataFrame
+        One row a product: name, title, mission, instrument, first and last time (UTC, NaT where there is
+        no time axis), whether ``fetch`` gives a dataset or a tree, and where it is (``bundled``).
+    """
+    if not isinstance(text, str):
+        raise BadOption(f"search takes words, for example {domain}.search('magnetic field'), not {text!r}")
+    rows = [
+        (p.name, p.title, p.mission, p.instrument, pd.Timestamp(p.start), pd.Timestamp(p.stop), p.kind, "bundled")
+        for p in _matches(products(domain), text)
+    ]
+    frame = pd.DataFrame(rows, columns=list(COLUMNS))
+    return frame.astype({"start": "datetime64[ns]", "stop": "datetime64[ns]"})
+
+
+def _matches(known: Mapping[str, Product], text: str) -> list[Product]:
+    words = text.lower().split()
+    exact = [p for p in known.values() if all(word in p.words for word in words)]
+    if exact or not words:
+        return exact
+    return [
+        p for p in known.values() if all(difflib.get_close_matches(w, p.words.split(), n=1, cutoff=0.75) for w in words)
+    ]
+
+
+def fetch(
+    domain: str,
+    name: str,
+    *,
+    start: Instant | None = None,
+    stop: Instant | None = None,
+    variables: Iterable[str] | None = None,
+    chunks: Chunks | None = None,
+) -> xr.Dataset | xr.DataTree:
+    """Return a product as a checked and stamped Dataset, or DataTree where its declaration says so.
+
+    Parameters
+    ----------
+    domain, name : str
+        Field and product.
+    start, stop : time, optional
+        Half-open interval in UTC; what :func:`analysis.model.utc` reads.
+    variables : iterable of str, optional
+        Keep these; the quality flags beside them are kept too.
+    chunks : int, "auto" or mapping, optional
+        Give a Dask-backed result; ``{}`` makes one chunk a file.
+
+    Raises
+    ------
+    UnknownProduct, UnknownVariable, BadTime, OutsideCoverage, BadOption
+        For a name, variable or time range that the product does not have.
+    CorruptFile
+        If a file that ships is not what its checksum says.
+    """
+    wanted = product(domain, name)
+    first, last = span(start, stop)
+    _refuse_outside(wanted, first, last)
+    names = _as_names(variables)
+    read = {node: _node_of(data) for node, data in _read(wanted).items()}
+    if names is not None:
+        read = _with_variables(wanted, read, names)
+    if first is not None or last is not None:
+        read = _within(wanted, read, first, last)
+    query = {"domain": domain, "product": name, "start": first, "stop": last, "variables": names}
+    stamped = {node: _stamped(wanted, data, query) for node, data in read.items()}
+    if chunks is not None:
+        stamped = {node: _chunked(data, chunks) for node, data in stamped.items()}
+    result = stamped["/"] if wanted.kind == "dataset" else xr.DataTree.from_dict(stamped, name=name)
+    return check(result)
+
+
+def collect(
+    domain: str,
+    names: Sequence[str],
+    *,
+    start: Instant | None = None,
+    stop: Instant | None = None,
+    variables: Iterable[str] | None = None,
+) -> xr.DataTree:
+    """Return several products as one DataTree, a node each, each with its own provenance.
+
+    Raises
+    ------
+    BadOption
+        If no product is named.
+    """
+    if not names:
+        raise BadOption(f"collect needs at least one product: {domain}.collect('name', …); see {domain}.search()")
+    kept = _as_names(variables)
+    nodes = {name: fetch(domain, name, start=start, stop=stop, variables=kept) for name in dict.fromkeys(names)}
+    return xr.DataTree(
+        children={name: node if isinstance(node, xr.DataTree) else xr.DataTree(node) for name, node in nodes.items()}
+    )
+
+
+def _near(name: str, known: Iterable[str]) -> list[str]:
+    return difflib.get_close_matches(name, list(known), n=5, cutoff=0.5)
+
+
+def _as_names(variables: Iterable[str] | None) -> list[str] | None:
+    if variables is None:
+        return None
+    names = [variables] if isinstance(variables, str) else list(variables)
+    if not names or not all(isinstance(v, str) for v in names):
+        raise BadOption(f"variables={variables!r} is not a list of names, for example variables=['dst', 'bz']")
+    return names
+
+
+def _refuse_outside(wanted: Product, first: np.datetime64 | None, last: np.datetime64 | None) -> None:
+    if first is None and last is None:
+        return
+    if wanted.start is None or wanted.stop is None:
+        raise BadOption(f"{wanted.name} has no time axis in UTC to cut; leave start and stop out")
+    begin, end = np.datetime64(wanted.start, "ns"), np.datetime64(wanted.stop, "ns")
+    if (first is not None and first > end) or (last is not None and last <= begin):
+        raise OutsideCoverage(
+            f"{wanted.name} covers {wanted.start} to {wanted.stop} (UTC); "
+            f"nothing of it lies in [{first or '…'}, {last or '…'})"
+        )
+
+
+def _node_of(data: xr.Dataset | xr.DataTree) -> xr.Dataset:
+    return data.to_dataset(inherit=False) if isinstance(data, xr.DataTree) else data
+
+
+def _read(wanted: Product) -> dict[str, xr.Dataset]:
+    """Return the product's datasets by node path ("/" for a product that is one dataset)."""
+    if wanted.files:
+        found: dict[str, xr.Dataset] = {}
+        for child, filename in wanted.files.items():
+            inside = _read_file(wanted, filename)
+            found |= {child if path == "/" else f"{child}{path}": data for path, data in inside.items()}
+        return {path: _with_attrs(wanted, data) for path, data in found.items()}
+    held = _read_file(wanted, wanted.file)
+    if wanted.variables:
+        held = {"/": _chosen(wanted, held, wanted.variables)}
+    elif wanted.nodes:
+        held = {node: _chosen(wanted, held, chosen) for node, chosen in wanted.nodes.items()}
+    return {path: _with_attrs(wanted, data) for path, data in held.items()}
+
+
+def _read_file(wanted: Product, filename: str) -> dict[str, xr.Dataset]:
+    from analysis import formats
+
+    data = formats.read(sample.path(filename), assume=wanted.assume)
+    held = {"/": data} if isinstance(data, xr.Dataset) else {n.path: n for n in data.subtree if n.has_data}
+    return {path: _from_registry(_node_of(dataset), filename) for path, dataset in held.items()}
+
+
+def _chosen(wanted: Product, held: Mapping[str, xr.Dataset], chosen: Mapping[str, str]) -> xr.Dataset:
+    """Return our variables, renamed from the file's, which must share one set of axes."""
+    for data in held.values():
+        if all(theirs in data.variables for theirs in chosen.values()):
+            kept = data[[theirs for theirs in chosen.values() if theirs in data.data_vars]]
+            return kept.rename({theirs: ours for ours, theirs in chosen.items() if theirs != ours})
+    has = sorted({str(v) for data in held.values() for v in data.variables})
+    raise UnknownVariable(
+        f"the declaration of {wanted.name} asks for {list(chosen.values())} on one set of axes; {wanted.file} has {has}"
+    )
+
+
+def _with_attrs(wanted: Product, data: xr.Dataset) -> xr.Dataset:
+    given = {name: attrs for name, attrs in wanted.attrs.items() if name in data.variables}
+    return data.assign({name: data[name].assign_attrs(attrs) for name, attrs in given.items()}) if given else data
+
+
+def _with_variables(wanted: Product, read: Mapping[str, xr.Dataset], names: list[str]) -> dict[str, xr.Dataset]:
+    """Keep the variables asked for, their quality flags, and only nodes that hold any of them."""
+    has = sorted({str(v) for data in read.values() for v in data.data_vars})
+    if unknown := [name for name in names if name not in has]:
+        near = sorted({match for name in unknown for match in _near(name, has)})
+        hint = f" (near: {', '.join(near)})" if near else ""
+        raise UnknownVariable(f"{wanted.name} has no {', '.join(map(repr, unknown))}{hint}; it has {', '.join(has)}")
+    kept = {*names, *(f"{name}_quality" for name in names)}
+    cut = {path: data[[v for v in data.data_vars if v in kept]] for path, data in read.items()}
+    return {path: data for path, data in cut.items() if data.data_vars}
+
+
+def _within(
+    wanted: Product, read: Mapping[str, xr.Dataset], first: np.datetime64 | None, last: np.datetime64 | None
+) -> dict[str, xr.Dataset]:
+    cut, nearest = {}, []
+    for path, data in read.items():
+        if "time" not in data.indexes:
+            cut[path] = data
+            continue
+        times = data["time"].values
+        low = 0 if first is None else int(np.searchsorted(times, first, "left"))
+        high = times.size if last is None else int(np.searchsorted(times, last, "left"))
+        if high > low:
+            cut[path] = data.isel(time=slice(low, high))
+        nearest += [str(t)[:19] for t in times[max(low - 1, 0) : low + 1]]
+    if not any("time" in data.indexes for data in cut.values()):
+        raise OutsideCoverage(
+            f"{wanted.name} has no sample in [{first or '…'}, {last or '…'}); "
+            f"it has samples at {', '.join(sorted(set(nearest)))} (UTC)"
+        )
+    return cut
+
+
+def _from_registry(data: xr.Dataset, filename: str) -> xr.Dataset:
+    """Stamp what the registry knows of a file: who made it, terms, and how it came here."""
+    entry = sample.entry(filename)
+    found = {"name": filename, "sha256": entry.sha256, "size": entry.size, "obtained_from": entry.obtained_from}
+    done = "" if entry.changes in data.attrs.get("history", "") else f"; changes: {entry.changes}"
+    return stamp(
+        data,
+        title=data.attrs.get("title") or filename,
+        institution=entry.institution,
+        source=f"{entry.mission} / {entry.instrument}",
+        references=entry.references,
+        license=f"{entry.license}. {entry.terms}",
+        history=[f"shipped as {filename}, copied {entry.copied}{done}"],
+        provenance={"files": [found], "archive": entry.archive, "retrieved": str(entry.copied)},
+    )
+
+
+def _stamped(wanted: Product, data: xr.Dataset, query: Mapping[str, object]) -> xr.Dataset:
+    """Put the query, the product's title and its caveats on a dataset that _from_registry has stamped."""
+    asked = {key: str(value) if isinstance(value, np.datetime64) else value for key, value in query.items() if value}
+    earlier = data.attrs
+    result = stamp(
+        data.assign_attrs(history=""),
+        title=wanted.title,
+        institution=earlier["institution"],
+        source=earlier["source"],
+        references=earlier["references"].splitlines(),
+        license=earlier["license"],
+        history=[*earlier["history"].splitlines(), f"{query['domain']}.fetch({asked})"],
+        provenance={"query": asked, **provenance_of(data)},
+    )
+    caveats = dict.fromkeys([*wanted.caveats, *_file_caveats(data)])
+    return result.assign_attrs(caveats="\n".join(caveats)) if caveats else result
+
+
+def _file_caveats(data: xr.Dataset) -> list[str]:
+    return [caveat for held in provenance_of(data)["files"] for caveat in sample.entry(held["name"]).caveats]
+
+
+def _chunked(data: xr.Dataset, chunks: Chunks) -> xr.Dataset:
+    sizes = list(chunks.values()) if isinstance(chunks, Mapping) else [chunks]
+    if not all(size == "auto" or (isinstance(size, int) and (size > 0 or size == -1)) for size in sizes):
+        raise BadOption(f"chunks={chunks!r} cannot be used; give {{'time': 10_000}}, 'auto' or {{}}")
+    wanted = {dim: size for dim, size in chunks.items() if dim in data.dims} if isinstance(chunks, Mapping) else chunks
+    return data.chunk(wanted)

@@ -1,0 +1,177 @@
+"""The cosmic microwave background: maps of its polarization, their spectra, and instruments to come.
+
+>>> from analysis import cmb
+>>> sky = cmb.fetch("wmap7_w_iqu")
+>>> cl = cmb.power_spectra(sky, mask=cmb.galactic_mask(32, latitude=15), lmax=64)
+>>> cl.spectrum.values.tolist(), cl.cl.units
+(['TT', 'EE', 'BB', 'TE', 'EB', 'TB'], 'mK2')
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+from analysis.cmb.channels import combined_sensitivity
+from analysis.cmb.estimators import binned, d_ell, power_spectra
+from analysis.cmb.filtering import eb_maps, smoothed
+from analysis.cmb.maps import degraded
+from analysis.cmb.masks import combined_mask, degraded_mask, galactic_mask, observed_mask, sky_fraction
+from analysis.cmb.stokes import polarization_angle, polarized_intensity, standard_deviation, to_polconv
+from analysis.cmb.views import explore, view
+
+if TYPE_CHECKING:
+    import pandas as pd
+    import xarray as xr
+    from astropy.units import Quantity
+
+    from analysis.catalogue import Chunks
+
+__all__ = [
+    "binned",
+    "collect",
+    "combined_mask",
+    "combined_sensitivity",
+    "d_ell",
+    "degraded",
+    "degraded_mask",
+    "eb_maps",
+    "explore",
+    "fetch",
+    "galactic_mask",
+    "observed_mask",
+    "polarization_angle",
+    "polarized_intensity",
+    "power_spectra",
+    "search",
+    "sky_fraction",
+    "smoothed",
+    "standard_deviation",
+    "to_polconv",
+    "view",
+]
+
+
+def search(text: str = "") -> pd.DataFrame:
+    """Return the CMB products in which every word of ``text`` occurs, all of them for an empty text.
+
+    Parameters
+    ----------
+    text : str, optional
+        Words of a name, title, mission, instrument, variable or keyword, in any letter case.
+
+    Returns
+    -------
+    pandas.DataFrame
+        One row a product: name, title, mission, instrument, first and last time (NaT where there is no time
+        axis), whether ``fetch`` gives a dataset or a tree, and where it is.
+
+    Raises
+    ------
+    BadOption
+        If ``text`` is no text.
+
+    Examples
+    --------
+    >>> "litebird_channels" in list(search("litebird")["product"])
+    True
+    """
+    from analysis import catalogue
+
+    return catalogue.search("cmb", text)
+
+
+def fetch(
+    product: str,
+    *,
+    nside: int | None = None,
+    frequency: float | str | Quantity | None = None,
+    variables: Iterable[str] | None = None,
+    chunks: Chunks | None = None,
+) -> xr.Dataset | xr.DataTree:
+    """Return a CMB product: a map, a mask, theoretical spectra or the channels of an instrument.
+
+    Parameters
+    ----------
+    product : str
+        As :func:`search` lists it.
+    nside : int, optional
+        For a map or a mask: a power of two, not above its own; see :func:`degraded`, :func:`degraded_mask`.
+    frequency : float, str or astropy.units.Quantity, optional
+        Band centre, a number is GHz: chooses channels of an instrument; a map must be of that band.
+    variables : iterable of str, optional
+        Keep these.
+    chunks : int, "auto" or mapping, optional
+        Give a Dask-backed result.
+
+    Returns
+    -------
+    xarray.Dataset or xarray.DataTree
+
+    Raises
+    ------
+    UnknownProduct, UnknownVariable
+        For a name or variable that there is not.
+    BadOption
+        If ``nside`` is finer than the map or no power of two, or ``nside`` or ``frequency`` does not apply.
+    OutsideCoverage
+        If the product has nothing at that frequency.
+    CorruptFile
+        If a file that ships is not what its checksum says.
+
+    Examples
+    --------
+    >>> fetch("litebird_channels", frequency=140).sizes["channel_name"]
+    2
+    """
+    import xarray as xr
+
+    from analysis import catalogue
+    from analysis.cmb.channels import at_frequency
+    from analysis.cmb.maps import checked_nside
+    from analysis.cmb.masks import regridded
+    from analysis.errors import BadOption
+    from analysis.model import check
+
+    if nside is not None:
+        checked_nside(nside)
+    data = catalogue.fetch("cmb", product, variables=variables, chunks=chunks)
+    if nside is None and frequency is None:
+        return data
+    if not isinstance(data, xr.Dataset):
+        raise BadOption(f"{product} is a tree; nside and frequency apply to its nodes: leave them out")
+    if frequency is not None:
+        data = at_frequency(data, frequency, product)
+    if nside is not None:
+        data = regridded(data, nside, product)
+        data = data if chunks is None else data.chunk(chunks if isinstance(chunks, int | str) else {})
+    return check(data)
+
+
+def collect(*products: str) -> xr.DataTree:
+    """Return several CMB products as one tree, a node each, each with its own provenance.
+
+    Parameters
+    ----------
+    *products : str
+        As :func:`search` lists them.
+
+    Returns
+    -------
+    xarray.DataTree
+
+    Raises
+    ------
+    BadOption
+        If no product is named.
+    UnknownProduct
+        For a name that there is not.
+
+    Examples
+    --------
+    >>> sorted(collect("wmap7_v_iqu", "wmap7_w_iqu").children)
+    ['wmap7_v_iqu', 'wmap7_w_iqu']
+    """
+    from analysis import catalogue
+
+    return catalogue.collect("cmb", products)

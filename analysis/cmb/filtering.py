@@ -1,0 +1,181 @@
+"""Maps made through harmonic space: smoothing by a beam, and E and B modes."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import xarray as xr
+
+from analysis.cmb.estimators import field_alms
+from analysis.cmb.harmonics import alm_from_map, checked_iterations, checked_lmax, map_from_alm, multipoles
+from analysis.cmb.maps import FACTS, labelled_map, map_dataset, nside_of, ring_order, sky_array, u_sign
+from analysis.cmb.masks import Mask, degrees, weights_for
+from analysis.cmb.stokes import units_of
+from analysis.errors import BadOption, WrongData
+from analysis.model import derived
+
+if TYPE_CHECKING:
+    from astropy.units import Quantity
+    from numpy.typing import NDArray
+
+
+def eb_maps(
+    sky: xr.Dataset | xr.DataArray, *, mask: Mask | None = None, lmax: int | None = None, iterations: int = 3
+) -> xr.Dataset:
+    r"""Return the scalar maps of E and B modes, :math:`E = \sum a^E_{\ell m} Y_{\ell m}` and B likewise.
+
+    A mask mixes E into B near its edges; nothing is purified here. In the IAU convention B has the other
+    sign.
+
+    Parameters
+    ----------
+    sky : xarray.Dataset or xarray.DataArray
+        A map with Q and U, dims ``stokes, cells``, any unit.
+    mask : xarray.DataArray or xarray.Dataset, optional
+        Weights from 0 to 1; without it every cell must have been observed.
+    lmax : int, optional
+        Largest multipole, from 2 to ``3 nside - 1``; ``2 nside`` if left out.
+    iterations : int, optional
+        Jacobi iterations of the harmonic analysis.
+
+    Returns
+    -------
+    xarray.Dataset
+        ``e_modes`` and ``b_modes``, dim ``cells``, in the units of the map; NaN where the mask is 0.
+
+    Raises
+    ------
+    BadOption
+        If ``lmax`` or ``iterations`` is out of range.
+    WrongData, WrongFrame
+        If Q, U or ``polconv`` is missing, a kept cell was not observed, or the mask does not fit.
+
+    References
+    ----------
+    Zaldarriaga & Seljak 1997, PRD 55, 1830, doi:10.1103/PhysRevD.55.1830; signs as in HEALPix.
+
+    Examples
+    --------
+    >>> from analysis.cmb.maps import cell_ids
+    >>> sky = xr.DataArray(np.zeros((2, 48)), dims=("stokes", "cells"),
+    ...                    coords={"stokes": ["Q", "U"], "cell_ids": cell_ids(2)},
+    ...                    attrs={"units": "uK", "polconv": "COSMO"})
+    >>> float(abs(eb_maps(sky).b_modes).max())
+    0.0
+    """
+    array = sky_array(sky, needs="QU")
+    nside = nside_of(array)
+    lmax, iterations = checked_lmax(lmax, nside), checked_iterations(iterations)
+    array = array.sel(stokes=["Q", "U"])
+    weights = weights_for(array, mask)
+    alms = field_alms(array, weights, lmax=lmax, iterations=iterations)
+    maps = {}
+    for name in ("E", "B"):
+        values = _nested(map_from_alm(alms[name][None], nside=nside, lmax=lmax))[0]
+        values[weights == 0] = np.nan
+        maps[f"{name.lower()}_modes"] = labelled_map(
+            values, array, f"{name.lower()}_modes", units=units_of(array), long_name=f"{name} modes"
+        )
+    step = f"cmb.eb_maps(lmax={lmax}, iterations={iterations}): {_masked(weights)}"
+    facts = {k: array.attrs[k] for k in FACTS if k in array.attrs}
+    return derived(xr.Dataset(maps, attrs=facts), sky, title=f"E and B modes of {_title(sky)}", step=step)
+
+
+def smoothed(
+    sky: xr.Dataset | xr.DataArray,
+    *,
+    fwhm: float | Quantity,
+    mask: Mask | None = None,
+    lmax: int | None = None,
+    iterations: int = 3,
+) -> xr.Dataset:
+    r"""Return a map smoothed by a Gaussian beam.
+
+    I by :math:`b_\ell = e^{-\ell(\ell+1)\sigma^2/2}`, Q and U by the beam of spin 2,
+    :math:`e^{-(\ell(\ell+1)-4)\sigma^2/2}`, with :math:`\sigma = \mathrm{FWHM}/\sqrt{8\ln 2}`. Cells that a
+    mask leaves out count as zero, so values near its edge are pulled towards zero. Multipoles above ``lmax``
+    are cut off.
+
+    Parameters
+    ----------
+    sky : xarray.Dataset or xarray.DataArray
+        A map, dims ``stokes, cells``, any unit.
+    fwhm : float or astropy.units.Quantity
+        Full width at half maximum of the beam; a number is degrees.
+    mask : xarray.DataArray or xarray.Dataset, optional
+        Weights from 0 to 1; without it every cell must have been observed.
+    lmax : int, optional
+        Largest multipole, from 2 to ``3 nside - 1``; ``2 nside`` if left out.
+    iterations : int, optional
+        Jacobi iterations of the harmonic analysis.
+
+    Returns
+    -------
+    xarray.Dataset
+        ``sky``, dims ``stokes, cells``, in the units of the map; NaN where the mask is 0.
+
+    Raises
+    ------
+    BadOption
+        If ``fwhm`` is negative or no angle, or ``lmax`` or ``iterations`` is out of range.
+    WrongData, WrongFrame
+        If the map has only one of Q and U, a kept cell was not observed, or the mask does not fit.
+
+    References
+    ----------
+    Challinor et al. 2000, PRD 62, 123002, doi:10.1103/PhysRevD.62.123002 (beams of polarization).
+
+    Examples
+    --------
+    >>> from analysis.cmb.maps import cell_ids
+    >>> sky = xr.DataArray(np.ones((1, 192)), dims=("stokes", "cells"), attrs={"units": "uK"},
+    ...                    coords={"stokes": ["I"], "cell_ids": cell_ids(4)})
+    >>> round(float(smoothed(sky, fwhm=10).sky[0, 0]), 4)
+    1.0
+    """
+    array = sky_array(sky)
+    nside = nside_of(array)
+    lmax, iterations = checked_lmax(lmax, nside), checked_iterations(iterations)
+    width = degrees(fwhm, "fwhm")
+    if width < 0:
+        raise BadOption(f"fwhm={fwhm!r} is negative; give the beam's full width at half maximum in degrees")
+    held = [str(label) for label in array["stokes"].values]
+    if len({"Q", "U"} & set(held)) == 1:
+        raise WrongData(f"the map has Stokes {', '.join(held)}; Q and U can be smoothed only together")
+    weights = weights_for(array, mask)
+    values = np.where(weights > 0, np.asarray(array.values, dtype=float) * weights, 0)
+    if "U" in held:
+        values[held.index("U")] *= u_sign(array)
+    for spin, labels in ((0, ["I"]), (0, ["V"]), (2, ["Q", "U"])):
+        if labels[0] in held:
+            rows = [held.index(label) for label in labels]
+            values[rows] = _through_beam(values[rows], nside, spin, width, lmax, iterations)
+    if "U" in held:
+        values[held.index("U")] *= u_sign(array)
+    values[:, weights == 0] = np.nan
+    new = xr.DataArray(values, dims=("stokes", "cells"), coords=array.coords, attrs=array.attrs, name="sky")
+    step = f"cmb.smoothed(fwhm={width:g} deg, lmax={lmax}, iterations={iterations}): {_masked(weights)}"
+    return derived(map_dataset(new), sky, title=f"{_title(sky)}, smoothed to {width:g}°", step=step)
+
+
+def _through_beam(values: NDArray, nside: int, spin: int, width: float, lmax: int, iterations: int) -> NDArray:
+    sigma = np.radians(width) / np.sqrt(8 * np.log(2))
+    ell = multipoles(lmax)[0]
+    beam = np.exp(-(ell * (ell + 1) - spin**2) * sigma**2 / 2)
+    alm = alm_from_map(values[:, ring_order(nside)], nside=nside, lmax=lmax, iterations=iterations)
+    return _nested(map_from_alm(alm * beam, nside=nside, lmax=lmax))
+
+
+def _nested(ring: NDArray) -> NDArray:
+    values = np.empty_like(ring)
+    values[:, ring_order(int(np.sqrt(ring.shape[1] // 12)))] = ring
+    return values
+
+
+def _masked(weights: NDArray) -> str:
+    return "no mask" if weights.all() else f"cells left out count as zero, f_sky {weights.mean():.4f}"
+
+
+def _title(sky: xr.Dataset | xr.DataArray) -> str:
+    return str(sky.attrs.get("title", "a map"))

@@ -1,0 +1,371 @@
+"""Sky maps: what a HEALPix map must say about itself, and the same map on larger pixels.
+
+A map is a Dataset with the variable ``sky``, or that variable alone: dims ``[stokes,] cells``, coordinate
+``cell_ids`` in the NESTED scheme, NaN where nothing was observed.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+import numpy as np
+import xarray as xr
+
+from analysis.errors import BadOption, WrongData, WrongFrame
+from analysis.model import derived, labelled, provenance_of
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+FACTS = ("frame", "polconv", "temperature_scale")
+POLCONVS = ("COSMO", "IAU")
+LARGEST_NSIDE = 8192
+
+
+def checked_nside(nside: int) -> int:
+    """Return ``nside`` as an int if it is a power of two that fits in memory.
+
+    Raises
+    ------
+    BadOption
+        If it is not a power of two between 1 and 8192.
+
+    Examples
+    --------
+    >>> checked_nside(32)
+    32
+    """
+    whole = isinstance(nside, int | np.integer) and not isinstance(nside, bool)
+    if not whole or not 1 <= nside <= LARGEST_NSIDE or int(nside) & (int(nside) - 1):
+        raise BadOption(f"nside={nside!r} is not a power of two between 1 and {LARGEST_NSIDE}; give 32, 64, 128 …")
+    return int(nside)
+
+
+def cell_ids(nside: int) -> xr.DataArray:
+    """Return the coordinate ``cell_ids`` of a whole sky in the NESTED scheme, dim ``cells``.
+
+    Its attributes are those of xdggs and no more: with any other, xdggs does not decode it.
+
+    Examples
+    --------
+    >>> cell_ids(2).sizes["cells"], cell_ids(2).attrs["level"]
+    (48, 1)
+    """
+    nside = checked_nside(nside)
+    attrs = {
+        "grid_name": "healpix",
+        "level": nside.bit_length() - 1,
+        "indexing_scheme": "nested",
+    }
+    return xr.DataArray(np.arange(12 * nside**2), dims="cells", attrs=attrs, name="cell_ids")
+
+
+def nside_of(array: xr.DataArray, what: str = "the map") -> int:
+    """Return the nside that an array's ``cell_ids`` state.
+
+    Raises
+    ------
+    WrongData
+        If the array has no dim ``cells`` with NESTED ``cell_ids``.
+
+    Examples
+    --------
+    >>> nside_of(cell_ids(8))
+    8
+    """
+    ids = array.coords.get("cell_ids")
+    if "cells" not in array.dims or (ids is None and array.name != "cell_ids"):
+        raise WrongData(f"{what} has dims {tuple(map(str, array.dims))}; it needs cells, with the coordinate cell_ids")
+    attrs = array.attrs if ids is None else ids.attrs
+    if attrs.get("indexing_scheme") != "nested" or "level" not in attrs:
+        raise WrongData(
+            f"the cell_ids of {what} say indexing_scheme={attrs.get('indexing_scheme')!r}, "
+            f"level={attrs.get('level')!r}; they need 'nested' and the log2 of nside"
+        )
+    return checked_nside(2 ** int(attrs["level"]))
+
+
+def whole_sky(array: xr.DataArray, *, fill: float = np.nan, what: str = "the map") -> xr.DataArray:
+    """Return an array with every cell of the sky in NESTED order, ``cells`` last.
+
+    Parameters
+    ----------
+    array : xarray.DataArray
+        dim ``cells`` with ``cell_ids``; part of the sky, in any order.
+    fill : float
+        Value of the cells that the array does not have.
+    what : str
+        What it is, for messages.
+
+    Raises
+    ------
+    WrongData
+        If an id is twice there or not of this nside.
+
+    Examples
+    --------
+    >>> part = cell_ids(1).isel(cells=[3, 1]).astype(float)
+    >>> whole_sky(part.assign_coords(cell_ids=part.astype(int).assign_attrs(part.attrs))).values[:4]
+    array([nan,  1., nan,  3.])
+    """
+    nside = nside_of(array, what)
+    ids = np.asarray(array["cell_ids"].values)
+    array = array.transpose(..., "cells")
+    everywhere = cell_ids(nside)
+    if ids.size == everywhere.size and np.array_equal(ids, everywhere.values):
+        return array
+    if ids.size and (ids.min() < 0 or ids.max() >= everywhere.size or np.unique(ids).size != ids.size):
+        raise WrongData(f"{what} has cell_ids that are repeated or not of nside {nside}")
+    values = np.full((*array.shape[:-1], everywhere.size), fill, dtype=np.result_type(array.dtype, np.float32))
+    values[..., ids] = array.values
+    kept = {name: c for name, c in array.coords.items() if "cells" not in c.dims}
+    everywhere.attrs = {**everywhere.attrs, **array["cell_ids"].attrs}
+    return xr.DataArray(values, dims=array.dims, coords={**kept, "cell_ids": everywhere}, attrs=array.attrs)
+
+
+def sky_array(sky: xr.Dataset | xr.DataArray, *, needs: str = "", what: str = "the map") -> xr.DataArray:
+    """Return a map's array, whole sky, with the facts of its Dataset in its own attrs.
+
+    Parameters
+    ----------
+    sky : xarray.Dataset or xarray.DataArray
+        A map: variable ``sky``, or that variable.
+    needs : str
+        Stokes parameters that must be there, for example ``"QU"``.
+    what : str
+        What it is, for messages.
+
+    Returns
+    -------
+    xarray.DataArray
+        dims ``stokes, cells``; attrs ``units``, ``frame``, ``polconv``, ``temperature_scale`` as far as
+        stated.
+
+    Raises
+    ------
+    WrongData
+        If it is no map, has several frequencies or lacks a Stokes parameter.
+    WrongFrame
+        If it holds Q or U and does not say in which convention.
+
+    Examples
+    --------
+    >>> ones = xr.DataArray(np.ones((1, 12)), dims=("stokes", "cells"), attrs={"units": "K"},
+    ...                     coords={"stokes": ["I"], "cell_ids": cell_ids(1)})
+    >>> sky_array(xr.Dataset({"sky": ones}, attrs={"frame": "galactic"})).attrs["frame"]
+    'galactic'
+    """
+    if isinstance(sky, xr.Dataset):
+        if "sky" not in sky.data_vars:
+            raise WrongData(f"{what} has no variable 'sky'; it has {', '.join(map(str, sky.data_vars)) or 'none'}")
+        array = sky["sky"]
+        array = array.assign_attrs({k: sky.attrs[k] for k in FACTS if k in sky.attrs} | array.attrs)
+    elif isinstance(sky, xr.DataArray):
+        array = sky
+    else:
+        raise WrongData(f"{what} is a {type(sky).__name__}; give a map: a Dataset with 'sky', or its DataArray")
+    if "frequency" in array.dims:
+        if array.sizes["frequency"] != 1:
+            raise WrongData(f"{what} holds {array.sizes['frequency']} frequencies; choose one with isel(frequency=0)")
+        array = array.isel(frequency=0)
+    if "stokes" not in array.coords:
+        raise WrongData(f"{what} has no coordinate stokes, so what it holds is not known; give it 'I', 'Q', 'U'")
+    if "stokes" not in array.dims:
+        array = array.expand_dims("stokes")
+    held = [str(label) for label in array["stokes"].values]
+    if missing := [label for label in needs if label not in held]:
+        raise WrongData(f"{what} lacks Stokes {', '.join(missing)}; it has {', '.join(held)}")
+    if {"Q", "U"} & set(held) and array.attrs.get("polconv") not in POLCONVS:
+        raise WrongFrame(
+            f"{what} holds Stokes {', '.join(held)} but says polconv={array.attrs.get('polconv')!r}; "
+            "give the Dataset that says it, or set attrs['polconv'] to 'COSMO' or 'IAU'"
+        )
+    if extra := set(array.dims) - {"stokes", "cells"}:
+        raise WrongData(f"{what} has the dims {sorted(map(str, extra))} besides stokes and cells; choose one of each")
+    return whole_sky(array, what=what).transpose("stokes", "cells")
+
+
+def u_sign(array: xr.DataArray) -> int:
+    """Return the factor that brings U to COSMO, the convention of the transforms: -1 for an IAU map.
+
+    Examples
+    --------
+    >>> u_sign(xr.DataArray(attrs={"polconv": "IAU"}))
+    -1
+    """
+    return -1 if array.attrs.get("polconv") == "IAU" else 1
+
+
+def ring_order(nside: int) -> NDArray[np.int64]:
+    """Return the NESTED id of each cell in RING order: ``nested[ring_order(nside)]`` is in RING order.
+
+    Examples
+    --------
+    >>> ring_order(1)
+    array([ 0,  1,  2,  3,  4,  5,  6,  7,  8,  9, 10, 11])
+    """
+    import ducc0
+
+    return ducc0.healpix.Healpix_Base(nside, "RING").ring2nest(np.arange(12 * nside**2))
+
+
+def with_inputs(result: xr.Dataset, *, inputs: list, title: str, step: str, references: list[str]) -> xr.Dataset:
+    """Return a result stamped with the provenance of every map that it was made from.
+
+    Examples
+    --------
+    >>> one, two = xr.Dataset(attrs={"title": "V"}), xr.Dataset(attrs={"title": "W"})
+    >>> made = with_inputs(xr.Dataset(), inputs=[one, two], title="V x W", step="demo", references=[])
+    >>> len(provenance_of(made)["inputs"])
+    2
+    """
+    result = derived(result, inputs[0], title=title, step=step, references=references)
+    if len(inputs) == 1:
+        return result
+    for name in ("institution", "source", "license", "references"):
+        stated = [line for data in inputs for line in str(data.attrs.get(name, "not stated")).splitlines()]
+        first = references if name == "references" else []
+        result.attrs[name] = "\n".join(dict.fromkeys([*first, *stated]))
+    result.attrs["provenance"] = json.dumps({"inputs": [provenance_of(data) for data in inputs]}, ensure_ascii=False)
+    for data in inputs[1:]:
+        lines = str(data.attrs.get("history", "")).splitlines()
+        told = "; ".join(lines) or "no history"
+        result.attrs["history"] += f"\nsecond map ({data.attrs.get('title', 'no title')}): {told}"
+        if "synthetic" in data.attrs:
+            result.attrs["synthetic"] = data.attrs["synthetic"]
+    return result
+
+
+def degraded(sky: xr.Dataset | xr.DataArray, nside: int) -> xr.Dataset:
+    r"""Return a map on larger HEALPix pixels.
+
+    Each new pixel is the mean of the observed pixels inside it. Q and U refer to the local meridian, so they
+    are first carried along the great circle to the new pixel's centre (parallel transport); a plain mean
+    would mix directions, most of all near the poles.
+
+    Parameters
+    ----------
+    sky : xarray.Dataset or xarray.DataArray
+        A map, dims ``stokes, cells``, any unit.
+    nside : int
+        Power of two, not larger than the map's.
+
+    Returns
+    -------
+    xarray.Dataset
+        Variable ``sky``, dims ``stokes, cells``; NaN where no pixel was observed.
+
+    Raises
+    ------
+    BadOption
+        If ``nside`` is not a power of two or larger than the map's.
+    WrongData
+        If the map has only one of Q and U, or is no map.
+
+    References
+    ----------
+    Górski et al. 2005, ApJ 622, 759, doi:10.1086/427976 (the NESTED scheme).
+
+    Examples
+    --------
+    >>> ones = xr.DataArray(np.ones((1, 48)), dims=("stokes", "cells"), attrs={"units": "K"},
+    ...                     coords={"stokes": ["I"], "cell_ids": cell_ids(2)})
+    >>> degraded(ones, 1).sky.sizes["cells"]
+    12
+    """
+    array = sky_array(sky)
+    fine, nside = nside_of(array), checked_nside(nside)
+    if nside > fine:
+        raise BadOption(f"nside={nside} is finer than the map's {fine}; a map holds no detail below its own pixels")
+    held = [str(label) for label in array["stokes"].values]
+    if len({"Q", "U"} & set(held)) == 1:
+        raise WrongData(f"the map has Stokes {', '.join(held)}; Q and U can be averaged only together")
+    values = np.asarray(array.values, dtype=float)
+    result = np.empty((len(held), 12 * nside**2))
+    for row, label in enumerate(held):
+        if label not in "QU":
+            result[row] = _mean_of_observed(values[row].reshape(12 * nside**2, -1))
+    if "Q" in held:
+        sign = u_sign(array)
+        q, u = held.index("Q"), held.index("U")
+        mean = _transported_mean(values[q] + sign * 1j * values[u], fine, nside)
+        result[q], result[u] = mean.real, sign * mean.imag
+    coords = {"stokes": array["stokes"], "cell_ids": cell_ids(nside)}
+    new = xr.DataArray(result, dims=("stokes", "cells"), coords=coords, attrs=array.attrs, name="sky")
+    step = f"cmb.degraded(nside={nside}): mean over observed cells of nside {fine}, Q and U transported"
+    title = f"{sky.attrs.get('title', 'Sky map')}, nside {nside}"
+    return derived(map_dataset(new), sky, title=title, step=step)
+
+
+def map_dataset(array: xr.DataArray) -> xr.Dataset:
+    """Return a map's array as a Dataset, its facts as global attributes, with ``mask`` if cells are unknown.
+
+    Examples
+    --------
+    >>> one = xr.DataArray([[1.0, np.nan]], dims=("stokes", "cells"), name="sky", attrs={"frame": "galactic"})
+    >>> map_dataset(one).mask.values
+    array([ True, False])
+    """
+    facts = {k: array.attrs[k] for k in FACTS if k in array.attrs}
+    dataset = array.assign_attrs().to_dataset(name="sky").assign_attrs(facts)
+    dataset["sky"].attrs = {k: v for k, v in array.attrs.items() if k not in FACTS}
+    seen = ~np.isnan(array.values).any(axis=0)
+    if not seen.all():
+        dataset["mask"] = ("cells", seen, {"units": "1", "long_name": "Observed (True) or not"})
+    return dataset
+
+
+def _mean_of_observed(blocks: NDArray) -> NDArray:
+    """Mean along the last axis over what is not NaN; NaN where nothing is observed."""
+    seen = ~np.isnan(blocks)
+    counts = seen.sum(axis=-1)
+    total = np.where(seen, blocks, 0).sum(axis=-1)
+    return np.where(counts > 0, total / np.maximum(counts, 1), np.nan)
+
+
+def _transported_mean(polarization: NDArray, fine: int, coarse: int) -> NDArray:
+    """Mean of Q + iU (COSMO) carried to each coarse pixel's centre; one base pixel at a time for memory."""
+    import ducc0
+
+    inside = (fine // coarse) ** 2
+    result = np.empty(12 * coarse**2, dtype=complex)
+    for face in range(12):
+        new = np.arange(face * coarse**2, (face + 1) * coarse**2)
+        old = np.arange(face * fine**2, (face + 1) * fine**2)
+        theta0, phi0 = (a[:, None] for a in ducc0.healpix.Healpix_Base(coarse, "NEST").pix2ang(new).T)
+        theta, phi = (a.reshape(-1, inside) for a in ducc0.healpix.Healpix_Base(fine, "NEST").pix2ang(old).T)
+        turn = _turn(theta, phi, theta0, phi0)
+        result[new] = _mean_of_observed(polarization[old].reshape(-1, inside) * np.exp(2j * turn))
+    return result
+
+
+def _turn(theta: NDArray, phi: NDArray, theta0: NDArray, phi0: NDArray) -> NDArray:
+    """Angle by which a direction turns, south through east, on the great circle to point 0."""
+    if theta.shape[-1] == 1:
+        return np.zeros_like(theta)  # the pixel itself
+    dphi = phi0 - phi
+    leaving = np.arctan2(
+        np.sin(theta0) * np.sin(dphi),
+        np.cos(theta) * np.sin(theta0) * np.cos(dphi) - np.sin(theta) * np.cos(theta0),
+    )
+    arriving = np.arctan2(
+        np.sin(theta) * np.sin(dphi),
+        np.sin(theta0) * np.cos(theta) - np.cos(theta0) * np.sin(theta) * np.cos(dphi),
+    )
+    return arriving - leaving
+
+
+def labelled_map(values: NDArray, like: xr.DataArray, name: str, *, units: str, long_name: str) -> xr.DataArray:
+    """Return one value a cell as a labelled array on the cells of another.
+
+    Examples
+    --------
+    >>> ids = cell_ids(1)
+    >>> one = xr.DataArray(np.ones(12), dims="cells", coords={"cell_ids": ids}, attrs={"frame": "galactic"})
+    >>> labelled_map(one.values, one, "two", units="1", long_name="Two").attrs["frame"]
+    'galactic'
+    """
+    facts = {k: like.attrs[k] for k in FACTS if k in like.attrs}
+    array = xr.DataArray(values, dims="cells", coords={"cell_ids": like["cell_ids"]})
+    return labelled(array, name, units=units, long_name=long_name, attrs=facts)

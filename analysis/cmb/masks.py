@@ -1,0 +1,332 @@
+"""Masks: which cells of the sky count, as weights from 0 (left out) to 1 (kept)."""
+
+from __future__ import annotations
+
+import warnings
+from typing import TYPE_CHECKING
+
+import numpy as np
+import xarray as xr
+
+from analysis.cmb.maps import (
+    FACTS,
+    cell_ids,
+    checked_nside,
+    degraded,
+    labelled_map,
+    nside_of,
+    sky_array,
+    whole_sky,
+)
+from analysis.errors import AnalysisWarning, BadOption, WrongData, WrongFrame
+from analysis.model import derived, labelled
+
+if TYPE_CHECKING:
+    from astropy.units import Quantity
+    from numpy.typing import NDArray
+
+Mask = xr.DataArray | xr.Dataset
+
+
+def degrees(angle: float | Quantity, what: str) -> float:
+    """Return an angle, a number of degrees or an astropy Quantity, in degrees.
+
+    Raises
+    ------
+    BadOption
+        If it is no finite angle.
+
+    Examples
+    --------
+    >>> degrees(15, "latitude")
+    15.0
+    """
+    try:
+        value = float(angle.to_value("deg")) if hasattr(angle, "to_value") else float(angle)
+    except (TypeError, ValueError) as error:  # astropy's UnitConversionError is both
+        raise BadOption(f"{what}={angle!r} is not an angle; give degrees, for example {what}=15") from error
+    if not np.isfinite(value):
+        raise BadOption(f"{what}={angle!r} is not finite; give degrees, for example {what}=15")
+    return value
+
+
+def galactic_mask(nside: int, *, latitude: float | Quantity = 15) -> xr.DataArray:
+    """Return the mask that leaves out a band on both sides of the Galactic plane.
+
+    Parameters
+    ----------
+    nside : int
+        Power of two.
+    latitude : float or astropy.units.Quantity
+        Half width of the band in degrees, from 0 to below 90; cells whose centre lies on it are left out.
+
+    Returns
+    -------
+    xarray.DataArray
+        ``mask``, bool, dim ``cells``: True where :math:`|b|` is larger. Its ``frame`` is galactic.
+
+    Raises
+    ------
+    BadOption
+        If ``nside`` is not a power of two or ``latitude`` is out of range.
+
+    References
+    ----------
+    Górski et al. 2005, ApJ 622, 759, doi:10.1086/427976.
+
+    Examples
+    --------
+    >>> round(float(galactic_mask(32, latitude=30).mean()), 2)
+    0.5
+    """
+    import ducc0
+
+    width, nside = degrees(latitude, "latitude"), checked_nside(nside)
+    if not 0 <= width < 90:
+        raise BadOption(f"latitude={latitude!r} must be at least 0 and below 90 degrees; 15 is a common choice")
+    ids = cell_ids(nside)
+    colatitude = ducc0.healpix.Healpix_Base(nside, "NEST").pix2ang(ids.values)[:, 0]
+    keep = xr.DataArray(np.abs(90 - np.degrees(colatitude)) > width, dims="cells", coords={"cell_ids": ids})
+    return labelled(keep, "mask", units="1", long_name=f"Kept: |b| > {width:g}°", attrs={"frame": "galactic"})
+
+
+def observed_mask(sky: xr.Dataset | xr.DataArray) -> xr.DataArray:
+    """Return the mask of the cells in which every Stokes parameter of a map was observed.
+
+    Parameters
+    ----------
+    sky : xarray.Dataset or xarray.DataArray
+        A map, dims ``stokes, cells``.
+
+    Returns
+    -------
+    xarray.DataArray
+        ``mask``, bool, dim ``cells``, in the frame of the map.
+
+    Examples
+    --------
+    >>> sky = xr.DataArray([[1.0] * 11 + [np.nan]], dims=("stokes", "cells"),
+    ...                    coords={"stokes": ["I"], "cell_ids": cell_ids(1)})
+    >>> int(observed_mask(sky).sum())
+    11
+    """
+    array = sky_array(sky)
+    seen = ~np.isnan(np.asarray(array.values, dtype=float)).any(axis=0)
+    return labelled_map(seen, array, "mask", units="1", long_name="Kept: observed")
+
+
+def combined_mask(*masks: Mask) -> xr.DataArray:
+    """Return the product of masks: a cell is kept as far as each of them keeps it.
+
+    Parameters
+    ----------
+    *masks : xarray.DataArray or xarray.Dataset
+        One or more masks of one nside and frame: bool, or weights from 0 to 1.
+
+    Returns
+    -------
+    xarray.DataArray
+        ``mask``, dim ``cells``; bool if all are, else weights.
+
+    Raises
+    ------
+    BadOption
+        If none is given.
+    WrongData, WrongFrame
+        If one is no mask, or they differ in nside or frame.
+
+    Examples
+    --------
+    >>> plane, all_sky = galactic_mask(4, latitude=20), galactic_mask(4, latitude=0)
+    >>> bool((combined_mask(plane, all_sky) == plane).all())
+    True
+    """
+    if not masks:
+        raise BadOption("combined_mask needs at least one mask, for example galactic_mask(32)")
+    arrays = [mask_array(mask) for mask in masks]
+    nside, frame = nside_of(arrays[0], "the mask"), arrays[0].attrs.get("frame")
+    values = arrays[0].values
+    for array in arrays[1:]:
+        _refuse_mismatch(array, nside, frame, "the first mask")
+        values = values & array.values if values.dtype == array.dtype == bool else values * array.values
+    names = " and ".join(str(array.attrs.get("long_name", "mask")) for array in arrays)
+    return labelled_map(values, arrays[0], "mask", units="1", long_name=names)
+
+
+def sky_fraction(mask: Mask) -> xr.DataArray:
+    """Return the fraction of the sky that a mask keeps, the mean of its weights.
+
+    Parameters
+    ----------
+    mask : xarray.DataArray or xarray.Dataset
+        bool, or weights from 0 to 1; dim ``cells``. Cells that it does not have count as left out.
+
+    Returns
+    -------
+    xarray.DataArray
+        Dimensionless scalar.
+
+    Examples
+    --------
+    >>> round(float(sky_fraction(galactic_mask(64, latitude=30))), 2)
+    0.5
+    """
+    fraction = xr.DataArray(float(mask_array(mask).values.mean()))
+    return labelled(fraction, "sky_fraction", units="1", long_name="Fraction of the sky kept")
+
+
+def mask_array(mask: Mask) -> xr.DataArray:
+    """Return a mask as one array over the whole sky, checked.
+
+    A Dataset gives its variable ``mask``; a mask with one plane for each Stokes parameter must have equal
+    planes.
+
+    Raises
+    ------
+    WrongData
+        If it is no mask, has weights outside 0 … 1, NaN, or planes that differ.
+
+    Examples
+    --------
+    >>> mask_array(galactic_mask(2)).dtype
+    dtype('bool')
+    """
+    if isinstance(mask, xr.Dataset):
+        if "mask" not in mask.data_vars:
+            raise WrongData(f"the mask has no variable 'mask'; it has {', '.join(map(str, mask.data_vars)) or 'none'}")
+        facts = {k: mask.attrs[k] for k in FACTS if k in mask.attrs}
+        mask = mask["mask"].assign_attrs(facts | mask["mask"].attrs)
+    if not isinstance(mask, xr.DataArray):
+        raise WrongData(f"the mask is a {type(mask).__name__}; give a DataArray, for example galactic_mask(32)")
+    if "stokes" in mask.dims:
+        first = mask.isel(stokes=0)
+        if not bool((mask == first).all()):
+            raise WrongData(
+                "the mask has a different plane for each Stokes parameter; choose one: mask.sel(stokes='I')"
+            )
+        mask = first
+    nside_of(mask, "the mask")
+    if set(mask.dims) != {"cells"}:
+        raise WrongData(f"the mask has dims {tuple(map(str, mask.dims))}; it needs cells alone")
+    if mask.dtype.kind not in "biuf":
+        raise WrongData(f"the mask holds {mask.dtype}; give True and False, or weights from 0 to 1")
+    if not bool(((mask >= 0) & (mask <= 1)).all()):
+        raise WrongData("the mask holds NaN or values outside 0 to 1; give True and False, or weights from 0 to 1")
+    whole = whole_sky(mask, fill=0, what="the mask")
+    if mask.dtype.kind in "biu" and whole.dtype.kind != "b":
+        whole = whole.astype(bool)
+    return whole.drop_vars([name for name in whole.coords if name != "cell_ids"])
+
+
+def weights_for(array: xr.DataArray, mask: Mask | None) -> NDArray:
+    """Return the weights of a mask for a map, all ones for None; refuse kept cells that were not observed.
+
+    Raises
+    ------
+    WrongData
+        If nsides differ, nothing is kept, or a kept cell holds NaN.
+    WrongFrame
+        If frames differ.
+
+    Examples
+    --------
+    >>> sky = xr.DataArray(np.ones((1, 48)), dims=("stokes", "cells"), attrs={"frame": "galactic"},
+    ...                    coords={"stokes": ["I"], "cell_ids": cell_ids(2)})
+    >>> int(weights_for(sky, galactic_mask(2, latitude=30)).sum())
+    24
+    """
+    if mask is None:
+        weights = np.ones(array.sizes["cells"])
+    else:
+        checked = mask_array(mask)
+        _refuse_mismatch(checked, nside_of(array), array.attrs.get("frame"), "the map")
+        weights = checked.values.astype(float)
+    if not weights.any():
+        raise WrongData("the mask keeps no cell at all; widen it")
+    unknown = int((np.isnan(array.values).any(axis=0) & (weights > 0)).sum())
+    if unknown:
+        raise WrongData(
+            f"{unknown} of {int((weights > 0).sum())} kept cells were not observed (NaN); "
+            "leave them out with mask=combined_mask(mask, observed_mask(sky)), or observed_mask(sky) alone"
+        )
+    return weights
+
+
+def _refuse_mismatch(mask: xr.DataArray, nside: int, frame: object, other: str) -> None:
+    own = nside_of(mask, "the mask")
+    if own != nside:
+        raise WrongData(f"the mask has nside {own}, {other} {nside}; make both alike, for example with nside={nside}")
+    if "frame" not in mask.attrs:
+        message = f"the mask says no frame; taken to be that of {other}, {frame}"
+        warnings.warn(message + " (set attrs['frame'])", AnalysisWarning, stacklevel=4)
+    elif str(mask.attrs["frame"]).lower() != str(frame).lower():
+        raise WrongFrame(f"the mask is in the frame {mask.attrs['frame']!r}, {other} in {frame!r}; they must be one")
+
+
+def degraded_mask(mask: Mask, nside: int) -> xr.DataArray:
+    """Return a mask on larger HEALPix cells: a cell is kept as far as the least kept cell inside it.
+
+    Parameters
+    ----------
+    mask : xarray.DataArray or xarray.Dataset
+        bool, or weights from 0 to 1; dim ``cells``.
+    nside : int
+        Power of two, not larger than the mask's.
+
+    Returns
+    -------
+    xarray.DataArray
+        ``mask``, dim ``cells``; bool for bool. A mean would let cells count that hold what was to be left
+        out.
+
+    Raises
+    ------
+    BadOption
+        If ``nside`` is not a power of two or larger than the mask's.
+    WrongData
+        If it is no mask.
+
+    Examples
+    --------
+    >>> coarse = degraded_mask(galactic_mask(128, latitude=20), 16)
+    >>> bool(coarse.mean() < galactic_mask(16, latitude=20).mean())
+    True
+    """
+    array = mask_array(mask)
+    fine, nside = nside_of(array), checked_nside(nside)
+    if nside > fine:
+        raise BadOption(f"nside={nside} is finer than the mask's {fine}; give {fine} or a smaller power of two")
+    least = xr.DataArray(
+        array.values.reshape(12 * nside**2, -1).min(axis=1),
+        dims="cells",
+        coords={"cell_ids": cell_ids(nside)},
+        attrs=array.attrs,
+    )
+    name = str(array.attrs.get("long_name", "Kept"))
+    return labelled_map(least.values, least, "mask", units="1", long_name=name)
+
+
+def regridded(data: xr.Dataset, nside: int, product: str) -> xr.Dataset:
+    """Return a product, a map or a mask, on larger HEALPix cells.
+
+    Raises
+    ------
+    BadOption
+        If the product is neither, or ``nside`` is larger than its own.
+
+    Examples
+    --------
+    >>> regridded(galactic_mask(4).to_dataset(), 2, "demo").sizes["cells"]
+    48
+    """
+    if "sky" in data.data_vars:
+        return data if nside_of(data["sky"]) == nside else degraded(data, nside)
+    if "mask" not in data.data_vars:
+        raise BadOption(f"{product} is no map of the sky; leave nside out")
+    if nside_of(data["mask"], "the mask") == nside:
+        return data
+    coarse = degraded_mask(data, nside).to_dataset()
+    facts = {k: data.attrs[k] for k in FACTS if k in data.attrs}
+    title = f"{data.attrs.get('title', product)}, nside {nside}"
+    step = f"cmb.degraded_mask(nside={nside}): kept where all of its cells were"
+    return derived(coarse.assign_attrs(facts), data, title=title, step=step)

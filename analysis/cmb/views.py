@@ -1,0 +1,269 @@
+"""Pictures of what this package holds: maps, masks, spectra, channels."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import xarray as xr
+
+from analysis.cmb.channels import combined_sensitivity
+from analysis.cmb.estimators import d_ell, power_spectra
+from analysis.cmb.maps import FACTS, degraded, map_dataset, nside_of, sky_array
+from analysis.cmb.masks import combined_mask, galactic_mask, observed_mask
+from analysis.errors import BadOption, UnknownVariable, WrongData, WrongFrame
+from analysis.model import derived, in_units
+
+MAP_OPTIONS = ("stokes", "projection", "width", "clim")
+SPECTRA_OPTIONS = ("spectra", "reference")
+LIVE_NSIDE = 256
+
+
+def view(
+    data: xr.Dataset | xr.DataArray,
+    *,
+    stokes: str | Sequence[str] | None = None,
+    projection: str | None = None,
+    width: int | None = None,
+    clim: tuple[float, float] | None = None,
+    spectra: Sequence[str] | None = None,
+    reference: xr.Dataset | xr.DataArray | None = None,
+) -> Any:
+    """Return a picture: a map or a mask on the sky, power spectra, or the channels of an instrument.
+
+    Parameters
+    ----------
+    data : xarray.Dataset or xarray.DataArray
+        A map (dim ``cells``), spectra (dim ``spectrum``) or channels (dim ``channel_name``).
+    stokes : str or sequence of str, optional
+        For a map: which to show, ``"Q"`` or ``"IQU"``, a picture each; the first it has if left out.
+    projection : {"mollweide", "orthographic", "cartesian"}, optional
+        For a map; longitude grows to the left.
+    width : int, optional
+        For a map, in screen pixels.
+    clim : (float, float), optional
+        For a map: ends of the colour scale; about zero if it has both signs.
+    spectra : sequence of str, optional
+        For spectra: which to show, for example ``["TT", "EE"]``.
+    reference : xarray.Dataset or xarray.DataArray, optional
+        For spectra: a theory drawn behind them, converted to their units, and to D_ℓ if they are. It knows
+        neither mask nor beam nor noise; the signal in pseudo-C_ℓ lies below it by about the sky fraction.
+
+    Returns
+    -------
+    holoviews Overlay or Layout
+
+    Raises
+    ------
+    WrongData
+        If it is none of these, or the reference is no spectra.
+    UnknownVariable
+        If the map or the spectra lack what is asked for.
+    BadOption
+        If an option does not apply to the data, or its value is unknown.
+
+    Examples
+    --------
+    >>> picture = view(galactic_mask(8, latitude=20), width=200)
+    >>> type(picture).__name__
+    'Overlay'
+    """
+    options = {
+        "stokes": stokes, "projection": projection, "width": width, "clim": clim,
+        "spectra": spectra, "reference": reference,
+    }  # fmt: skip
+    given = {name: value for name, value in options.items() if value is not None}
+    if isinstance(data, xr.DataTree):
+        raise WrongData(f"view shows one node of a tree at a time; its nodes are {', '.join(data.children)}")
+    if not isinstance(data, xr.Dataset | xr.DataArray):
+        raise WrongData(f"view takes a Dataset or DataArray, not a {type(data).__name__}")
+    if "cells" in data.dims:
+        _refuse(given, MAP_OPTIONS, "a map")
+        pixels = 700 if width is None else width
+        return _maps(data, stokes, clim, projection=projection or "mollweide", width=pixels)
+    if "spectrum" in data.dims:
+        _refuse(given, SPECTRA_OPTIONS, "spectra")
+        return _spectra(data, spectra, reference)
+    if isinstance(data, xr.Dataset) and "polarization_sensitivity" in data.data_vars:
+        _refuse(given, (), "channels")
+        return _channels(data)
+    raise WrongData(
+        "view knows maps (dim cells), spectra (dim spectrum), channels (variable polarization_sensitivity); "
+        f"these data have dims {', '.join(map(str, data.dims)) or 'none'}"
+    )
+
+
+def explore(sky: xr.Dataset | xr.DataArray, *, reference: xr.Dataset | xr.DataArray | None = None) -> Any:
+    r"""Return a map with selectors for Stokes parameter and projection, a mask, and spectra that follow.
+
+    The mask leaves out a band around the Galactic plane and what was not observed. Spectra are the
+    pseudo-:math:`D_\ell` of :func:`power_spectra`, computed anew when the slider is released; of a map finer
+    than nside 256 they are those of its :func:`degraded` one, so that the answer comes within a second.
+
+    Parameters
+    ----------
+    sky : xarray.Dataset or xarray.DataArray
+        A map in Galactic coordinates, dims ``stokes, cells``.
+    reference : xarray.Dataset or xarray.DataArray, optional
+        A theory drawn behind the spectra, for example ``fetch("planck2018_lcdm")``.
+
+    Returns
+    -------
+    panel.Column
+
+    Raises
+    ------
+    WrongData
+        If it is no map.
+    WrongFrame
+        If the map is not in Galactic coordinates.
+
+    Examples
+    --------
+    >>> from analysis import cmb
+    >>> type(explore(cmb.fetch("wmap7_w_iqu"))).__name__
+    'Column'
+    """
+    from analysis import explore as explorers
+
+    array = sky_array(sky)
+    if array.attrs.get("frame") != "galactic":
+        raise WrongFrame(
+            f"the map is in the frame {array.attrs.get('frame')!r}; this explorer masks Galactic latitudes"
+        )
+    title = str(sky.attrs.get("title", "Sky map"))
+    shown = derived(map_dataset(array.rename("sky")), sky, title=title, step="cmb.explore")
+    quick = degraded(shown, LIVE_NSIDE) if nside_of(array) > LIVE_NSIDE else shown
+
+    def masked(stokes: str, projection: str, latitude: float) -> Any:
+        kept = galactic_mask(nside_of(array), latitude=latitude)
+        plane = shown.assign(sky=shown["sky"].where(kept).assign_attrs(shown["sky"].attrs))
+        return view(plane, stokes=stokes, projection=projection)
+
+    def spectra(latitude: float) -> Any:
+        mask = combined_mask(galactic_mask(nside_of(quick["sky"]), latitude=latitude), observed_mask(quick))
+        return view(d_ell(power_spectra(quick, mask=mask)), reference=reference)
+
+    held = [str(label) for label in array["stokes"].values]
+    slider = explorers.Slider("latitude", 0, 80, 5, 20, "Masked below Galactic latitude (deg)")
+    return explorers.sky_explorer(sky=masked, spectra=spectra, stokes=held, slider=slider, title=title)
+
+
+def _refuse(given: dict[str, Any], known: Sequence[str], what: str) -> None:
+    if wrong := [name for name in given if name not in known]:
+        usable = ", ".join(known) or "no option"
+        raise BadOption(f"{', '.join(wrong)} does not apply to {what}, which takes {usable}")
+
+
+def _maps(
+    data: xr.Dataset | xr.DataArray,
+    stokes: str | Sequence[str] | None,
+    clim: tuple[float, float] | None,
+    *,
+    projection: str,
+    width: int,
+) -> Any:
+    from analysis import panels
+
+    drawn = []
+    for label, array in _planes(data, stokes).items():
+        title = ": ".join(word for word in (label, str(data.attrs.get("title", "")).strip()) if word)
+        known = {**data.attrs, **({"title": title} if title else {})}
+        limits = (0, 1) if clim is None and array.dtype.kind == "b" else clim
+        drawn.append(panels.sky_map(array, projection=projection, width=width, clim=limits, attrs=known))
+    return drawn[0] if len(drawn) == 1 else _laid_out(drawn, 2)
+
+
+def _planes(data: xr.Dataset | xr.DataArray, stokes: str | Sequence[str] | None) -> dict[str, xr.DataArray]:
+    """The arrays to draw, each with dim cells alone, by the words that their titles begin with."""
+    facts = {name: data.attrs[name] for name in FACTS if name in data.attrs}
+    if isinstance(data, xr.DataArray):
+        arrays = {str(data.name or "map"): data}
+    elif "sky" in data.data_vars:
+        arrays = {"sky": data["sky"]}
+    else:
+        arrays = {str(name): array for name, array in data.data_vars.items() if "cells" in array.dims}
+    planes: dict[str, xr.DataArray] = {}
+    for name, array in arrays.items():
+        array = array.assign_attrs(facts | array.attrs)
+        if "stokes" in array.dims:
+            planes |= {f"Stokes {label}": plane for label, plane in _of_stokes(array, stokes).items()}
+        elif stokes is not None:
+            raise BadOption(f"{name} has no dim stokes to choose {stokes!r} from; leave stokes out")
+        else:
+            planes["" if len(arrays) == 1 else str(array.attrs.get("long_name", name))] = array
+    return planes
+
+
+def _of_stokes(array: xr.DataArray, stokes: str | Sequence[str] | None) -> dict[str, xr.DataArray]:
+    held = [str(label) for label in array["stokes"].values]
+    wanted = held[:1] if stokes is None else list(stokes)
+    if not wanted or (unknown := [label for label in wanted if label not in held]):
+        raise UnknownVariable(
+            f"the map has no Stokes {', '.join(map(str, unknown if wanted else ['']))}; it has {', '.join(held)}"
+        )
+    return {
+        label: array.sel(stokes=label)
+        .rename(f"stokes_{label.lower()}")
+        .assign_attrs({**array.attrs, "long_name": f"Stokes {label}"})
+        for label in wanted
+    }
+
+
+def _laid_out(drawn: list[Any], columns: int) -> Any:
+    import holoviews as hv
+
+    return hv.Layout(drawn).cols(columns).opts(shared_axes=False, backend="bokeh")
+
+
+def _spectra(
+    data: xr.Dataset | xr.DataArray,
+    spectra: Sequence[str] | None,
+    reference: xr.Dataset | xr.DataArray | None,
+) -> Any:
+    from analysis import panels
+
+    if reference is not None:
+        reference = _comparable(reference, data)
+    return panels.power_spectra(data, spectra=spectra, reference=reference)
+
+
+def _comparable(reference: xr.Dataset | xr.DataArray, data: xr.Dataset | xr.DataArray) -> xr.DataArray:
+    """The reference in the units of the data, as D_ℓ if they are, and no further than their multipoles."""
+    shown = _spectra_array(data, "the data")
+    theory = _spectra_array(reference, "the reference")
+    if "D_ℓ" in str(shown.attrs.get("long_name")) and "C_ℓ" in str(theory.attrs.get("long_name")):
+        theory = d_ell(theory)
+    if ("D_ℓ" in str(shown.attrs.get("long_name"))) != ("D_ℓ" in str(theory.attrs.get("long_name"))):
+        raise WrongData("the reference is D_ℓ and the spectra are C_ℓ; take d_ell of the spectra")
+    last = float(shown["last_ell" if "bin" in shown.dims else "ell"].max())
+    return in_units(theory.sel(ell=theory["ell"] <= last), str(shown.attrs.get("units", "")))
+
+
+def _spectra_array(data: xr.Dataset | xr.DataArray, what: str) -> xr.DataArray:
+    if isinstance(data, xr.Dataset):
+        found = [data[name] for name in ("cl", "dl") if name in data.data_vars]
+        if not found:
+            raise WrongData(f"{what} has no variable 'cl' or 'dl'; it has {', '.join(map(str, data.data_vars))}")
+        data = found[0]
+    if not isinstance(data, xr.DataArray) or "spectrum" not in data.dims:
+        raise WrongData(f"{what} is no power spectra: they have the dims spectrum and ell, or bin")
+    return data
+
+
+def _channels(data: xr.Dataset) -> Any:
+    from analysis import panels
+
+    total = float(combined_sensitivity(data))
+    title = f"{data.attrs.get('title', 'Channels')}: {total:.3f} µK·arcmin together"
+    first = panels.points(
+        data["polarization_sensitivity"],
+        x="frequency",
+        logx=True,
+        logy=True,
+        attrs={**data.attrs, "title": title},
+    )
+    if "beam" not in data.data_vars:
+        return first
+    attrs = {**data.attrs, "title": "Beams"}
+    return _laid_out([first, panels.points(data["beam"], x="frequency", logx=True, logy=True, attrs=attrs)], 1)

@@ -1,0 +1,10 @@
+"""Linked explorers, built from declarations: controls, views, and what each view selects and depends on.
+
+An explorer knows no field of science: domains hand it functions that return pictures (:class:`View`), and
+:func:`linked` makes the page. Pages work in JupyterLab and under ``panel serve``.
+"""
+
+from analysis.explore.explorers import event_explorer, sky_explorer, time_explorer
+from analysis.explore.pages import Choice, Slider, View, linked
+
+__all__ = ["Choice", "Slider", "View", "event_explorer", "linked", "sky_explorer", "time_explorer"]

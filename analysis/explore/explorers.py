@@ -1,0 +1,270 @@
+"""The explorers that domains use: over time, of events, of the sky."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from functools import partial
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+from analysis import panels
+from analysis.errors import WrongData
+from analysis.explore.pages import Choice, Picture, Slider, View, linked, reason
+from analysis.panels.loading import loaded, redrawing
+
+
+def time_explorer(
+    data: xr.Dataset | xr.DataTree, *, view: Picture | None = None, attrs: Mapping[str, Any] | None = None
+) -> Any:
+    """Return linked time panels: choose the variables, tap a time to see the values there.
+
+    Parameters
+    ----------
+    data : xarray.Dataset or xarray.DataTree
+        Variables over ``time``; of a tree, one node at a time, with a selector.
+    view : callable, optional
+        ``view(dataset, variables=[…])`` returns the picture; by default :func:`analysis.panels.time_panels`.
+    attrs : mapping, optional
+        Over the dataset's own attributes, for the notes.
+
+    Returns
+    -------
+    panel.Column
+        Under the panels the values at the time last tapped: spectra for variables over ``time`` and one more
+        numeric dim, coloured cells for two more, words for the others.
+
+    Raises
+    ------
+    WrongData
+        If there is nothing over time to draw.
+
+    Examples
+    --------
+    >>> time = np.arange("2001-03-31", "2001-04-02", dtype="datetime64[D]").astype("datetime64[ns]")
+    >>> page = time_explorer(xr.Dataset({"n": ("time", [5.0, 6.0])}, {"time": time}))
+    >>> page.select(lambda part: hasattr(part, "options"))[0].options
+    ['n']
+    """
+    if isinstance(data, xr.DataTree):
+        return _tree_explorer(data, view, attrs)
+    if not isinstance(data, xr.Dataset):
+        raise WrongData(f"time_explorer takes an xarray Dataset or DataTree, not a {type(data).__name__}")
+    known = {**data.attrs, **(attrs or {})}
+    names = [str(n) for n, v in data.data_vars.items() if "time" in v.dims and not str(n).endswith("_quality")]
+    if not names:
+        raise WrongData(f"the dataset holds no variable over time; it has {', '.join(map(str, data.data_vars))}")
+    stacked = view or partial(panels.time_panels, attrs=known)
+    drawn_first = [n for n in names if data[n].ndim <= 2][:4] or names[:1]
+    several = len(names) > 1
+
+    def over_time(variables: Sequence[str]) -> Any:
+        if not variables:
+            raise WrongData("choose at least one variable")
+        return stacked(data, variables=list(variables))
+
+    def at_time(variables: Sequence[str], time: Any) -> Any:
+        return _slices(data, list(variables), time, known)
+
+    return linked(
+        [
+            View("Over time", over_time, uses=("variables",), selects={"time": "tap"}),
+            View("At the time tapped", at_time, uses=("variables", "time")),
+        ],
+        controls=[Choice("variables", names, label="Variables", many=True, value=drawn_first)]
+        if several
+        else [Choice("variables", names, label="Variable", many=True, value=names)],
+        title=str(known.get("title", "")),
+    )
+
+
+def event_explorer(
+    events: xr.Dataset | xr.DataTree,
+    *,
+    image: Picture,
+    light_curve: Picture,
+    spectrum: Picture,
+    cut: Picture | None = None,
+    title: str = "",
+) -> Any:
+    """Return image, light curve and spectrum of events, each showing what is selected on the two others.
+
+    Parameters
+    ----------
+    events : xarray.Dataset or xarray.DataTree
+        An event list (dim ``event``), or a tree with one in the node ``events``.
+    image, light_curve, spectrum : callable
+        Each takes the events and returns a picture of them.
+    cut : callable, optional
+        ``cut(events, x=, y=, time=, energy=)`` returns the events in these ranges, each (low, high) or None;
+        by default those whose columns of these names lie in the half-open ranges. Give one where exposure
+        must follow the cut.
+    title : str, optional
+
+    Returns
+    -------
+    panel.GridBox in a panel.Column
+        A box on the image, a range on the light curve and a range on the spectrum filter the other two.
+
+    Raises
+    ------
+    WrongData
+        If there is no event list.
+
+    Examples
+    --------
+    >>> times = xr.DataArray([0.0, 1.0], dims="event", attrs={"units": "s"})
+    >>> events = xr.Dataset({"time": times, "energy": times + 1})
+    >>> def count(cut_events):
+    ...     return panels.points(cut_events["energy"])
+    >>> page = event_explorer(events, image=count, light_curve=count, spectrum=count)
+    """
+    table = events["events"] if isinstance(events, xr.DataTree) and "events" in events.children else events
+    if "event" not in table.dims:
+        raise WrongData(f"event_explorer needs the dim event; these data have {', '.join(map(str, table.dims))}")
+    cutter = cut or _events_within
+
+    def within(box: Any, time: Any, energy: Any) -> Any:
+        x, y = ((box[0], box[2]), (box[1], box[3])) if box is not None else (None, None)
+        return cutter(events, x=x, y=y, time=time, energy=energy)
+
+    return linked(
+        [
+            View(
+                "Image",
+                lambda time, energy: image(within(None, time, energy)),
+                uses=("time", "energy"),
+                selects={"box": "box"},
+            ),
+            View(
+                "Spectrum",
+                lambda box, time: spectrum(within(box, time, None)),
+                uses=("box", "time"),
+                selects={"energy": "range"},
+            ),
+            View(
+                "Light curve",
+                lambda box, energy: light_curve(within(box, None, energy)),
+                uses=("box", "energy"),
+                selects={"time": "range"},
+            ),
+        ],
+        beside=True,
+        title=title,
+    )
+
+
+def sky_explorer(
+    *,
+    sky: Picture,
+    spectra: Picture | None = None,
+    stokes: Sequence[str] = ("I", "Q", "U"),
+    projections: Sequence[str] = ("mollweide", "orthographic", "cartesian"),
+    slider: Slider | None = None,
+    title: str = "",
+) -> Any:
+    """Return a sky with selectors for the Stokes parameter and projection, a slider, and spectra that follow
+    it.
+
+    Parameters
+    ----------
+    sky : callable
+        ``sky(stokes=, projection=, <slider's name>=)`` returns the picture of the sky.
+    spectra : callable, optional
+        ``spectra(<slider's name>=)`` returns the picture beside it; computed anew when the slider is
+        released.
+    stokes, projections : sequence of str, optional
+        Options of the selectors.
+    slider : Slider, optional
+        For example ``Slider("latitude", 0, 60, 5, 20, "Mask below galactic latitude (deg)")``; without one
+        the functions get no such keyword.
+    title : str, optional
+
+    Returns
+    -------
+    panel.Column
+
+    Examples
+    --------
+    >>> page = sky_explorer(sky=lambda stokes, projection: f"{stokes} in {projection}")
+    >>> [select.value for select in page.select(lambda part: hasattr(part, "options"))]
+    ['I', 'mollweide']
+    """
+    names = (slider.name,) if slider is not None else ()
+    controls: list[Choice | Slider] = [
+        Choice("stokes", tuple(stokes), label="Stokes parameter"),
+        Choice("projection", tuple(projections), label="Projection"),
+    ]
+    views = [View("Sky", sky, uses=("stokes", "projection", *names))]
+    if spectra is not None:
+        views.append(View("Spectra", spectra, uses=names))
+    return linked(views, controls=[*controls, *([slider] if slider is not None else [])], title=title)
+
+
+def _tree_explorer(tree: xr.DataTree, view: Picture | None, attrs: Mapping[str, Any] | None) -> Any:
+    """Return an explorer of one node at a time, with a selector of the nodes that have data over time."""
+    import panel as pn
+
+    nodes = {n.path: n.to_dataset(inherit=False) for n in tree.subtree if n.has_data and "time" in n.dims}
+    if not nodes:
+        raise WrongData(f"no node of the tree holds data over time; it has {', '.join(map(str, tree.children))}")
+    select = pn.widgets.Select(label="Node", options=list(nodes), width=300)
+    holder = pn.Column(time_explorer(nodes[select.value], view=view, attrs=attrs))
+
+    def change(event: Any) -> None:
+        with redrawing(holder):
+            try:
+                holder.objects = [time_explorer(nodes[event.new], view=view, attrs=attrs)]
+            except Exception as error:  # the page is the only place where its reader can see the reason
+                holder.objects = [pn.pane.HTML(reason(event.new, error))]
+
+    select.param.watch(change, "value")
+    return pn.Column(select, holder)
+
+
+def _slices(data: xr.Dataset, variables: list[str], time: Any, attrs: Mapping[str, Any]) -> Any:
+    """Return the values at the sample nearest to a time: pictures over the other axes, or words."""
+    hv = loaded()
+    if time is None:
+        return "Tap a place on the panels to see the values at that time."
+    at = data.sel(time=np.datetime64(time, "ns"), method="nearest")
+    when = f"{at['time'].values!s:.19}"
+    pictures, lines = [], [when]
+    for name in variables:
+        array = at[name]
+        axes = [str(d) for d in array.dims if d in array.coords and array[d].dtype.kind in "fiu"]
+        title = {**attrs, "title": f"{when} UTC"}
+        if array.ndim == 1 and axes and np.isfinite(array.values).any():
+            positive = bool((array[axes[0]] > 0).all()), bool((array > 0).any() and not (array < 0).any())
+            pictures.append(panels.points(array, x=axes[0], logx=positive[0], logy=positive[1], attrs=title))
+        elif array.ndim == 2 and len(axes) == 2 and np.isfinite(array.values).any():
+            up = next((a for a in axes if a == "energy"), axes[0])
+            across = next(a for a in axes if a != up)
+            logy = bool((array[up] > 0).all())
+            pictures.append(panels.heatmap(array, x=across, y=up, logy=logy, attrs=title))
+        else:
+            numbers = ", ".join(f"{float(v):.6g}" for v in np.atleast_1d(array.values).ravel()[:6])
+            units = str(array.attrs.get("units", ""))
+            lines.append(f"{array.attrs.get('long_name', name)}: {numbers} {units if units != '1' else ''}".rstrip())
+    if pictures:
+        return hv.Layout(pictures).cols(2).opts(backend="bokeh", shared_axes=False)
+    return "\n".join(lines)
+
+
+def _events_within(events: Any, *, x: Any, y: Any, time: Any, energy: Any) -> Any:
+    """Return the events whose columns lie in half-open ranges; the other nodes of a tree stay as they are."""
+    table = events["events"].to_dataset() if isinstance(events, xr.DataTree) else events
+    kept = np.ones(table.sizes["event"], dtype=bool)
+    for name, limits in (("x", x), ("y", y), ("time", time), ("energy", energy)):
+        if limits is not None:
+            if name not in table.variables:
+                raise WrongData(f"the events have no column {name!r}; they have {', '.join(map(str, table.variables))}")
+            column = table[name].values
+            kept &= (column >= limits[0]) & (column < limits[1])
+    cut = table.isel(event=np.flatnonzero(kept))
+    if not isinstance(events, xr.DataTree):
+        return cut
+    return xr.DataTree.from_dict(
+        {**{p: n for p, n in events.to_dict().items() if p not in ("/events",)}, "/events": cut}
+    )

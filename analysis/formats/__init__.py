@@ -1,0 +1,164 @@
+"""Bytes to xarray: files are recognised by their content, never by their name, and there is no network here.
+
+:func:`read` opens a user's own file. A format is one module with ``recognises(head)`` and ``read(path, assume)``;
+:data:`FORMATS` lists them, and a module is imported when a file is read.
+"""
+
+from __future__ import annotations
+
+import difflib
+import importlib
+import json
+import os
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from types import ModuleType
+
+import xarray as xr
+
+from analysis.errors import AnalysisError, BadOption, CorruptFile, MissingFile, UnknownFormat
+from analysis.formats import _content
+from analysis.model import provenance_of
+
+__all__ = ["FORMATS", "Format", "read"]
+
+
+@dataclass(frozen=True)
+class Format:
+    """What a module of this package reads, in words for messages."""
+
+    module: str
+    content: str
+
+
+FORMATS = (
+    Format("cdf", "CDF"),
+    Format("netcdf", "netCDF 3 and 4 and HDF5"),
+    Format("fits", "FITS (spectra and responses, event lists, HEALPix maps, tables, images)"),
+)
+
+
+def read(path: str | os.PathLike[str], *, assume: Mapping[str, str] | None = None) -> xr.Dataset | xr.DataTree:
+    """Return what a file holds, checked against the data contract.
+
+    Parameters
+    ----------
+    path : str or path-like
+        A file, plain or compressed (gzip, bzip2, xz, or zip with one member); ``~`` is expanded.
+    assume : mapping of str to str, optional
+        Facts that the file leaves out, such as ``{"frame": "GSE"}`` or ``{"units.density": "cm-3"}``. Each format
+        says which it understands when it is given another. They are written down in ``history``.
+
+    Returns
+    -------
+    xarray.Dataset or xarray.DataTree
+        A DataTree where there are several sets of axes. ``history`` and ``provenance`` name the file, its size and
+        its SHA-256; what Sankō wrote itself with ``to_netcdf`` comes back as it was.
+
+    Raises
+    ------
+    MissingFile
+        If there is no such file; near names in its folder are listed.
+    UnknownFormat
+        If the content is of no format that is read here; the message says what it looks like.
+    CorruptFile
+        If it is empty, cut short or damaged.
+    WrongData
+        If it holds no records, or records that cannot be put in order.
+    BadOption
+        If ``assume`` is not understood or contradicts the file.
+
+    Warns
+    -----
+    AnalysisWarning
+        For what had to be guessed.
+
+    Examples
+    --------
+    >>> from analysis import sample
+    >>> sorted(read(sample.path("rbspa_rel04_ect-hope-PA-L3_20121201_v0.0.0.cdf")).children)
+    ['ele', 'ion']
+    >>> read("no_such_file.cdf")
+    Traceback (most recent call last):
+    ...
+    analysis.errors.MissingFile: there is no file no_such_file.cdf in ...
+    """
+    if assume is not None and not isinstance(assume, Mapping):
+        raise BadOption(f"assume={assume!r} is not a mapping; give for example assume={{'frame': 'GSE'}}")
+    file = _found(path)
+    try:
+        packing = _content.packing(_content.first_bytes(file))
+        if packing is None:
+            result = _read_plain(file, assume or {})
+        else:
+            with tempfile.TemporaryDirectory(prefix="sanko-") as folder:
+                result = _read_plain(_content.unpacked(file, packing, Path(folder)), assume or {})
+    except AnalysisError as error:
+        if file.name in str(error):
+            raise
+        raise type(error)(f"{file.name}: {error}") from error
+    return _traced(result, file)
+
+
+def _found(path: str | os.PathLike[str]) -> Path:
+    """Return a file that exists and is not empty."""
+    try:
+        file = Path(path).expanduser()
+        is_folder, is_file = file.is_dir(), file.is_file()
+    except (TypeError, ValueError, RuntimeError) as error:
+        raise BadOption(f"path={path!r} is not a path; give the name of a file") from error
+    if is_folder:
+        raise BadOption(f"{file} is a folder; give one of the files in it")
+    if not is_file:
+        folder = file.parent
+        if not folder.is_dir():
+            raise MissingFile(f"there is no file {file}, nor its folder")
+        names = sorted(other.name for other in folder.iterdir())
+        near = difflib.get_close_matches(file.name, names, n=5, cutoff=0.6)
+        hint = f"; near: {', '.join(near)}" if near else ""
+        raise MissingFile(f"there is no file {file.name} in {folder.absolute()}{hint}")
+    try:
+        if file.stat().st_size == 0:
+            raise CorruptFile(f"{file.name} is empty (0 bytes); get the file again")
+    except OSError as error:
+        raise MissingFile(f"{file} cannot be looked at ({error})") from error
+    return file
+
+
+def _read_plain(file: Path, assume: Mapping[str, str]) -> xr.Dataset | xr.DataTree:
+    return _module_of(file).read(file, assume)
+
+
+def _module_of(file: Path) -> ModuleType:
+    """Return the module of the first format that recognises a file's beginning."""
+    head = _content.first_bytes(file)
+    if not head:
+        raise CorruptFile(f"{file.name} is empty once it is unpacked; get the file again")
+    for known in FORMATS:
+        module = importlib.import_module(f"{__name__}.{known.module}")
+        if module.recognises(head):
+            return module
+    listed = "; ".join(known.content for known in FORMATS)
+    raise UnknownFormat(f"{file.name} is {_content.looks_like(head)}; formats that are read: {listed}")
+
+
+def _traced(data: xr.Dataset | xr.DataTree, file: Path) -> xr.Dataset | xr.DataTree:
+    """Return the data with the file in the history and provenance of each node that has none of its own."""
+    own = data.subtree if isinstance(data, xr.DataTree) else [data]
+    fresh = [node for node in own if "provenance" in node.attrs and _untraced(node)]
+    if not fresh:
+        return data
+    digest = _content.sha256(file)
+    found = {"name": file.name, "sha256": digest, "size": file.stat().st_size}
+    for node in fresh:
+        node.attrs["history"] = f"read from {file.name} (sha256 {digest})\n{node.attrs['history']}"
+        node.attrs["provenance"] = json.dumps({"files": [found]}, ensure_ascii=False)
+    return data
+
+
+def _untraced(node: xr.Dataset | xr.DataTree) -> bool:
+    known = provenance_of(node)  # type: ignore[arg-type]
+    files = known.get("files", [])
+    return set(known) <= {"files"} and not any("sha256" in held for held in files)

@@ -1,0 +1,320 @@
+"""CDF files as the ISTP guidelines describe them: one Dataset for each set of axes.
+
+Variables keep the file's names. Axes get the data contract's: ``time``, ``energy``, ``pitch_angle``, ``component``;
+other axes the lower-cased name of the variable that DEPEND_i or LABL_PTR_i names. Energies that change from record
+to record are a coordinate ``energy_table`` (time, energy) beside the dim ``energy``, which then has no index.
+"""
+
+from __future__ import annotations
+
+import mmap
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import xarray as xr
+from numpy.typing import NDArray
+
+from analysis.errors import AnalysisError, BadOption, CorruptFile, WrongData
+from analysis.formats import _cdfaxes as axes
+from analysis.formats import _facts as facts
+from analysis.formats import _istp as istp
+from analysis.formats._cdfrecords import is_cdf, sound
+from analysis.formats._cdftimes import Rows, rows_of
+from analysis.formats._cdfvalues import decoded
+from analysis.model import check
+
+if TYPE_CHECKING:
+    from analysis.formats._cdfaxes import Axis, AxisSet, Place, Variable
+
+PLAIN, NAMED = ("frame", "sort"), ("frame", "units", "long_name")
+TIMES = ("CDF_EPOCH", "CDF_EPOCH16", "CDF_TIME_TT2000")
+FAILS = (
+    ValueError,
+    RuntimeError,
+    TypeError,
+    IndexError,
+    KeyError,
+    BufferError,
+    MemoryError,
+    OverflowError,
+    OSError,
+)
+
+
+@dataclass(frozen=True)
+class _Source:
+    """A file's variables and global attributes, where each stands, and how the user's facts and ours came in."""
+
+    held: Mapping[str, Variable]
+    places: Mapping[str, Place]
+    attributes: Mapping[str, Sequence[object]]
+    rows: Mapping[str, Rows]
+    assume: Mapping[str, str]
+    notes: facts.Notes
+
+
+def recognises(head: bytes) -> bool:
+    """Return whether these are the first bytes of a CDF file.
+
+    Examples
+    --------
+    >>> recognises(bytes.fromhex("cdf300010000ffff")), recognises(b"<!DOCTYPE html>")
+    (True, False)
+    """
+    return is_cdf(head)
+
+
+def read(path: Path, assume: Mapping[str, str]) -> xr.Dataset | xr.DataTree:
+    """Return what a CDF file holds: a Dataset, or a DataTree if its variables stand on several sets of axes.
+
+    Parameters
+    ----------
+    path : pathlib.Path
+        A CDF file of version 2 or 3, compressed or not.
+    assume : mapping
+        Facts that the file leaves out: ``frame`` or ``frame.NAME``, ``units.NAME``, ``long_name.NAME``. ``sort``:
+        "yes" permits records out of order, which are refused otherwise.
+
+    Returns
+    -------
+    xarray.Dataset or xarray.DataTree
+        Times in UTC, fills as NaN, vectors with ``component`` and ``frame``, spectrograms as ``time, energy[,
+        pitch_angle]``; VALIDMIN and VALIDMAX are kept as ``valid_min`` and ``valid_max`` and not applied.
+
+    Raises
+    ------
+    CorruptFile
+        If the file is cut short or damaged.
+    WrongData
+        If it holds variables but no records, or records out of order.
+    BadOption
+        If ``assume`` has a key that is not understood, or contradicts the file.
+
+    Examples
+    --------
+    >>> from analysis import sample
+    >>> tree = read(sample.path("psp_fld_l2_mag_rtn_1min_20200104_v02.cdf"), {})
+    >>> field = tree["mag_rtn_1min/psp_fld_l2_mag_RTN_1min"]
+    >>> field.dims, field.attrs["units"], field.attrs["frame"]
+    (('time', 'component'), 'nT', 'RTN')
+    """
+    held, attributes = _opened(path)
+    facts.accepted(assume, file=path.name, plain=PLAIN, named=NAMED, variables=held)
+    if assume.get("sort", "yes") != "yes":
+        raise BadOption(f"{path.name}: assume['sort'] is {assume['sort']!r}; 'yes' sorts records by time")
+    notes = facts.Notes(path.name)
+    try:
+        source = _placed(held, attributes, assume, notes)
+        found = axes.sets(source.places)
+        nodes = {part.name: _dataset(source, part) for part in found}
+    except AnalysisError:
+        raise
+    except FAILS as error:
+        raise CorruptFile(f"{path.name}: its values cannot be decoded ({error}); get the file again") from error
+    notes.warn()
+    stamped = {name: _stamped(source, node) for name, node in nodes.items()}
+    result = next(iter(stamped.values())) if len(stamped) == 1 else xr.DataTree.from_dict(stamped)
+    return check(result)
+
+
+def _opened(path: Path) -> tuple[dict[str, Variable], dict[str, list[object]]]:
+    """Return the variables and global attributes of a file whose inner structure is sound."""
+    import pycdfpp
+
+    with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
+        plain = sound(content, path.name)
+    try:
+        cdf = pycdfpp.load(str(path) if plain is None else plain)
+        attributes = {name: [entry[i] for i in range(len(entry))] for name, entry in cdf.attributes.items()}
+        return {name: _variable(name, raw) for name, raw in cdf.items()}, attributes
+    except FAILS as error:
+        raise CorruptFile(f"{path.name}: a damaged CDF ({error}); get the file again") from error
+
+
+def _variable(name: str, raw: Any) -> Variable:
+    attributes = {key.upper(): attribute.value for key, attribute in raw.attributes.items()}
+    kind = raw.type.name
+    text = kind in ("CDF_CHAR", "CDF_UCHAR")
+    records, *shape = raw.shape
+    if text and shape:
+        shape.pop()
+    dropped = tuple(
+        i
+        for i, size in enumerate(shape, start=1)
+        if size == 1 and not {f"DEPEND_{i}", f"LABL_PTR_{i}"} & set(attributes)
+    )
+    return axes.Variable(
+        name=name,
+        attributes=attributes,
+        kind="text" if text else "time" if kind in TIMES else "number",
+        varies=not raw.is_nrv,
+        records=records,
+        shape=tuple(size for i, size in enumerate(shape, start=1) if i not in dropped),
+        whole="INT" in kind or kind == "CDF_BYTE",
+        read=partial(_values, raw, dropped, text),
+    )
+
+
+def _values(raw: Any, dropped: tuple[int, ...], text: bool) -> NDArray:
+    """Return a variable's values without axes of length one that nothing describes, as 2-D epochs have."""
+    values = np.asarray(raw.values)
+    if text:
+        values = np.char.strip(np.char.decode(values, "utf-8", "replace"), " \0\n\t")
+    return values.squeeze(axis=dropped) if dropped else values
+
+
+def _placed(
+    held: Mapping[str, Variable],
+    attributes: Mapping[str, Sequence[object]],
+    assume: Mapping[str, str],
+    notes: facts.Notes,
+) -> _Source:
+    """Return the file with the records to keep of each time axis; refuse one that holds no records."""
+    places = axes.places(held, notes)
+    clocks = [c for c in dict.fromkeys(place.record for place in places.values()) if c in held]
+    if idle := [n for n, v in held.items() if v.kind == "time" and v.varies and n not in (*clocks, *places)]:
+        notes.line(f"left out as no variable's time axis, or equal to another: {', '.join(idle)}")
+    rows: dict[str, Rows] = {}
+    for clock in clocks:
+        members = [held[n] for n, p in places.items() if p.record == clock and held[n].records == held[clock].records]
+        if held[clock].records and held[clock].kind == "time":
+            rows[clock] = rows_of(held[clock], members, notes, sort="sort" in assume)
+    kept = {}
+    for name, place in places.items():
+        wanted = held[place.record].records if place.record in held else held[name].records
+        if held[name].records == 0:
+            notes.line(f"{name} is declared without records and left out")
+        elif held[name].records != wanted:
+            notes.guess(f"left out, not as many records as their time axis {place.record} has", name)
+        elif place.record in rows and not rows[place.record].times.size:
+            notes.line(f"{name} has no record with a valid time and is left out")
+        else:
+            kept[name] = place
+    if not any(place.record for place in kept.values()) and (clocks or not kept):
+        declared = ", ".join(held) or "none"
+        raise WrongData(
+            f"{notes.file} holds metadata but no records (a master or an empty day's file); it declares {declared}"
+        )
+    return _Source(held, kept, attributes, rows, assume, notes)
+
+
+def _dataset(source: _Source, part: AxisSet) -> xr.Dataset:
+    coords: dict[str, xr.Variable] = {}
+    plain = _record_dim(source, part.record)
+    if part.record in source.rows:
+        coords["time"] = _time(source, part.record)
+    elif part.record in source.held:
+        values = decoded(source.held[part.record], source.notes)
+        coords[plain] = xr.Variable(plain, values, _attributes(source, part.record))
+    data = {}
+    for name in part.variables:
+        place = source.places[name]
+        record = _record_dim(source, place.record)
+        for axis in place.axes:
+            coords |= _coordinates(source, axis, record, place.record)
+        dims = ([record] if record else []) + [axis.dim for axis in place.axes]
+        values = _decoded(source, source.held[name], place.record)
+        variable = xr.Variable(dims, values, _attributes(source, name))
+        data[name.replace("/", "_")] = variable.transpose(*_ordered(dims))
+    taken = {*coords, *(str(dim) for variable in data.values() for dim in variable.dims)}
+    for name in sorted(taken & set(data)):
+        source.notes.line(f"the file's variable {name} is here {name}_variable, apart from the axis {name}")
+        data[f"{name}_variable"] = data.pop(name)
+    return xr.Dataset(data, coords)
+
+
+def _ordered(dims: Sequence[str]) -> list[str]:
+    """Return dims in the contract's order: record, energy, pitch angle, what else there is, component."""
+    order = ("energy", "pitch_angle")
+    places = {d: order.index(d) if d in order else 9 if d.startswith("component") else 5 for d in dims}
+    return sorted(dims, key=lambda d: -1 if d == dims[0] and d not in (*order, "component") else places[d])
+
+
+def _record_dim(source: _Source, record: str) -> str:
+    """Return the dim of a record axis, "" for what doesn't vary."""
+    if not record:
+        return ""
+    return "time" if record in source.rows else axes.plain_word(record) if record in source.held else "record"
+
+
+def _time(source: _Source, clock: str) -> xr.Variable:
+    attributes = source.held[clock].attributes
+    said = istp.text(attributes, "CATDESC") or "Time"
+    return xr.Variable(
+        "time", source.rows[clock].times, {"long_name": "Time (UTC)", "catdesc": said, "source_name": clock}
+    )
+
+
+def _decoded(source: _Source, variable: Variable, record: str) -> NDArray:
+    """Return values with fills as NaN, only the records kept, in the order of time."""
+    values = decoded(variable, source.notes)
+    if not variable.varies:
+        return values[0]
+    chosen = source.rows[record].chosen if record in source.rows else None
+    return values if chosen is None else values[chosen]
+
+
+def _coordinates(source: _Source, axis: Axis, record: str, clock: str) -> dict[str, xr.Variable]:
+    """Return the coordinate of one axis: labels, values, or a table of values that change in time."""
+    if axis.dim.startswith("component"):
+        return {axis.dim: xr.Variable(axis.dim, list(axis.labels), {"long_name": "Component"})}
+    if axis.table is None:
+        return {}
+    table = source.held[axis.table]
+    attributes = _attributes(source, axis.table) | {"source_name": axis.table}
+    if axis.labels:
+        return {axis.dim: xr.Variable(axis.dim, list(axis.labels), attributes)}
+    values = _decoded(source, table, clock)
+    if axis.moving:
+        return {f"{axis.dim}_table": xr.Variable((record, axis.dim), values, attributes)}
+    return {axis.dim: xr.Variable(axis.dim, values[0] if table.varies else values, attributes)}
+
+
+def _attributes(source: _Source, name: str) -> dict[str, object]:
+    """Return units, long_name, frame and what else ISTP says of a variable."""
+    variable, notes = source.held[name], source.notes
+    said = istp.name_stated(variable.attributes, list(source.held))
+    attributes: dict[str, object] = {"long_name": facts.long_name(name, said, source.assume, notes)}
+    if variable.kind == "number":
+        spelled = _units_stated(source, variable)
+        attributes |= facts.units(name, spelled, source.assume, notes, whole=variable.whole)
+    place = source.places.get(name)
+    vector = place is not None and any(axis.dim == "component" for axis in place.axes)
+    labels = [label for axis in place.axes for label in axis.labels] if place else []
+    stated = istp.frame_stated(name, variable.attributes, labels)
+    asked = f"frame.{name}" in source.assume
+    if vector or asked or facts.is_component(name):
+        attributes["frame"] = facts.frame(name, stated, source.assume, notes)
+    return attributes | istp.more(variable.attributes, str(attributes["long_name"]))
+
+
+def _units_stated(source: _Source, variable: Variable) -> str | None:
+    """Return the unit as the file spells it; None where it says nothing."""
+    if "UNITS" in variable.attributes:
+        return str(variable.attributes["UNITS"])
+    pointed = variable.pointer("UNIT_PTR", source.held)
+    if pointed is not None and pointed.kind == "text" and pointed.records:
+        spelled = list(dict.fromkeys(str(word) for word in pointed.read().reshape(-1)))
+        if len(spelled) > 1:
+            source.notes.line(f"{variable.name} has a unit for each place of its last axis: {', '.join(spelled)}")
+        return spelled[0] if len(spelled) == 1 else ""
+    limits = [variable.attributes.get(key) for key in ("VALIDMIN", "VALIDMAX")]
+    if "pitch" in variable.name.lower() and limits == [[0.0], [180.0]]:
+        source.notes.line(f"{variable.name} states no unit; degrees, as its valid range 0 to 180 says")
+        return "deg"
+    return None
+
+
+def _stamped(source: _Source, data: xr.Dataset) -> xr.Dataset:
+    stated = istp.of_file(source.attributes, source.notes.file)
+    return data.assign_attrs(
+        {
+            **stated,
+            "history": "\n".join(["decoded by its ISTP attributes", *source.notes.lines()]),
+            "provenance": "{}",
+        }
+    )

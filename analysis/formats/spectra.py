@@ -1,0 +1,130 @@
+"""Tables of angular power spectra as HEALPix tools write them: a column each, a row a multipole from 0."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import xarray as xr
+
+from analysis.errors import CorruptFile, UnknownFormat
+from analysis.formats import _fitscolumns as table
+from analysis.formats import _fitsmeta as meta
+from analysis.formats import healpix
+from analysis.formats._fitscolumns import Column
+from analysis.formats._fitsio import Hdu, number, text
+from analysis.model import unit_text
+
+FACTS = ("units", "temperature_scale")
+SPECTRA = {
+    "TT": {"temperature", "tt", "t_t"},
+    "EE": {"gradient", "electric", "ee", "e_mode", "g_g", "e_e"},
+    "BB": {"curl", "magnetic", "bb", "b_mode", "c_c", "b_b"},
+    "TE": {"g_t", "tg", "t_g", "te", "t_e", "e_t", "gt"},
+    "TB": {"c_t", "tc", "t_c", "tb", "t_b", "b_t", "ct"},
+    "EB": {"c_g", "gc", "g_c", "eb", "e_b", "b_e", "cg"},
+}
+
+
+def holds(hdus: Sequence[Hdu]) -> bool:
+    """Return whether the file holds a table of angular power spectra."""
+    return bool(_spectra(hdus))
+
+
+def _spectra(hdus: Sequence[Hdu]) -> list[Hdu]:
+    found = []
+    for hdu in hdus:
+        if hdu.kind not in ("table", "ascii") or text(hdu, "PIXTYPE") or re.search("WINDOW|BEAM", hdu.name):
+            continue
+        columns = table.columns(hdu)
+        known = any(name in names for name in columns for names in SPECTRA.values())
+        said = "POWER SPECTRUM" in hdu.name or text(hdu, "MAX-LPOL") or text(hdu, "CREATOR").lower() == "healpy"
+        pairs = {"temperature", "gradient", "curl"} <= set(columns)
+        if known and (said or pairs) and all(not c.shape and c.code not in "PQAX" for c in columns.values()):
+            found.append(hdu)
+    return found
+
+
+def dataset(hdus: Sequence[Hdu], assume: Mapping[str, str]) -> xr.Dataset:
+    """Return angular power spectra.
+
+    Parameters
+    ----------
+    hdus : sequence of Hdu
+        Of a file for which :func:`holds` is true.
+    assume : mapping
+        ``units`` (of the spectrum: ``uK2``) and ``temperature_scale``, where the header leaves them out.
+
+    Returns
+    -------
+    xarray.Dataset
+        ``cl`` (spectrum, ell): C_ℓ from ℓ = 0. The HEALPix columns C-T and C-G are TB and EB.
+
+    Raises
+    ------
+    CorruptFile
+        If the number of rows is not what MAX-LPOL announces.
+    BadOption
+        If a fact contradicts the header.
+
+    Examples
+    --------
+    >>> from analysis import sample
+    >>> from analysis.formats._fitsio import opened
+    >>> planck = dataset(opened(sample.path("planck2018_lcdm_cl.fits")), {})
+    >>> planck.spectrum.values.tolist(), planck.cl.attrs["units"]
+    (['TT', 'EE', 'BB', 'TE'], 'uK2')
+    """
+    found = _spectra(hdus)
+    if len(found) > 1:
+        named = ", ".join(h.where for h in found)
+        raise UnknownFormat(f"{found[0].file} holds {len(found)} sets of spectra ({named}); files with one are read")
+    hdu, primary = found[0], hdus[0]
+    known = meta.facts(assume, FACTS, "a table of power spectra", hdu.where)
+    labelled = {label: column for column, label in _labels(hdu)}
+    rows, lmax = table.rows(hdu), number(hdu, "MAX-LPOL")
+    if lmax is not None and rows != int(lmax) + 1:
+        raise CorruptFile(f"{hdu.where} has {rows} rows; MAX-LPOL = {lmax:g} announces {int(lmax) + 1} (from ℓ = 0)")
+    values = np.stack([np.asarray(table.read(hdu, column), float) for column in labelled.values()])
+    values, fills = meta.without_fills(values)
+    squares = {_square(text(hdu, f"TUNIT{column.number}")) for column in labelled.values()} - {""}
+    if len(squares) > 1:
+        raise UnknownFormat(f"{hdu.where}: its spectra have different units: {', '.join(sorted(squares))}")
+    meta.given_units(known)
+    units = known.fact("units", squares.pop() if squares else None, "1", hdu.where)
+    attrs = {"units": units, "long_name": "C_ℓ", **fills}
+    coords = {
+        "spectrum": xr.Variable("spectrum", np.array(list(labelled)), {"long_name": "Power spectrum"}),
+        "ell": xr.Variable("ell", np.arange(rows), {"units": "1", "long_name": "Multipole ℓ"}),
+    }
+    data = xr.Dataset({"cl": xr.Variable(("spectrum", "ell"), values, attrs)}, coords)
+    said = [scale for c in labelled.values() if (scale := healpix.scale_of(text(hdu, f"TUNIT{c.number}")))]
+    if said or "temperature_scale" in known.given:
+        data.attrs["temperature_scale"] = healpix.scale(hdu, list(labelled.values()), "K", known)
+    known.warn(hdu.where)
+    rest = [name for name, column in table.columns(hdu).items() if column not in labelled.values()]
+    notes = [*known.notes, *([f"left out: columns {', '.join(rest)}"] if rest else [])]
+    return meta.finished(data, [hdu, primary], "Angular power spectra", notes)
+
+
+def _labels(hdu: Hdu) -> list[tuple[Column, str]]:
+    """Each column with its label; of T × E and E × T the second has its letters the other way round."""
+    found: list[tuple[Column, str]] = []
+    for name, column in table.columns(hdu).items():
+        for label, names in SPECTRA.items():
+            if re.sub(r"_\d$", "", name) in names:
+                taken = {other for _, other in found}
+                found.append((column, label[::-1] if label in taken else label))
+    if len({label for _, label in found}) != len(found):
+        raise UnknownFormat(f"{hdu.where}: its columns repeat a spectrum: {', '.join(table.columns(hdu))}")
+    return found
+
+
+def _square(spelling: str) -> str:
+    """The unit of a spectrum: ``uK^2``, ``(uK_CMB)^2``; empty where the map's unit is not stated (``^2``)."""
+    match = re.fullmatch(r"\(?\s*([A-Za-z_]*)\s*\)?\s*(?:\^|\*\*)?\s*2", spelling.strip())
+    if match is None:
+        units, unknown = meta.units_of(spelling, "")
+        return "" if units == "1" or unknown else units
+    return f"{unit_text(match[1])}2" if match[1] and match[1].lower() not in meta.SILENT else ""

@@ -1,0 +1,32 @@
+"""Labelled arrays to HoloViews pictures (Bokeh), by dims and attrs.
+
+A panel knows no field of science and computes nothing: names, units, frames, flags and sources are read from
+the array, and where a picture holds less than the array (long series, long spectrograms) the picture says so.
+Every function takes ``attrs=``, the global attributes of the dataset that an array was taken from, for the
+title, the line of sources and the word SYNTHETIC. The first picture made in a notebook loads what notebooks
+need, from this machine (:func:`notebook`).
+"""
+
+from analysis.panels.binned import histogram_steps, points
+from analysis.panels.images import image
+from analysis.panels.loading import notebook
+from analysis.panels.meshes import heatmap, spectrogram
+from analysis.panels.multipoles import power_spectra
+from analysis.panels.notes import note
+from analysis.panels.series import curves
+from analysis.panels.sky import sky_map
+from analysis.panels.stacks import time_panels
+
+__all__ = [
+    "curves",
+    "heatmap",
+    "histogram_steps",
+    "image",
+    "note",
+    "notebook",
+    "points",
+    "power_spectra",
+    "sky_map",
+    "spectrogram",
+    "time_panels",
+]

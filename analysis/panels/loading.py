@@ -1,0 +1,84 @@
+"""HoloViews' Bokeh backend, loaded so that pictures appear without internet."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+_loaded_into: list[object] = []  # the notebook shell (None: no notebook) that the backend was loaded into
+
+
+def notebook() -> None:
+    """Load what pictures need into the running notebook, from this machine.
+
+    By default HoloViews loads its scripts from the internet: offline, pictures stay blank and nothing is
+    raised. Here scripts and style sheets travel inside the notebook. The first picture made in a notebook
+    calls this; call it yourself only to show HoloViews objects of your own before that. A second call does
+    nothing; outside a notebook only the backend is chosen.
+
+    Examples
+    --------
+    >>> notebook()
+    """
+    import holoviews as hv
+    import panel as pn
+
+    shell = _kernel_shell()
+    if any(shell is known for known in _loaded_into):
+        return
+    _loaded_into[:] = [shell]
+    if shell is None:
+        hv.extension("bokeh")
+        return
+    pn.config.inline = True  # type: ignore[misc]  # a property with a setter that its typing leaves out
+    hv.extension.inline = True  # a later hv.extension() of the user's must not turn to the internet either
+    hv.extension("bokeh", inline=True, logo=False)
+    # HoloViews' own display leaves links to style sheets on the internet; Panel's puts them inline.
+    for shown in (hv.core.dimension.LabelledData, hv.core.layout.AdjointLayout):
+        shell.display_formatter.mimebundle_formatter.for_type(shown, _mimebundle)
+
+
+def loaded() -> Any:
+    """Return the module holoviews, its Bokeh backend and the running notebook ready for pictures."""
+    import holoviews as hv
+
+    if not _loaded_into or _loaded_into[0] is not _kernel_shell():
+        notebook()
+    return hv
+
+
+@contextmanager
+def redrawing(page: Any) -> Iterator[None]:
+    """Send what changes inside this block to the notebook as one update, style sheets inline.
+
+    Panel puts style sheets inline when a page is first shown; what is drawn later would ask the internet for
+    them. Outside a notebook nothing is done.
+    """
+    import panel as pn
+    from bokeh.models.ui import UIElement
+
+    document = pn.state.curdoc
+    if document is None or document.session_context is not None or _kernel_shell() is None:
+        yield
+        return
+    with pn.io.block_comm():
+        yield
+        for root in document.roots:
+            for model in root.select({"type": UIElement}):
+                pn.io.notebook.patch_inline_stylesheets(model)
+    pn.io.push_notebook(page)
+
+
+def _kernel_shell() -> Any:
+    """Return IPython's shell if this process is a notebook's kernel, else None; imports nothing."""
+    ipython = sys.modules.get("IPython")
+    shell = ipython.get_ipython() if ipython is not None else None
+    return shell if hasattr(shell, "kernel") else None
+
+
+def _mimebundle(picture: Any, include: Any = None, exclude: Any = None) -> Any:
+    import panel as pn
+
+    return pn.pane.HoloViews(picture)._repr_mimebundle_(include, exclude)

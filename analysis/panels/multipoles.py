@@ -1,0 +1,159 @@
+"""Power spectra over multipoles, one panel for each pair of fields."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+from analysis.errors import UnknownVariable, WrongData
+from analysis.panels.loading import loaded
+from analysis.panels.notes import note
+from analysis.panels.style import (
+    FONTS,
+    GRID,
+    LINES,
+    axis_label,
+    dimension,
+    left_border,
+    merged,
+    message,
+    numeric,
+    values_of,
+)
+
+WIDTH, HEIGHT = 330, 200
+
+
+def power_spectra(
+    dataset: xr.Dataset | xr.DataArray,
+    *,
+    spectra: Sequence[str] | None = None,
+    reference: xr.Dataset | xr.DataArray | None = None,
+    attrs: Mapping[str, Any] | None = None,
+) -> Any:
+    """Return one panel for each spectrum, TT, EE and so on, over multipole.
+
+    Parameters
+    ----------
+    dataset : xarray.Dataset or xarray.DataArray
+        Dims ``spectrum`` and ``ell`` (a line) or ``bin`` (points, at a coordinate ``ell`` or ``ell_…``). In a
+        dataset the first such variable is drawn, with error bars from ``<name>_error`` or ``error``.
+    spectra : sequence of str, optional
+        Labels to draw, in this order; by default all.
+    reference : xarray.Dataset or xarray.DataArray, optional
+        Another set, for example a model, drawn as a grey line where it has the same label; same units.
+    attrs : mapping, optional
+        Over the dataset's own attributes, for the note.
+
+    Returns
+    -------
+    holoviews.Layout
+
+    Raises
+    ------
+    WrongData
+        If there are no such dims, or the reference has other units.
+    UnknownVariable
+        If a label asked for is not there.
+
+    Examples
+    --------
+    >>> labels = {"spectrum": ["TT", "EE"], "ell": [2, 3, 4]}
+    >>> cl = xr.DataArray(np.ones((2, 3)), labels, ["spectrum", "ell"], name="cl")
+    >>> len(power_spectra(cl))
+    2
+    """
+    hv = loaded()
+    array, error = _spectra_of(dataset)
+    labels = [str(label) for label in array["spectrum"].values]
+    if spectra is not None and (unknown := [label for label in spectra if label not in labels]):
+        raise UnknownVariable(f"there is no spectrum {unknown}; there are {', '.join(labels)}")
+    model = _spectra_of(reference)[0] if reference is not None else None
+    if model is not None and model.attrs.get("units") != array.attrs.get("units"):
+        raise WrongData(
+            f"the reference is in {model.attrs.get('units')!r}, "
+            f"the spectra in {array.attrs.get('units')!r}: convert one"
+        )
+    known = merged(dataset, attrs) if isinstance(dataset, xr.DataArray) else {**dataset.attrs, **(attrs or {})}
+    wanted = list(spectra) if spectra is not None else labels
+    panels = []
+    for place, label in enumerate(wanted):
+        panel = _panel(array, error, model, label)
+        own = {"synthetic": known.get("synthetic", "false")}
+        panels.append(note(panel, {**known, "title": label} if place == len(wanted) - 1 else {**own, "title": label}))
+    return hv.Layout(panels).cols(2).opts(backend="bokeh", shared_axes=False)
+
+
+def _panel(array: xr.DataArray, error: xr.DataArray | None, model: xr.DataArray | None, label: str) -> Any:
+    hv = loaded()
+    one = array.sel(spectrum=label)
+    axis, values = _multipoles(one), values_of(one)
+    held = np.isfinite(values) & np.isfinite(values_of(axis))
+    if not held.any():
+        return hv.Overlay([message(f"{label}: no value (all NaN)", array, height=HEIGHT)])
+    # A y axis of its own: added to other pictures, panels whose dimensions bear one label would share it.
+    named = array.assign_attrs(long_name=f"{label}: {dimension(array).label}")
+    x_dim, y_dim = dimension(axis, "ell"), dimension(named, f"{array.name or 'power'}_{label.lower()}")
+    drawn = []
+    if model is not None and label in model["spectrum"].values:
+        theirs = model.sel(spectrum=label)
+        line = hv.Curve((_multipoles(theirs).values, values_of(theirs)), x_dim, y_dim, label="reference")
+        drawn.append(line.opts(backend="bokeh", color="#888888", line_width=1.5))
+    table = (values_of(axis)[held], values[held])
+    if "bin" in one.dims:
+        dots = hv.Scatter(table, x_dim, y_dim, label=label).opts(
+            backend="bokeh", size=5, color=LINES[0], tools=["hover"]
+        )
+        drawn.append(dots)
+    else:
+        line = hv.Curve(table, x_dim, y_dim, label=label)
+        drawn.append(line.opts(backend="bokeh", color=LINES[0], line_width=1.2, tools=["hover"]))
+    if error is not None:
+        bars = hv.ErrorBars((*table, values_of(error.sel(spectrum=label))[held]), x_dim, [y_dim, f"{y_dim.name}_error"])
+        drawn.append(bars.opts(backend="bokeh", line_width=0.8, lower_head=None, upper_head=None))
+    zero = hv.HLine(0).opts(backend="bokeh", color="#bbbbbb", line_width=1)
+    options = dict(
+        backend="bokeh", frame_width=WIDTH, frame_height=HEIGHT, fontsize=FONTS, show_grid=True, title=label,
+        xlabel=x_dim.pprint_label, ylabel=axis_label(array), gridstyle=GRID, active_tools=["wheel_zoom"],
+        padding=0.05, hooks=[left_border],
+    )  # fmt: skip
+    overlay = hv.Overlay([zero, *(element.opts(**options) for element in drawn)])
+    return overlay.opts(backend="bokeh", show_legend=model is not None, legend_position="top_right")
+
+
+def _spectra_of(data: xr.Dataset | xr.DataArray) -> tuple[xr.DataArray, xr.DataArray | None]:
+    """Return the array of spectra, and their errors where a dataset has them."""
+    if isinstance(data, xr.DataArray):
+        fitting = [data] if "spectrum" in data.dims else []
+        companions: dict[str, xr.DataArray] = {}
+    elif isinstance(data, xr.Dataset):
+        companions = {str(name): array for name, array in data.data_vars.items()}
+        fitting = [v for k, v in companions.items() if "spectrum" in v.dims and not k.endswith("error")]
+    else:
+        raise WrongData(f"power_spectra takes a Dataset or DataArray of xarray, not a {type(data).__name__}")
+    fitting = [v for v in fitting if v.ndim == 2 and {"ell", "bin"} & set(v.dims)]
+    if not fitting:
+        raise WrongData(f"power spectra need the dims spectrum and ell or bin; these data have {dict(data.sizes)}")
+    array = numeric(fitting[0]).transpose("spectrum", ...)
+    if "spectrum" not in array.coords:
+        raise WrongData("the dim spectrum has no labels (TT, EE …)")
+    for name in (f"{array.name}_error", "error"):
+        if name in companions:
+            return array, companions[name]
+    return array, None
+
+
+def _multipoles(array: xr.DataArray) -> xr.DataArray:
+    """Return the multipole of each value."""
+    dim = str(array.dims[0])
+    named = [dim] if dim == "ell" else sorted((str(c) for c in array.coords if str(c).startswith("ell")), key=len)
+    for name in named:
+        if name in array.coords and array[name].dims == (dim,):
+            axis = array[name].astype(float)
+            return axis if "long_name" in axis.attrs else axis.assign_attrs(long_name="Multipole ℓ")
+    if dim == "ell":
+        return xr.DataArray(np.arange(array.size, dtype=float), dims=dim, attrs={"long_name": "Multipole ℓ"})
+    raise WrongData(f"the spectra have no coordinate ell over {dim}; they have {', '.join(map(str, array.coords))}")

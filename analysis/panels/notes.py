@@ -1,0 +1,122 @@
+"""Whose numbers a picture shows, written on the picture."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from analysis.panels.loading import loaded
+
+CHARACTER = 5.6  # mean width of a letter of the source line, in screen pixels
+SYNTHETIC = "SYNTHETIC data: simulated, not measured"
+_TAG = "note of sources"
+
+
+@dataclass(frozen=True)
+class _Note:
+    """A HoloViews hook that writes lines under a Bokeh figure, and a red line over it for synthetic data."""
+
+    below: tuple[str, ...]
+    synthetic: bool
+
+    def __call__(self, plot: Any, element: Any) -> None:
+        figure = plot.state
+        if not hasattr(figure, "add_layout"):
+            return
+        if self.synthetic:
+            _write(figure, "above", str(id(plot)), (SYNTHETIC,), colour="#b2182b", size="10pt")
+        if self.below:
+            _write(figure, "below", str(id(plot)), self.below, colour="#555555", size="8pt")
+
+
+def note(picture: Any, attrs: Mapping[str, Any], *, remark: str = "") -> Any:
+    """Return the picture with its title and source on it and, if the attributes say so, the word SYNTHETIC.
+
+    Parameters
+    ----------
+    picture : holoviews element, Overlay, Layout or DynamicMap
+        Each figure of a layout gets the note.
+    attrs : mapping
+        ``title``, ``source``, ``institution``, ``references`` and ``synthetic`` are read, as in global
+        attributes of a dataset; each may be absent.
+    remark : str, optional
+        What the picture leaves out of the data, for example "each column is the mean of 20 samples".
+
+    Returns
+    -------
+    holoviews object
+        A copy; the picture given is left as it was. A title and notes that it has are kept.
+
+    Examples
+    --------
+    >>> import holoviews as hv
+    >>> picture = note(hv.Curve([1, 2]), {"title": "Demo", "source": "a formula", "synthetic": "true"})
+    >>> figure = hv.render(picture)
+    >>> figure.title.text, figure.above[-1].text, figure.below[-1].text
+    ('Demo', 'SYNTHETIC data: simulated, not measured', 'Source: a formula')
+    """
+    hv = loaded()
+    synthetic = str(attrs.get("synthetic", "false")).lower() in ("true", "1", "yes")
+    hook = _Note(_paragraphs(attrs, remark), synthetic)
+    title = str(attrs.get("title", "")).strip()
+    if not (hook.below or synthetic or title):
+        return picture
+
+    def annotated(element: Any) -> Any:
+        set_before = hv.Store.lookup_options("bokeh", element, "plot").kwargs
+        hooks = set_before.get("hooks", [])
+        noted = [*(h for h in hooks if isinstance(h, _Note)), hook]
+        joined = _Note(
+            tuple(dict.fromkeys(line for one in noted for line in one.below)),
+            any(one.synthetic for one in noted),
+        )
+        options: dict[str, Any] = {"hooks": [*(h for h in hooks if not isinstance(h, _Note)), joined]}
+        if title and "title" not in set_before:
+            options["title"] = _fitted_title(title)
+        return element.opts(**options, backend="bokeh", clone=True)
+
+    if isinstance(picture, hv.DynamicMap):
+        return picture.apply(lambda drawn: drawn.map(annotated, hv.Element), link_inputs=True)
+    return picture.map(annotated, hv.Element)
+
+
+def _paragraphs(attrs: Mapping[str, Any], remark: str) -> tuple[str, ...]:
+    """Return the remark and the source line."""
+    stated = [str(attrs.get(key, "")).strip() for key in ("source", "institution")]
+    references = [line for line in str(attrs.get("references", "")).splitlines() if line.strip()]
+    if references:
+        stated.append(references[0] + (f" (+{len(references) - 1} more)" if len(references) > 1 else ""))
+    stated = [text for text in dict.fromkeys(stated) if text and text not in ("not stated", "none")]
+    paragraphs = [remark] if remark else []
+    if stated:
+        paragraphs.append("Source: " + " · ".join(stated))
+    return tuple(paragraphs)
+
+
+def _fitted_title(title: str) -> str:
+    return "\n".join(textwrap.wrap(title, 80))
+
+
+def _write(figure: Any, place: str, writer: str, lines: tuple[str, ...], *, colour: str, size: str) -> None:
+    """Put lines beside the figure, once however many of its elements bring them; renew them on updates."""
+    from bokeh.models.annotations import Title
+
+    known = [r for r in getattr(figure, place) if isinstance(r, Title) and r.tags[:1] == [_TAG]]
+    if known:
+        title = known[0]
+    else:
+        title = Title(
+            tags=[_TAG, {}],
+            text_color=colour,
+            text_font_size=size,
+            text_font_style="bold" if place == "above" else "normal",
+            text_line_height=1.2,
+        )
+        figure.add_layout(title, place)
+    by_writer = {**title.tags[1], writer: list(lines)}
+    title.tags = [_TAG, by_writer]
+    width = int((figure.frame_width or figure.width or 640) / CHARACTER)
+    paragraphs = dict.fromkeys(text for written in by_writer.values() for text in written)
+    title.text = "\n".join(line for text in paragraphs for line in textwrap.wrap(text, max(40, width)))

@@ -1,0 +1,242 @@
+"""Time series as lines: gaps stay open, flagged samples are marked."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+from analysis.errors import BadOption, WrongData
+from analysis.panels.loading import loaded
+from analysis.panels.notes import note
+from analysis.panels.style import (
+    FONTS,
+    GRID,
+    HEIGHT,
+    LINES,
+    WIDTH,
+    axis_label,
+    dimension,
+    left_border,
+    merged,
+    message,
+    numeric,
+    values_of,
+)
+
+GAP = 3.5  # a step this many times the usual one is a gap: the line is not drawn across it
+LONGEST = 100_000  # samples drawn one by one; of longer series the extremes of equal blocks are drawn
+BLOCKS = 20_000
+# Flag meanings that need no mark.
+PLAIN = ("measured", "observed", "good", "definitive")
+MARKS = (("#E69F00", "circle"), ("#6f6f6f", "diamond"), ("#CC79A7", "triangle"), ("#000000", "x"))
+TIME_TOOLS = ["xwheel_zoom", "xpan", "xbox_zoom", "reset", "save"]
+
+
+def curves(
+    array: xr.DataArray,
+    *,
+    quality: xr.DataArray | None = None,
+    logy: bool = False,
+    marked: Sequence[str] | None = None,
+    label: str = "",
+    attrs: Mapping[str, Any] | None = None,
+) -> Any:
+    """Return a line over time, one for each component.
+
+    Parameters
+    ----------
+    array : xarray.DataArray
+        Dim ``time``, and a second one (``component`` …) for several lines.
+    quality : xarray.DataArray, optional
+        Flags on the same times with attrs ``flag_values`` and ``flag_meanings`` (CF conventions, section
+        3.5). Samples are marked and named in the legend unless they are measured, observed, good or
+        definitive.
+    logy : bool, optional
+        Logarithmic axis; values that are not positive are left out, and the picture says so.
+    marked : sequence of str, optional
+        The meanings to mark, instead.
+    label : str, optional
+        Name in the legend of a single line.
+    attrs : mapping, optional
+        Global attributes of the dataset, for the note (see :func:`analysis.panels.note`).
+
+    Returns
+    -------
+    holoviews.Overlay
+        NaN and gaps in time are left open; a sample alone between gaps is a dot. Of more than 100,000 samples
+        the smallest and largest of each of 20,000 blocks are drawn, which the picture says.
+
+    Raises
+    ------
+    WrongData
+        If the array is empty, not numeric, has no dim ``time`` or more than two, or the flags don't fit it.
+    BadOption
+        If a meaning in ``marked`` is not among the flags'.
+
+    References
+    ----------
+    CF Metadata Conventions 1.11, section 3.5, Flags.
+
+    Examples
+    --------
+    >>> time = np.arange("2001-03-31T00", "2001-03-31T04", dtype="datetime64[h]").astype("datetime64[ns]")
+    >>> dst = xr.DataArray([-50.0, np.nan, -387.0, -300.0], {"time": time}, name="dst", attrs={"units": "nT"})
+    >>> curves(dst)
+    :Overlay...
+    """
+    hv = loaded()
+    lines = _lines_of(numeric(array))
+    times = array["time"].values
+    if not np.isfinite(values_of(array)).any():
+        nothing = f"{array.name or 'the array'} holds no value in this time range (all NaN)"
+        return note(hv.Overlay([message(nothing, array)]), merged(array, attrs))
+    remarks = []
+    drawn: list[Any] = []
+    time_dim, value_dim = dimension(array["time"]), dimension(array)
+    several = len(lines) > 1
+    for index, (name, values) in enumerate(lines.items()):
+        if logy and (values <= 0).any():
+            values = np.where(values > 0, values, np.nan)
+            remarks.append("Values that are not positive are left out of the logarithmic axis.")
+        kept = np.arange(times.size)
+        if times.size > LONGEST:
+            kept = _extremes(values, BLOCKS)
+            remarks.append(
+                f"Of {times.size:,} samples the smallest and largest of each of {BLOCKS:,} blocks are drawn."
+            )
+        shown_times, shown, alone = _opened(times[kept], values[kept], whole=times)
+        colour = LINES[index % len(LINES)]
+        legend = name if several else label
+        drawn.append(
+            hv.Curve((shown_times, shown), time_dim, value_dim, label=legend).opts(
+                backend="bokeh", color=colour, line_width=1.2, tools=["hover"]
+            )
+        )
+        if alone.any():
+            dots = hv.Scatter((shown_times[alone], shown[alone]), time_dim, value_dim, label=legend)
+            drawn.append(dots.opts(backend="bokeh", color=colour, size=3))
+    if quality is not None:
+        drawn += _marks(array, quality, lines, marked, (time_dim, value_dim))
+    options = dict(
+        backend="bokeh", frame_width=WIDTH, frame_height=HEIGHT, logy=logy, ylabel=axis_label(array),
+        fontsize=FONTS, default_tools=TIME_TOOLS, active_tools=["xwheel_zoom", "xpan"], show_grid=True,
+        gridstyle=GRID, hooks=[left_border], padding=(0, 0.08),
+    )  # fmt: skip
+    overlay = hv.Overlay([element.opts(**options) for element in drawn])
+    overlay = overlay.opts(backend="bokeh", show_legend=True, legend_position="right", legend_opts=_LEGEND)
+    return note(overlay, merged(array, attrs), remark=" ".join(dict.fromkeys(remarks)))
+
+
+_LEGEND = {"click_policy": "hide", "padding": 4, "spacing": 0, "background_fill_alpha": 0.7}
+
+
+def _lines_of(array: xr.DataArray) -> dict[str, np.ndarray]:
+    """Return the values of each line, by the name of its component."""
+    if "time" not in array.dims or array.ndim > 2:
+        sizes = ", ".join(f"{k}: {v}" for k, v in array.sizes.items())
+        raise WrongData(f"{array.name or 'array'} has dims ({sizes}); curves need time and at most one other dim")
+    if array["time"].dtype.kind != "M":
+        raise WrongData(f"the time of {array.name or 'array'} is {array['time'].dtype}, not datetime64[ns] in UTC")
+    if array.ndim == 1:
+        return {str(array.name or "value"): values_of(array)}
+    other = next(str(d) for d in array.dims if d != "time")
+    table = values_of(array.transpose("time", other))
+    names = array[other].values if other in array.coords else np.arange(table.shape[1])
+    return {_component_name(other, name): table[:, i] for i, name in enumerate(names)}
+
+
+def _component_name(dim: str, name: object) -> str:
+    return str(name) if isinstance(name, str) else f"{dim} {name:g}"
+
+
+def _extremes(values: np.ndarray, blocks: int) -> np.ndarray:
+    """Return the indices of the smallest and largest value of each of equal blocks, in order."""
+    edges = np.linspace(0, values.size, blocks + 1).astype(int)
+    starts, size = edges[:-1], int(np.diff(edges).max())
+    index = np.minimum(starts[:, None] + np.arange(size), edges[1:, None] - 1)
+    table = values[index]
+    low = np.where(np.isnan(table), np.inf, table).argmin(axis=1)
+    high = np.where(np.isnan(table), -np.inf, table).argmax(axis=1)
+    rows = np.arange(blocks)
+    first_nan = index[rows, np.isnan(table).argmax(axis=1)]  # where there is none: the block's first sample
+    picked = [index[rows, low], index[rows, high], first_nan, [0, values.size - 1]]
+    return np.unique(np.concatenate(picked))
+
+
+def _opened(times: np.ndarray, values: np.ndarray, *, whole: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return times and values with a NaN in each gap, and which samples stand alone between gaps."""
+    step = np.median(np.diff(whole)) if whole.size > 2 else None
+    if step is not None and times.size > 1:
+        # After thinning the drawn samples are further apart than the series' own: only its own gaps count.
+        usual = max(step, np.median(np.diff(times)) if times.size < whole.size else step)
+        after = np.flatnonzero(np.diff(times) > GAP * usual)
+        middles = times[after] + (times[after + 1] - times[after]) // 2
+        times, values = np.insert(times, after + 1, middles), np.insert(values, after + 1, np.nan)
+    seen = np.isfinite(values)
+    left, right = np.r_[False, seen[:-1]], np.r_[seen[1:], False]
+    return times, values, seen & ~left & ~right
+
+
+def _marks(
+    array: xr.DataArray,
+    quality: xr.DataArray,
+    lines: Mapping[str, np.ndarray],
+    marked: Sequence[str] | None,
+    dims: tuple[Any, Any],
+) -> list[Any]:
+    """Return open marks on the samples of each flag that is to be seen."""
+    hv = loaded()
+    meanings = flag_meanings(quality)
+    if quality.dims != ("time",) or quality.sizes["time"] != array.sizes["time"]:
+        raise WrongData(
+            f"the flags {quality.name} have dims {dict(quality.sizes)}; "
+            f"{array.name or 'the array'} needs one flag for each of its {array.sizes['time']} times"
+        )
+    if marked is not None and (unknown := [m for m in marked if m not in meanings.values()]):
+        raise BadOption(f"marked={list(marked)}: {unknown} not among the flags {list(meanings.values())}")
+    wanted = {v: m for v, m in meanings.items() if (m in marked if marked is not None else m not in PLAIN)}
+    drawn = []
+    for (value, meaning), (colour, shape) in zip(wanted.items(), MARKS * len(wanted), strict=False):
+        at = np.flatnonzero(quality.values == value)
+        for values in lines.values():
+            seen = at[np.isfinite(values[at])]
+            if seen.size:
+                dots = hv.Scatter((array["time"].values[seen], values[seen]), *dims, label=meaning.replace("_", " "))
+                drawn.append(
+                    dots.opts(
+                        backend="bokeh",
+                        marker=shape,
+                        size=5,
+                        color=colour,
+                        fill_alpha=0,
+                        line_width=1.3,
+                        tools=["hover"],
+                    )
+                )
+    return drawn
+
+
+def flag_meanings(quality: xr.DataArray) -> dict[float, str]:
+    """Return the meaning of each flag value, from attrs ``flag_values`` and ``flag_meanings``.
+
+    Raises
+    ------
+    WrongData
+        If the attributes are missing or of different lengths.
+
+    Examples
+    --------
+    >>> flag_meanings(xr.DataArray([2], attrs={"flag_values": [0, 2], "flag_meanings": "filled measured"}))
+    {0.0: 'filled', 2.0: 'measured'}
+    """
+    values = np.atleast_1d(quality.attrs.get("flag_values", []))
+    meanings = str(quality.attrs.get("flag_meanings", "")).split()
+    if not meanings or len(values) != len(meanings):
+        raise WrongData(
+            f"the flags {quality.name} need attrs flag_values and flag_meanings of one length; "
+            f"they have {len(values)} values and {len(meanings)} meanings"
+        )
+    return {float(v): m for v, m in zip(values, meanings, strict=True)}

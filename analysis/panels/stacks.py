@@ -1,0 +1,100 @@
+"""Several variables in one column that share the time axis."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import xarray as xr
+
+from analysis.errors import UnknownVariable, WrongData
+from analysis.panels.loading import loaded
+from analysis.panels.meshes import spectrogram
+from analysis.panels.notes import note
+from analysis.panels.series import curves
+
+
+def time_panels(
+    dataset: xr.Dataset, *, variables: Sequence[str] | None = None, attrs: Mapping[str, Any] | None = None
+) -> Any:
+    """Return one panel for each variable, in a column with one time axis.
+
+    Parameters
+    ----------
+    dataset : xarray.Dataset
+        Variables over ``time``: lines for ``time[, component]``, a spectrogram for ``time, <energy>``. Flags
+        named ``<name>_quality`` are marked on the variable they judge.
+    variables : sequence of str, optional
+        What to draw, in this order; by default all that can be drawn, and the picture says which can't.
+    attrs : mapping, optional
+        Over the dataset's own attributes, for the note.
+
+    Returns
+    -------
+    holoviews.Layout
+
+    Raises
+    ------
+    UnknownVariable
+        If the dataset has no such variable.
+    WrongData
+        If there is nothing to draw, or a variable asked for has other dims.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> time = np.arange("2001-03-31", "2001-04-02", dtype="datetime64[D]").astype("datetime64[ns]")
+    >>> wind = xr.Dataset({"n": ("time", [5.0, 6.0]), "v": ("time", [400.0, 500.0])}, {"time": time})
+    >>> len(time_panels(wind))
+    2
+    """
+    hv = loaded()
+    if not isinstance(dataset, xr.Dataset):
+        raise WrongData(f"time_panels takes an xarray.Dataset, not a {type(dataset).__name__}")
+    if variables is not None and (unknown := [v for v in variables if v not in dataset.data_vars]):
+        raise UnknownVariable(f"the dataset has no {unknown}; it has {', '.join(map(str, dataset.data_vars))}")
+    wanted = [str(v) for v in variables] if variables is not None else _drawable(dataset)
+    if not wanted:
+        shapes = ", ".join(f"{k} {v.dims}" for k, v in dataset.data_vars.items()) or "nothing"
+        raise WrongData(f"the dataset holds no variable over time to draw; it holds {shapes}")
+    known = {**dataset.attrs, **(attrs or {})}
+    left_out = [str(v) for v in dataset.data_vars if v not in wanted and not _is_flag(dataset, str(v))]
+    remark = f"Not drawn: {', '.join(left_out)}." if variables is None and left_out else ""
+    panels = []
+    for place, name in enumerate(wanted):
+        first, last = place == 0, place == len(wanted) - 1
+        own = {"synthetic": known.get("synthetic", "false"), "title": known.get("title", "") if first else ""}
+        panel = _panel(dataset, name, own)
+        if last:
+            panel = note(panel, {k: v for k, v in known.items() if k != "title"}, remark=remark)
+        else:
+            panel = panel.opts(xlabel="", backend="bokeh")
+        panels.append(panel)
+    return hv.Layout(panels).cols(1).opts(backend="bokeh", shared_axes=True)
+
+
+def _panel(dataset: xr.Dataset, name: str, attrs: Mapping[str, Any]) -> Any:
+    array = dataset[name]
+    if array.ndim == 2 and "component" not in array.dims and _has_axis(array):
+        return spectrogram(array, attrs=attrs)
+    companion = f"{name}_quality"
+    return curves(array, quality=dataset.get(companion), attrs=attrs)
+
+
+def _drawable(dataset: xr.Dataset) -> list[str]:
+    """Return the variables over time and at most one other dim; flags are drawn with what they judge."""
+    return [
+        str(name)
+        for name, array in dataset.data_vars.items()
+        if "time" in array.dims and array.ndim <= 2 and array.dtype.kind in "fiu" and not _is_flag(dataset, str(name))
+    ]
+
+
+def _is_flag(dataset: xr.Dataset, name: str) -> bool:
+    return name.endswith("_quality") and name.removesuffix("_quality") in dataset.data_vars
+
+
+def _has_axis(array: xr.DataArray) -> bool:
+    """Return whether the dim beside time has numbers to draw along: energies, not names of components."""
+    other = next(str(d) for d in array.dims if d != "time")
+    return other in array.coords and array[other].dtype.kind in "fiu"

@@ -1,0 +1,174 @@
+"""Plasma environments: solar wind, magnetospheres, particles and the Sun that drives them.
+
+>>> from analysis import plasma
+>>> storm = plasma.fetch("qin_denton_hourly", "2001-03-30", "2001-04-03")
+>>> nose = plasma.magnetopause(storm, model="shue_1998").standoff
+>>> print(f"{nose.min():.2f} {nose.units}")
+5.14 R_earth
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+import xarray as xr
+
+from analysis.plasma.boundaries import geosynchronous_orbit, magnetopause, magnetopause_shape
+from analysis.plasma.parameters import (
+    alfven_speed,
+    dynamic_pressure,
+    magnetic_pressure,
+    magnitude,
+    plasma_beta,
+    thermal_pressure,
+)
+from analysis.plasma.pitch_angles import anisotropy, omnidirectional, pitch_angle_distribution
+from analysis.plasma.quality import measured, with_flags_as_coordinates
+from analysis.plasma.views import explore, view
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from analysis.catalogue import Chunks
+    from analysis.model.clocks import Instant
+
+__all__ = [
+    "alfven_speed",
+    "anisotropy",
+    "collect",
+    "dynamic_pressure",
+    "explore",
+    "fetch",
+    "geosynchronous_orbit",
+    "magnetic_pressure",
+    "magnetopause",
+    "magnetopause_shape",
+    "magnitude",
+    "measured",
+    "omnidirectional",
+    "pitch_angle_distribution",
+    "plasma_beta",
+    "search",
+    "thermal_pressure",
+    "view",
+]
+
+
+def search(text: str = "") -> pd.DataFrame:
+    """Return the plasma products in which every word of ``text`` occurs, all of them for an empty text.
+
+    Parameters
+    ----------
+    text : str, optional
+        Words of a name, title, mission, instrument, variable or keyword, in any letter case.
+
+    Returns
+    -------
+    pandas.DataFrame
+        One row a product: name, title, mission, instrument, first and last time (UTC), whether ``fetch``
+        gives a dataset or a tree, and where it is.
+
+    Raises
+    ------
+    BadOption
+        If ``text`` is no text.
+
+    Examples
+    --------
+    >>> "qin_denton_hourly" in list(search("qin-denton")["product"])
+    True
+    """
+    from analysis import catalogue
+
+    return catalogue.search("plasma", text)
+
+
+def fetch(
+    product: str,
+    start: Instant | None = None,
+    stop: Instant | None = None,
+    *,
+    variables: Iterable[str] | None = None,
+    chunks: Chunks | None = None,
+) -> xr.Dataset | xr.DataTree:
+    """Return a plasma product.
+
+    Parameters
+    ----------
+    product : str
+        As :func:`search` lists it.
+    start, stop : time, optional
+        Half-open interval in UTC: ISO 8601 text, ``datetime64``, a ``datetime`` with time zone, an astropy
+        ``Time``. All of the product by default.
+    variables : iterable of str, optional
+        Keep these, and the flags beside them.
+    chunks : int, "auto" or mapping, optional
+        Give a Dask-backed result.
+
+    Returns
+    -------
+    xarray.Dataset or xarray.DataTree
+        A tree where the product has several sets of axes. Flags ``<name>_quality`` are coordinates, so that
+        they stay beside a variable that is taken out.
+
+    Raises
+    ------
+    UnknownProduct, UnknownVariable, BadTime, OutsideCoverage, BadOption
+        For a name, variable, time range or chunking that the product does not have.
+    CorruptFile
+        If a file that ships is not what its checksum says.
+
+    Examples
+    --------
+    >>> wind = fetch("qin_denton_hourly", "2001-03-31", "2001-04-01", variables=["dst", "bz"])
+    >>> wind.sizes["time"], wind.dst.min().item()
+    (24, -387.0)
+    """
+    from analysis import catalogue
+
+    data = catalogue.fetch("plasma", product, start=start, stop=stop, variables=variables, chunks=chunks)
+    return _with_flags(data) if isinstance(data, xr.DataTree) else with_flags_as_coordinates(data)
+
+
+def collect(
+    *products: str,
+    start: Instant | None = None,
+    stop: Instant | None = None,
+    variables: Iterable[str] | None = None,
+) -> xr.DataTree:
+    """Return several plasma products as one tree, a node each, each with its own axes and provenance.
+
+    Parameters
+    ----------
+    *products : str
+        As :func:`search` lists them.
+    start, stop : time, optional
+        As for :func:`fetch`.
+    variables : iterable of str, optional
+        As for :func:`fetch`.
+
+    Returns
+    -------
+    xarray.DataTree
+
+    Raises
+    ------
+    BadOption
+        If no product is named.
+    UnknownProduct, UnknownVariable, BadTime, OutsideCoverage, CorruptFile
+        As for :func:`fetch`.
+
+    Examples
+    --------
+    >>> list(collect("qin_denton_hourly", start="2001-03-31", stop="2001-04-01").children)
+    ['qin_denton_hourly']
+    """
+    from analysis import catalogue
+
+    return _with_flags(catalogue.collect("plasma", products, start=start, stop=stop, variables=variables))
+
+
+def _with_flags(tree: xr.DataTree) -> xr.DataTree:
+    nodes = {node.path: with_flags_as_coordinates(node.to_dataset(inherit=False)) for node in tree.subtree}
+    return xr.DataTree.from_dict(nodes, name=tree.name)

@@ -1,0 +1,96 @@
+"""What every function of this package asks of its inputs: the same axes, no impossible values."""
+
+from __future__ import annotations
+
+from functools import partial
+
+import numpy as np
+import xarray as xr
+
+from analysis.errors import WrongData
+from analysis.model import is_synthetic, unit_of
+
+
+def named(array: xr.DataArray, what: str) -> xr.DataArray:
+    """Return the array under its own name or, if it has none, the argument's, so that an error can name it.
+
+    Examples
+    --------
+    >>> named(xr.DataArray(1.0), "density").name
+    'density'
+    """
+    return array.rename(what) if isinstance(array, xr.DataArray) and array.name is None else array
+
+
+def on_same_axes(**arrays: xr.DataArray) -> None:
+    """Refuse arrays whose shared axes differ; xarray would keep only the samples in common and say nothing.
+
+    Raises
+    ------
+    WrongData
+        Naming the arrays.
+
+    Examples
+    --------
+    >>> one = xr.DataArray([1.0, 2.0], coords={"time": [0, 1]}, attrs={"units": "nT"})
+    >>> on_same_axes(density=one, b=one.isel(time=[0]))
+    Traceback (most recent call last):
+    ...
+    analysis.errors.WrongData: density and b are not on the same axes ...
+    """
+    for name, array in arrays.items():
+        unit_of(named(array, name))  # a bare number or an array without units is refused here
+    try:
+        xr.align(*arrays.values(), join="exact", copy=False)
+    except ValueError as error:
+        raise WrongData(
+            f"{' and '.join(arrays)} are not on the same axes ({error}); "
+            "interpolate or reindex one to the other first, for example b.interp(time=density.time)"
+        ) from error
+
+
+def not_negative(array: xr.DataArray, what: str, *, zero: bool = True, hint: str = "") -> xr.DataArray:
+    """Return the array if no value is negative or infinite nor, with ``zero=False``, zero.
+
+    A Dask-backed array is looked at when it is computed, so the error comes then.
+
+    Raises
+    ------
+    WrongData
+        Saying how many values are wrong and which is the lowest.
+
+    Examples
+    --------
+    >>> not_negative(xr.DataArray([3.0, -1.0]), "density")
+    Traceback (most recent call last):
+    ...
+    analysis.errors.WrongData: density holds 1 value below zero or infinite (lowest -1); mask such ...
+    """
+    return xr.apply_ufunc(
+        partial(_refused, what=what, zero=zero, hint=hint),
+        array,
+        dask="parallelized",
+        output_dtypes=[array.dtype],
+        keep_attrs=True,
+    )
+
+
+def _refused(values: np.ndarray, *, what: str, zero: bool, hint: str) -> np.ndarray:
+    bad = np.isinf(values) | ((values < 0) if zero else (values <= 0))
+    if count := int(np.count_nonzero(bad)):
+        limit = "below zero" if zero else "not above zero"
+        advice = hint or f"mask such values first: {what}.where({what} {'>=' if zero else '>'} 0)"
+        plural = "value" if count == 1 else "values"
+        raise WrongData(f"{what} holds {count} {plural} {limit} or infinite (lowest {np.nanmin(values):g}); {advice}")
+    return values
+
+
+def synthetic_attrs(*arrays: xr.DataArray | xr.Dataset) -> dict[str, str]:
+    """Return the attribute that marks a result as synthetic if any of its inputs is.
+
+    Examples
+    --------
+    >>> synthetic_attrs(xr.DataArray(1.0, attrs={"synthetic": "true"}), xr.DataArray(1.0))
+    {'synthetic': 'true'}
+    """
+    return {"synthetic": "true"} if any(is_synthetic(array) for array in arrays) else {}

@@ -1,0 +1,121 @@
+"""How counts of a spectrum, its background and a model compare: exposure, AREASCAL and BACKSCAL.
+
+OGIP/92-007 (Arnaud, George & Tennant): exposure times AREASCAL is what a model's rate is multiplied with;
+BACKSCAL is the size of the region, so that the background scales with the ratio of the two. Either may be one
+number or a column.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import xarray as xr
+
+from analysis.errors import WrongData
+from analysis.model import in_units
+
+
+@dataclass(frozen=True)
+class Pair:
+    """Counts of source and background per channel, and the seconds that each stands for.
+
+    A background rate f at the source's place gives ``source_time * f`` counts there and ``background_time *
+    f`` in the background.
+    """
+
+    source_counts: np.ndarray
+    background_counts: np.ndarray
+    source_time: np.ndarray
+    background_time: np.ndarray
+
+
+def paired(spectrum: xr.Dataset, background: xr.Dataset | None) -> Pair:
+    """Return counts and times of a spectrum and its background; zeros for no background.
+
+    Raises
+    ------
+    WrongData
+        If one holds rates, has no exposure, or their channels differ.
+    """
+    counts = counts_of(spectrum, "the spectrum")
+    time = exposure_of(spectrum, "the spectrum") * per_channel(spectrum, "areascal")
+    if background is None:
+        return Pair(counts, np.zeros_like(counts), time, np.zeros_like(counts))
+    same_channels(spectrum, background)
+    ratio = per_channel(background, "backscal") / per_channel(spectrum, "backscal")
+    behind = exposure_of(background, "the background") * per_channel(background, "areascal") * ratio
+    return Pair(counts, counts_of(background, "the background"), time, behind)
+
+
+def same_channels(spectrum: xr.Dataset, other: xr.Dataset) -> None:
+    """Refuse a background or response whose channels are not those of the spectrum.
+
+    Raises
+    ------
+    WrongData
+        Saying which channels each has; some instruments count from 0, others from 1.
+    """
+    ours, theirs = (data["channel"].values if "channel" in data.variables else None for data in (spectrum, other))
+    if ours is None or theirs is None:
+        raise WrongData("a spectrum, its background and its response need a coordinate 'channel'")
+    if not np.array_equal(ours, theirs):
+        raise WrongData(
+            f"channels differ: the spectrum has {ours.size} from {ours[0]} to {ours[-1]}, "
+            f"the other {theirs.size} from {theirs[0]} to {theirs[-1]}; take the files that belong together"
+        )
+
+
+def counts_of(spectrum: xr.Dataset, what: str) -> np.ndarray:
+    """Return the counts per channel.
+
+    Raises
+    ------
+    WrongData
+        If the spectrum holds rates: Poisson statistics need counts.
+    """
+    if "counts" not in spectrum.variables:
+        has = "a rate, not counts" if "rate" in spectrum.variables else f"{list(map(str, spectrum.data_vars))}"
+        raise WrongData(f"{what} needs the variable 'counts' on the dim 'channel'; it has {has}")
+    values = in_units(spectrum["counts"], "ct").values.astype(float)
+    if spectrum["counts"].dims != ("channel",) or not (values >= 0).all():
+        raise WrongData(f"{what} needs counts ≥ 0 along 'channel', none of them NaN")
+    return values
+
+
+def exposure_of(spectrum: xr.Dataset, what: str) -> float:
+    """Return the exposure in seconds.
+
+    Raises
+    ------
+    WrongData
+        If there is none, or it is not positive.
+    """
+    if "exposure" in spectrum.variables:
+        seconds = float(in_units(spectrum["exposure"], "s"))
+    elif "exposure" in spectrum.attrs:
+        seconds = float(spectrum.attrs["exposure"])
+    else:
+        raise WrongData(f"{what} says no exposure; assign it: spectrum.assign(exposure=…) in s")
+    if not (np.isfinite(seconds) and seconds > 0):
+        raise WrongData(f"{what} has an exposure of {seconds} s; rates need a positive one")
+    return seconds
+
+
+def per_channel(spectrum: xr.Dataset, name: str) -> np.ndarray:
+    """Return BACKSCAL or AREASCAL for each channel: a column, one number, or 1 where the file has none.
+
+    Raises
+    ------
+    WrongData
+        If a value is not positive.
+    """
+    n = spectrum.sizes["channel"]
+    try:
+        held = spectrum[name] if name in spectrum.variables else spectrum.attrs.get(name, 1.0)
+        values = np.broadcast_to(np.asarray(held, dtype=float), (n,))
+    except (TypeError, ValueError) as error:
+        raise WrongData(f"{name} is neither one number nor one a channel") from error
+    if not (values > 0).all():
+        raise WrongData(f"{name} must be positive in every channel; it is {np.unique(values)[:3]}")
+    return values

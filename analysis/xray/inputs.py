@@ -1,0 +1,206 @@
+"""What the functions of this field accept: event trees, spectra, energy bands, and values with units.
+
+Everything here refuses what it cannot use with an error that names it; nothing computes a result.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, TypeAlias
+
+import numpy as np
+import xarray as xr
+
+from analysis.errors import BadOption, MissingUnits, UnknownVariable, WrongData, WrongUnits
+from analysis.model import in_units
+
+if TYPE_CHECKING:
+    from astropy.units import Quantity
+
+# One value with its unit: text such as "30 arcsec", or what else carries a unit.
+Amount: TypeAlias = "float | str | Quantity | xr.DataArray | np.timedelta64"
+
+
+def amount(value: Amount, units: str, what: str, *, bare: bool = False) -> float:
+    """Return one value in the units asked for.
+
+    Parameters
+    ----------
+    value : text such as "30 arcsec", astropy Quantity, DataArray with units, timedelta64, or a number
+    units, what : str
+        Target unit, and the argument's name for messages.
+    bare : bool, optional
+        Whether a number without a unit is taken to be in ``units`` already.
+
+    Raises
+    ------
+    MissingUnits
+        For a bare number where a unit is needed.
+    WrongUnits, BadOption
+        For a unit of another kind; for what is no finite number.
+
+    Examples
+    --------
+    >>> amount("30 arcsec", "arcmin", "radius")
+    0.5
+    """
+    # numpy counts its timedelta64 among the integers
+    if isinstance(value, bool | int | float | np.number) and not isinstance(value, np.timedelta64):
+        if not bare:
+            raise MissingUnits(f"{what}={value!r} has no unit; write for example {what}='{value} {units}'")
+        found = float(value)
+    elif isinstance(value, xr.DataArray):
+        if value.size != 1:
+            raise BadOption(f"{what} is one value, not an array of shape {value.shape}")
+        found = float(in_units(value, units).values.reshape(()))
+    else:
+        found = _of_quantity(value, units, what)
+    if not math.isfinite(found):
+        raise BadOption(f"{what}={value!r} is not a finite number")
+    return found
+
+
+def _of_quantity(value: str | Quantity | np.timedelta64, units: str, what: str) -> float:
+    import astropy.units as u
+
+    if isinstance(value, np.timedelta64):
+        value = u.Quantity(value / np.timedelta64(1, "s"), "s")
+    try:
+        quantity = u.Quantity(value)
+    except (TypeError, ValueError) as error:
+        raise BadOption(f"{what}={value!r} is not a value with a unit, such as '10 {units}'") from error
+    if quantity.unit == u.dimensionless_unscaled and units != "1":
+        raise MissingUnits(f"{what}={value!r} has no unit; write for example {what}='{value} {units}'")
+    try:
+        return float(quantity.to_value(units))
+    except u.UnitConversionError as error:
+        raise WrongUnits(f"{what}={value!r} does not convert to {units!r} as needed here") from error
+    except TypeError as error:
+        raise BadOption(f"{what}={value!r} is not one value") from error
+
+
+def limits(band: tuple[Amount, Amount] | None) -> tuple[float, float]:
+    """Return the two ends of an energy band in keV; everything for None.
+
+    Raises
+    ------
+    BadOption
+        If it is no pair, or its ends are the wrong way round.
+
+    Examples
+    --------
+    >>> limits((0.5, "8000 eV"))
+    (0.5, 8.0)
+    """
+    if band is None:
+        return -math.inf, math.inf
+    if isinstance(band, str) or not hasattr(band, "__len__") or len(band) != 2:
+        raise BadOption(f"band={band!r} is not a pair of energies such as band=(0.5, 8.0), in keV")
+    low, high = (amount(end, "keV", "band", bare=True) for end in band)
+    if not 0 <= low < high:
+        raise BadOption(f"band={band!r} must be (low, high) in keV with 0 ≤ low < high")
+    return low, high
+
+
+def as_dataset(data: xr.Dataset | xr.DataTree, what: str) -> xr.Dataset:
+    """Return a node of a tree, or a Dataset, as a Dataset.
+
+    Raises
+    ------
+    WrongData
+        If it is neither, or a tree whose own node holds nothing.
+    """
+    if isinstance(data, xr.DataTree):
+        if not data.has_data:
+            raise WrongData(f"{what} needs one node with data; this one only has children {list(data.children)}")
+        return data.to_dataset(inherit=False)
+    if not isinstance(data, xr.Dataset):
+        raise WrongData(f"{what} needs an xarray Dataset, not a {type(data).__name__}")
+    return data
+
+
+def node(tree: xr.DataTree | xr.Dataset, name: str, what: str) -> xr.Dataset:
+    """Return a node of a tree as a Dataset, wherever in the tree it is, if there is just one of this name.
+
+    Raises
+    ------
+    WrongData
+        If there is none, or more than one.
+    """
+    if isinstance(tree, xr.DataTree):
+        found = [n for n in tree.subtree if n.name == name and n.has_data]
+        if len(found) == 1:
+            return found[0].to_dataset(inherit=False)
+        paths = [n.path for n in tree.subtree if n.has_data]
+        count = "no node" if not found else f"{len(found)} nodes"
+        raise WrongData(f"{what} needs one node {name!r}; this tree has {count} of that name, and {paths}")
+    raise WrongData(f"{what} needs a DataTree with a node {name!r}, not a {type(tree).__name__}")
+
+
+def events_and_gti(tree: xr.DataTree, what: str) -> tuple[xr.Dataset, xr.Dataset]:
+    """Return the event list and its good time intervals from an event tree.
+
+    Raises
+    ------
+    WrongData
+        If either is missing or of another form.
+    """
+    events, gti = node(tree, "events", what), node(tree, "gti", what)
+    if "event" not in events.dims or "time" not in events.variables:
+        raise WrongData(f"{what} needs events with a dim 'event' and a variable 'time'; got dims {dict(events.sizes)}")
+    if not {"start", "stop"} <= set(map(str, gti.variables)):
+        raise WrongData(f"{what} needs good time intervals 'start' and 'stop'; gti has {list(gti.variables)}")
+    return events, gti
+
+
+def with_nodes(tree: xr.DataTree, changed: Mapping[str, xr.Dataset]) -> xr.DataTree:
+    """Return a tree with the nodes of these names replaced, wherever in it they are."""
+    root = tree.path.rstrip("/")
+    held = {n.path.removeprefix(root) or "/": n for n in tree.subtree if n.has_data}
+    nodes = {path: changed.get(str(n.name), n.to_dataset(inherit=False)) for path, n in held.items()}
+    return xr.DataTree.from_dict(nodes, name=tree.name)
+
+
+def variable(data: xr.Dataset, name: str, what: str) -> xr.DataArray:
+    """Return a variable of a dataset.
+
+    Raises
+    ------
+    UnknownVariable
+        Listing what there is.
+    """
+    if not isinstance(data, xr.Dataset):
+        raise WrongData(f"{what} needs a Dataset with {name!r}, not a {type(data).__name__}")
+    if name not in data.variables:
+        raise UnknownVariable(f"{what} needs {name!r}; the dataset has {', '.join(map(str, data.variables))}")
+    return data[name]
+
+
+def in_band(events: xr.Dataset, band: tuple[Amount, Amount] | None, what: str) -> np.ndarray:
+    """Return which events lie in [low, high) of an energy band: all of them for None.
+
+    Raises
+    ------
+    UnknownVariable
+        If a band is asked for and the events have no energy.
+    """
+    low, high = limits(band)
+    if band is None:
+        return np.ones(events.sizes["event"], dtype=bool)
+    energy = in_units(variable(events, "energy", f"{what} with a band"), "keV").values
+    return (energy >= low) & (energy < high)
+
+
+def named_band(band: tuple[Amount, Amount] | None) -> str:
+    """Return an energy band as text for attributes and history.
+
+    Examples
+    --------
+    >>> named_band((0.5, 8)), named_band(None)
+    ('0.5-8 keV', 'all energies')
+    """
+    if band is None:
+        return "all energies"
+    low, high = limits(band)
+    return f"{low:g}-{high:g} keV"

@@ -1,0 +1,278 @@
+"""Where on the sky: positions of events, a region cut out of them, and what a sky map says of a place."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+import numpy as np
+import xarray as xr
+
+from analysis.errors import BadOption, OutsideCoverage, WrongData
+from analysis.model import check, derived, history_with, in_units, labelled
+from analysis.xray.inputs import Amount, amount, as_dataset, node, variable, with_nodes
+
+if TYPE_CHECKING:
+    from astropy.coordinates import SkyCoord
+    from astropy.wcs import WCS
+
+WCS_KEYS = ("wcs_ctype", "wcs_crpix", "wcs_crval", "wcs_cdelt")
+FRAMES = {"": "icrs", "ICRS": "icrs", "FK5": "fk5", "FK4": "fk4"}
+WCS_PAPER = "Calabretta & Greisen (2002), A&A 395, 1077, doi:10.1051/0004-6361:20021327"
+TARGET_HELP = "'148.96 69.68' (RA Dec in degrees), '09h55m50s +69d40m47s', or an astropy SkyCoord"
+
+
+def sky_positions(events: xr.DataTree | xr.Dataset) -> xr.Dataset:
+    """Return right ascension and declination of each event.
+
+    Parameters
+    ----------
+    events : xarray.DataTree or xarray.Dataset
+        A tree with the node ``events``, or that node, with ``x``, ``y`` and the sky coordinates of these
+        columns (attrs ``wcs_ctype``, ``wcs_crpix``, ``wcs_crval``, ``wcs_cdelt``).
+
+    Returns
+    -------
+    xarray.Dataset
+        ``ra`` and ``dec`` in deg on ``event``; attr ``frame``.
+
+    Raises
+    ------
+    UnknownVariable
+        If the events have no positions.
+    WrongData
+        If the file does not say how x and y lie on the sky.
+
+    References
+    ----------
+    Calabretta & Greisen (2002), A&A 395, 1077, doi:10.1051/0004-6361:20021327.
+
+    Examples
+    --------
+    >>> from analysis import xray
+    >>> positions = xray.sky_positions(xray.fetch("m82_acis_events"))
+    >>> float(positions.ra.mean().round(1)), float(positions.dec.mean().round(1))
+    (149.0, 69.7)
+    """
+    listed = events_of(events, "sky_positions")
+    x, y = (variable(listed, name, "sky_positions").values.astype(float) for name in ("x", "y"))
+    ra, dec = _wcs(listed.attrs, "sky_positions").all_pix2world(x, y, 1)
+    made = xr.Dataset(
+        {
+            "ra": ("event", ra, {"units": "deg", "long_name": "Right ascension"}),
+            "dec": ("event", dec, {"units": "deg", "long_name": "Declination"}),
+        },
+        attrs={"frame": _frame(listed.attrs)},
+    )
+    step = "xray.sky_positions: x and y to the sky"
+    return check(derived(made, listed, title="Positions of events", step=step, references=[WCS_PAPER]))
+
+
+def within(events: xr.DataTree, target: str | SkyCoord, radius: Amount) -> xr.DataTree:
+    """Return the events within a circle on the sky; the other nodes stay as they are.
+
+    Parameters
+    ----------
+    events : xarray.DataTree
+        With the node ``events`` and the sky coordinates of its ``x`` and ``y``.
+    target : str or astropy.coordinates.SkyCoord
+        ``"148.96 69.68"`` (ICRS, degrees) or ``"09h55m50s +69d40m47s"``. Names are not resolved: that needs a
+        network.
+    radius : text, astropy Quantity or DataArray
+        With its unit: ``"30 arcsec"``.
+
+    Returns
+    -------
+    xarray.DataTree
+        The same tree with fewer events; attr ``region`` and ``history`` of ``events`` say which.
+
+    Raises
+    ------
+    BadOption
+        If the target is a name or cannot be read, or the radius is not positive.
+    MissingUnits
+        If the radius is a bare number.
+    OutsideCoverage
+        If no event lies in the circle; says how far the nearest one is.
+
+    Examples
+    --------
+    >>> from analysis import xray
+    >>> m82 = xray.fetch("m82_acis_events")
+    >>> core = xray.within(m82, "09h55m50s +69d40m47s", "10 arcsec")
+    >>> core["events"].sizes["event"] < m82["events"].sizes["event"]
+    True
+    """
+    listed = node(events, "events", "within")
+    place, size = position(target), amount(radius, "deg", "radius")
+    if size <= 0:
+        raise BadOption(f"radius={radius!r} is not positive")
+    where = sky_positions(listed)
+    centre = place.transform_to(where.attrs["frame"])
+    away = _separation(where["ra"].values, where["dec"].values, float(centre.ra.deg), float(centre.dec.deg))
+    kept = away <= size
+    if not kept.any():
+        nearest = float(np.nanmin(away)) * 60 if np.isfinite(away).any() else np.nan
+        raise OutsideCoverage(
+            f"no event lies within {size * 60:.3g} arcmin of {_said(place)}; "
+            f"the nearest one is {nearest:.4g} arcmin away"
+        )
+    region = f"circle({_said(place)}, {size * 60:.6g} arcmin)"
+    cut = listed.isel(event=np.flatnonzero(kept))
+    step = f"xray.within: {region}, {int(kept.sum())} of {kept.size} events"
+    cut.attrs = {**cut.attrs, "region": region, "history": history_with(listed, step)}
+    return with_nodes(events, {"events": check(cut)})
+
+
+def hydrogen_column(sky_map: xr.Dataset | xr.DataTree, target: str | SkyCoord) -> xr.DataArray:
+    """Return the column density of hydrogen that a map of the sky holds at a place.
+
+    Parameters
+    ----------
+    sky_map : xarray.Dataset
+        Map with one two-dimensional variable in a unit like cm-2, and its sky coordinates in attrs.
+    target : str or astropy.coordinates.SkyCoord
+        As for :func:`within`.
+
+    Returns
+    -------
+    xarray.DataArray
+        ``hydrogen_column`` in cm-2: the value of the pixel that holds the place; attrs ``target`` and
+        ``pixel_size`` (deg), within which the gas may well vary.
+
+    Raises
+    ------
+    OutsideCoverage
+        If the place is not on the map, or the map holds nothing there.
+    WrongData
+        If this is no such map.
+
+    References
+    ----------
+    Kalberla et al. (2005), A&A 440, 775, doi:10.1051/0004-6361:20041864 (the LAB survey).
+
+    Examples
+    --------
+    >>> from analysis import xray
+    >>> nh = xray.hydrogen_column(xray.fetch("nh_lab"), "359.4625 -32.6239")  # NGC 7793
+    >>> 1e20 < float(nh) < 1.3e20
+    True
+    """
+    data = as_dataset(sky_map, "hydrogen_column")
+    maps = [array for array in data.data_vars.values() if array.ndim == 2]
+    if len(maps) != 1:
+        raise WrongData(
+            f"hydrogen_column needs a map with one image; this dataset has {list(map(str, data.data_vars))}"
+        )
+    values, place = in_units(maps[0], "cm-2"), position(target)
+    attrs = {**data.attrs, **maps[0].attrs}
+    wcs = _wcs(attrs, "hydrogen_column")
+    galactic = str(attrs["wcs_ctype"][0]).startswith("GLON")
+    centre = place.galactic if galactic else place.transform_to(_frame(attrs))
+    longitude, latitude = (centre.l.deg, centre.b.deg) if galactic else (centre.ra.deg, centre.dec.deg)
+    x, y = (int(np.rint(v)) for v in wcs.all_world2pix(longitude, latitude, 0))
+    rows, columns = values.shape
+    if not (0 <= x < columns and 0 <= y < rows):
+        raise OutsideCoverage(f"{_said(place)} is at pixel ({x}, {y}), outside the map of {columns} × {rows}")
+    found = float(values.values[y, x])
+    if not np.isfinite(found) or found <= 0:
+        raise OutsideCoverage(f"the map holds no value at {_said(place)} (pixel {x}, {y})")
+    told = {
+        "target": _said(place),
+        "pixel_size": float(np.abs(np.asarray(attrs["wcs_cdelt"], dtype=float)).max()),
+    }
+    return labelled(
+        xr.DataArray(found), "hydrogen_column", units="cm-2", long_name="Hydrogen column density", attrs=told
+    )
+
+
+def position(target: str | SkyCoord) -> SkyCoord:
+    """Return a place on the sky as an astropy SkyCoord.
+
+    Raises
+    ------
+    BadOption
+        For a name, more than one place, or what cannot be read.
+
+    Examples
+    --------
+    >>> print(position("09h55m50s +69d40m47s").to_string(precision=3))
+    148.958 69.680
+    """
+    import astropy.units as u
+    from astropy.coordinates import SkyCoord
+
+    if isinstance(target, SkyCoord):
+        if not target.isscalar:
+            raise BadOption(f"target is one place, not {target.size}")
+        return target.icrs
+    if not isinstance(target, str) or not target.strip():
+        raise BadOption(f"target={target!r} is not a place; write {TARGET_HELP}")
+    text = target.strip().replace(",", " ")
+    if re.search(r"[A-Za-z]", re.sub(r"(?<=[\d.\s])(h|m|s|d|deg)(?=[\s\d+-]|$)", "", text)):
+        raise BadOption(f"target={target!r} looks like a name; names are not resolved offline: write {TARGET_HELP}")
+    in_degrees = re.fullmatch(r"[+-]?[\d.]+\s+[+-]?[\d.]+", text)
+    try:
+        return SkyCoord(text, unit=(u.deg if in_degrees else u.hourangle, u.deg))
+    except (ValueError, TypeError, u.UnitsError) as error:
+        raise BadOption(f"target={target!r} cannot be read as a place; write {TARGET_HELP}") from error
+
+
+def events_of(data: xr.DataTree | xr.Dataset, what: str) -> xr.Dataset:
+    """Return the event list of a tree, or the list itself."""
+    if isinstance(data, xr.DataTree) and not data.has_data:
+        return node(data, "events", what)
+    return as_dataset(data, what)
+
+
+def pixel_sky(listed: xr.Dataset, x: np.ndarray, y: np.ndarray) -> dict[str, tuple]:
+    """Return coordinates ra and dec of a grid of sky pixels; nothing where the file knows no sky."""
+    if not set(WCS_KEYS) <= set(listed.attrs):
+        return {}
+    ra, dec = _wcs(listed.attrs, "image").all_pix2world(*np.meshgrid(x, y), 1)
+    return {
+        "ra": (
+            ("y", "x"),
+            ra,
+            {"units": "deg", "long_name": "Right ascension", "frame": _frame(listed.attrs)},
+        ),
+        "dec": (("y", "x"), dec, {"units": "deg", "long_name": "Declination", "frame": _frame(listed.attrs)}),
+    }
+
+
+def sky_frame(listed: xr.Dataset) -> dict[str, object]:
+    """Return the attributes that say how x and y lie on the sky, as far as they are known."""
+    keys = [key for key in (*WCS_KEYS, "wcs_cunit", "radecsys", "equinox") if key in listed.attrs]
+    return {key: listed.attrs[key] for key in keys}
+
+
+def _frame(attrs: Mapping[str, object]) -> str:
+    stated = str(attrs.get("radecsys", "")).strip().upper()
+    if stated not in FRAMES:
+        raise WrongData(f"the sky frame {stated!r} is unknown; known are ICRS, FK5, FK4")
+    return FRAMES[stated]
+
+
+def _wcs(attrs: Mapping[str, object], what: str) -> WCS:
+    from astropy.wcs import WCS
+
+    if missing := [key for key in WCS_KEYS if key not in attrs]:
+        raise WrongData(f"{what} needs sky coordinates; the file does not say them (no {', '.join(missing)})")
+    wcs = WCS(naxis=2)
+    wcs.wcs.ctype = [str(axis) for axis in attrs["wcs_ctype"]]  # type: ignore[attr-defined]
+    wcs.wcs.cunit = [str(unit) for unit in attrs.get("wcs_cunit", ("deg", "deg"))]  # type: ignore[attr-defined]
+    for key, slot in (("wcs_crpix", "crpix"), ("wcs_crval", "crval"), ("wcs_cdelt", "cdelt")):
+        setattr(wcs.wcs, slot, np.asarray(attrs[key], dtype=float))
+    return wcs
+
+
+def _separation(ra: np.ndarray, dec: np.ndarray, ra0: float, dec0: float) -> np.ndarray:
+    """Angles in degrees, by the haversine, which keeps its digits for small ones."""
+    lon, lat, lon0, lat0 = (np.radians(v) for v in (ra, dec, ra0, dec0))
+    half = np.sin((lat - lat0) / 2) ** 2 + np.cos(lat) * np.cos(lat0) * np.sin((lon - lon0) / 2) ** 2
+    return np.degrees(2 * np.arcsin(np.sqrt(np.clip(half, 0, 1))))
+
+
+def _said(place: SkyCoord) -> str:
+    return f"RA {place.ra.deg:.5f}, Dec {place.dec.deg:+.5f} deg"

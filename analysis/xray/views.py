@@ -1,0 +1,250 @@
+"""Pictures of X-ray data. A view draws what the functions return and computes nothing itself."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pandas as pd
+import xarray as xr
+
+from analysis.errors import BadOption, WrongData
+from analysis.xray.binning import event_spectrum, image, light_curve
+from analysis.xray.grouping import Grouping
+from analysis.xray.inputs import Amount, amount, events_and_gti
+from analysis.xray.intervals import usual_bin
+from analysis.xray.selecting import selected
+from analysis.xray.spectra import grouped
+
+DRAWN = (
+    "events (a tree, or their node), spectra on 'channel' or grouped on 'bin', light curves on 'time', "
+    "images and maps on 'y, x', effective areas on 'energy'"
+)
+
+LABELS = {
+    "rate": "measured",
+    "background_rate": "background, scaled",
+    "model_rate": "model",
+    "expected_rate": "model + background",
+}
+
+
+def view(
+    data: xr.Dataset | xr.DataTree | xr.DataArray,
+    *,
+    background: xr.Dataset | xr.DataTree | None = None,
+    rmf: xr.Dataset | xr.DataTree | None = None,
+    model_rate: xr.DataArray | None = None,
+    grouping: Grouping = "file",
+    min_counts: int | None = None,
+    band: tuple[Amount, Amount] | None = None,
+) -> Any:
+    """Return a HoloViews picture of X-ray data, chosen by their dims.
+
+    Parameters
+    ----------
+    data : xarray.DataTree, xarray.Dataset or xarray.DataArray
+        Events give an image (East left, North up), a spectrum steps with error bars, a light curve a line,
+        a map an image. A tree with ``spectrum`` brings its own ``background`` and ``rmf``.
+    background, rmf, model_rate, grouping, min_counts, band : optional
+        For spectra: see :func:`analysis.xray.grouped`. With a model, its residuals are drawn below.
+        ``band`` is also obeyed for events.
+
+    Returns
+    -------
+    holoviews element, Overlay or Layout
+
+    Raises
+    ------
+    WrongData
+        If the data are of no kind that can be drawn; lists those that can.
+    BadOption
+        If an option for spectra is given with data that are none.
+
+    Examples
+    --------
+    >>> from analysis import xray
+    >>> xray.view(xray.fetch("m82_acis_events"))
+    :Image...
+    """
+    options = {"background": background, "rmf": rmf, "model_rate": model_rate, "min_counts": min_counts}
+    given = [name for name, value in options.items() if value is not None]
+    if isinstance(data, xr.DataTree) and not data.has_data:
+        return _of_tree(data, given, model_rate=model_rate, grouping=grouping, min_counts=min_counts, band=band)
+    if isinstance(data, xr.DataArray):
+        return _of_array(data, [*given, *(["band"] if band is not None else [])])
+    held = data.to_dataset(inherit=False) if isinstance(data, xr.DataTree) else data
+    if not isinstance(held, xr.Dataset):
+        raise WrongData(f"xray.view draws xarray objects, not a {type(data).__name__}: {DRAWN}")
+    if "channel" in held.dims and {"counts", "rate"} & set(map(str, held.data_vars)):
+        binned = grouped(
+            held,
+            grouping=grouping,
+            min_counts=min_counts,
+            band=band,
+            rmf=rmf,
+            background=background,
+            model_rate=model_rate,
+        )
+        return _spectrum(binned)
+    if given:
+        raise BadOption(f"{', '.join(given)}: only for spectra with counts or rates on 'channel'")
+    return _of_dataset(held, band)
+
+
+def explore(events: xr.DataTree, *, bin_size: Amount | None = None, energy_step: Amount = 0.05) -> Any:
+    """Return an image, a spectrum and a light curve of events, linked by what is selected in them.
+
+    Parameters
+    ----------
+    events : xarray.DataTree
+        With the nodes ``events`` (``x``, ``y``, ``energy``) and ``gti``.
+    bin_size : float or value with units, optional
+        Of the light curve; a bare number is in seconds. Left out, about a hundred bins.
+    energy_step : float or value with units, optional
+        Of the spectrum; a bare number is in keV.
+
+    Returns
+    -------
+    panel.Column
+        A box on the image selects a region, a range on the spectrum a band, one on the light curve a time;
+        the other two follow. The good times are cut with the time, so that rates stay right.
+
+    Raises
+    ------
+    WrongData
+        If the tree holds no events, or no good time intervals.
+    BadOption
+        If a bin size is not positive.
+
+    Examples
+    --------
+    >>> from analysis import xray
+    >>> xray.explore(xray.fetch("m82_acis_events"))
+    Column...
+    """
+    from analysis.explore import event_explorer
+
+    listed, gti = events_and_gti(events, "explore")
+    width = amount(bin_size, "s", "bin_size", bare=True) if bin_size is not None else usual_bin(gti)
+    return event_explorer(
+        events,
+        image=view,
+        light_curve=lambda cut: view(light_curve(cut, width)),
+        spectrum=lambda cut: view(event_spectrum(cut, bin_size=energy_step)),
+        cut=_cut,
+        title=str(listed.attrs.get("title", "")),
+    )
+
+
+def _cut(
+    events: xr.DataTree,
+    *,
+    x: tuple[float, float] | None,
+    y: tuple[float, float] | None,
+    time: tuple[Any, Any] | None,
+    energy: tuple[float, float] | None,
+) -> xr.DataTree:
+    """What is selected on pictures: times come as milliseconds since 1970, or as times without a zone."""
+    instants = None
+    if time is not None:
+        instants = tuple(
+            pd.Timestamp(end, unit="ms" if isinstance(end, float | int) else None).to_datetime64() for end in time
+        )
+    band = None if energy is None else (max(0.0, energy[0]), energy[1])
+    return selected(events, x=x, y=y, time=instants, band=band)
+
+
+def _of_tree(
+    tree: xr.DataTree,
+    given: list[str],
+    *,
+    model_rate: xr.DataArray | None,
+    grouping: Grouping,
+    min_counts: int | None,
+    band: tuple[Amount, Amount] | None,
+) -> Any:
+    children = set(tree.children)
+    if len(children) == 1 and not children & {"events", "spectrum"}:  # what collect gives for one product
+        only = next(iter(tree.children.values()))
+        return view(only, model_rate=model_rate, grouping=grouping, min_counts=min_counts, band=band)
+    if clash := sorted({"background", "rmf"} & children & set(given)):
+        raise BadOption(f"the tree brings its own {' and '.join(clash)}; give its spectrum node, or leave them out")
+    if "spectrum" in children:
+        own = {name: tree.children.get(name) for name in ("background", "rmf")}
+        return view(
+            tree["spectrum"],
+            background=own["background"],
+            rmf=own["rmf"],
+            model_rate=model_rate,
+            grouping=grouping,
+            min_counts=min_counts,
+            band=band,
+        )
+    if given:
+        raise BadOption(f"{', '.join(given)}: only for a tree with a node 'spectrum'; this one has {sorted(children)}")
+    if "events" in children:
+        return view(tree["events"], band=band)
+    if "stokes_i" in children:
+        return view(tree["stokes_i"], rmf=tree.children.get("rmf"), grouping=grouping, band=band)
+    raise WrongData(f"xray.view cannot draw a tree of {sorted(children)}; it draws {DRAWN}. Give one of its nodes")
+
+
+def _of_array(array: xr.DataArray, given: list[str]) -> Any:
+    from analysis import panels
+
+    if given:
+        raise BadOption(f"{', '.join(given)}: only for a whole spectrum or event list, not for one variable")
+    if "time" in array.dims:
+        return panels.curves(array)
+    if array.dims == ("y", "x"):
+        return panels.image(array)
+    raise WrongData(f"xray.view cannot draw an array with dims {dict(array.sizes)}; give the dataset it is of")
+
+
+def _of_dataset(data: xr.Dataset, band: tuple[Amount, Amount] | None) -> Any:
+    from analysis import panels
+
+    names = set(map(str, data.variables))
+    if "event" in data.dims and {"x", "y"} <= names:
+        made = image(data, band=band)
+        return panels.image(made["counts"], attrs=made.attrs)
+    if band is not None:
+        raise BadOption("band=: only for events and spectra; cut the others before they are drawn")
+    if "bin" in data.dims and "rate" in names:
+        return _spectrum(data)
+    if "time" in data.dims and "rate" in names:
+        return panels.curves(data["rate"], attrs=data.attrs)
+    for name in ("effective_area", "counts"):
+        if {"energy_low", "energy_high", name} <= names and data[name].dims == ("energy",):
+            edges = (data["energy_low"].assign_attrs(long_name="Energy"), data["energy_high"])
+            return panels.histogram_steps(data[name], edges=edges, attrs=data.attrs)
+    for array in data.data_vars.values():
+        if array.dims == ("y", "x"):
+            return panels.image(array, attrs=data.attrs)
+    raise WrongData(f"xray.view cannot draw a dataset with dims {dict(data.sizes)}; it draws {DRAWN}")
+
+
+def _spectrum(binned: xr.Dataset) -> Any:
+    """Rates, per keV where energies are known, with background, model and residuals where there are any."""
+    from analysis import panels
+
+    by_energy = "energy_low" in binned.variables
+    ending, axis = ("_density", "energy") if by_energy else ("", "channel")
+    edges = (binned[f"{axis}_low"], binned[f"{axis}_high"])
+    shown: list[Any] = []
+    for name, label in LABELS.items():
+        key = f"{name}{ending}"
+        if key in binned.variables and not (name == "model_rate" and "expected_rate" in binned.variables):
+            error = binned.get(f"{key}_error")
+            shown.append(
+                panels.histogram_steps(
+                    binned[key], edges=edges, error=error, label=label, logx=by_energy, attrs=binned.attrs
+                )
+            )
+    picture = shown[0]
+    for further in shown[1:]:
+        picture = picture * further
+    if "residual" not in binned.variables:
+        return picture
+    below = panels.histogram_steps(binned["residual"], edges=edges, logx=by_energy, logy=False, attrs=binned.attrs)
+    return (picture + below).cols(1)

@@ -1,0 +1,135 @@
+"""Pictures: what they show is what the data say."""
+
+import holoviews as hv
+import numpy as np
+import param
+import pytest
+import xarray as xr
+from bokeh.plotting import figure as Figure
+
+from analysis import cmb
+from analysis.errors import AnalysisError, BadOption, UnknownVariable, WrongData, WrongFrame
+
+
+def elements(picture, kind):
+    """Return the elements of a kind in a picture."""
+    return picture.traverse(lambda e: e, [kind])
+
+
+@pytest.fixture(scope="module")
+def spectra(w_band):
+    return cmb.power_spectra(w_band, mask=cmb.galactic_mask(32, latitude=15), lmax=64)
+
+
+def test_a_map_and_its_spectra_stand_in_one_picture(w_band, spectra):
+    picture = cmb.view(w_band) + cmb.view(spectra)
+    assert isinstance(picture, hv.Layout)
+    assert len(elements(picture, hv.Image)) == 1
+    assert len(elements(picture, hv.Curve)) == 6
+    drawn = hv.render(picture, backend="bokeh").select({"type": Figure})
+    figures = {figure.title.text: figure for figure in drawn}
+    assert figures["EE"].y_range.end < figures["TT"].y_range.end / 5  # each spectrum has its own scale
+
+
+def test_a_map_shows_its_first_stokes_parameter_with_unit_and_title(w_band):
+    image = elements(cmb.view(w_band, width=300), hv.Image)[0]
+    assert image.vdims[0].pprint_label == "Stokes I (mK)"
+    assert np.nanmax(image.dimension_values(2)) == pytest.approx(float(w_band.sky.sel(stokes="I").max()), rel=0.2)
+    figure = hv.render(cmb.view(w_band, stokes="Q", width=300), backend="bokeh")
+    assert "WMAP 7-year W band" in figure.title.text and "Stokes Q" in figure.title.text
+
+
+def test_each_stokes_parameter_asked_for_gets_its_own_scale(w_band):
+    images = elements(cmb.view(w_band, stokes="IQU", width=200), hv.Image)
+    assert [image.vdims[0].name for image in images] == ["stokes_i", "stokes_q", "stokes_u"]
+
+
+def test_masks_angles_and_modes_are_maps_too(w_band):
+    for data in (
+        cmb.galactic_mask(32), cmb.fetch("wmap7_mask"), cmb.polarized_intensity(w_band),
+        cmb.polarization_angle(w_band), w_band.sky.sel(stokes="U"),
+    ):  # fmt: skip
+        assert len(elements(cmb.view(data, width=200), hv.Image)) == 1
+    assert len(elements(cmb.view(cmb.eb_maps(w_band), width=200), hv.Image)) == 2
+
+
+def test_a_reference_is_drawn_in_the_units_and_form_of_the_spectra(spectra):
+    theory = cmb.fetch("planck2018_lcdm")
+    curves = elements(cmb.view(cmb.d_ell(spectra), spectra=["TT"], reference=theory), hv.Curve)
+    drawn = max(curves, key=lambda curve: curve.dimension_values(1).max() if curve.label == "reference" else -1)
+    wanted = cmb.d_ell(theory).dl.sel(spectrum="TT", ell=slice(0, 64)) * 1e-6  # uK2 to mK2
+    np.testing.assert_allclose(drawn.dimension_values(1), wanted)
+
+
+def test_binned_spectra_are_points_at_their_effective_multipoles(spectra):
+    bins = cmb.binned(spectra, width=8)
+    points = elements(cmb.view(bins, spectra=["EE"], reference=cmb.fetch("planck2018_lcdm")), hv.Scatter)[0]
+    np.testing.assert_allclose(points.dimension_values(0), bins.ell_effective)
+
+
+def test_channels_show_sensitivity_and_beam_over_frequency():
+    picture = cmb.view(cmb.fetch("litebird_channels"))
+    points = elements(picture, hv.Scatter)
+    np.testing.assert_array_equal(points[0].dimension_values(0), cmb.fetch("litebird_channels").frequency)
+    figure = hv.render(picture[0] if isinstance(picture, hv.Layout) else picture, backend="bokeh")
+    assert "2.160 µK·arcmin together" in " ".join(figure.title.text.split())
+
+
+@pytest.mark.parametrize(
+    ("options", "error", "words"),
+    [
+        ({"stokes": "V"}, UnknownVariable, "I, Q, U"),
+        ({"projection": "mercator"}, BadOption, "mollweide"),
+        ({"spectra": ["TT"]}, BadOption, "does not apply to a map"),
+        ({"width": 3}, BadOption, "width"),
+    ],
+)
+def test_what_a_map_cannot_show_is_refused(w_band, options, error, words):
+    with pytest.raises(error, match=words):
+        cmb.view(w_band, **options)
+
+
+def test_what_spectra_cannot_show_is_refused(spectra):
+    with pytest.raises(BadOption, match="does not apply to spectra"):
+        cmb.view(spectra, stokes="I")
+    with pytest.raises(UnknownVariable):
+        cmb.view(spectra, spectra=["XX"])
+    with pytest.raises(WrongData, match="reference"):
+        cmb.view(spectra, reference=cmb.galactic_mask(8))
+    with pytest.raises(WrongData, match="take d_ell of the spectra"):
+        cmb.view(spectra, reference=cmb.d_ell(cmb.fetch("planck2018_lcdm")))
+
+
+@pytest.mark.parametrize("data", [xr.Dataset(), np.ones(12), xr.DataArray([1.0], dims="time")])
+def test_what_is_nothing_of_ours_is_refused(data):
+    with pytest.raises(AnalysisError):
+        cmb.view(data)
+
+
+def test_a_tree_is_refused_with_the_names_of_its_nodes():
+    with pytest.raises(WrongData, match="wmap7_v_iqu, wmap7_w_iqu"):
+        cmb.view(cmb.collect("wmap7_v_iqu", "wmap7_w_iqu"))
+
+
+def test_the_explorer_follows_its_slider_and_selector(w_band):
+    page = cmb.explore(w_band, reference=cmb.fetch("planck2018_lcdm"))
+    slider = next(w for w in page.select() if type(w).__name__ == "FloatSlider")
+    latitude_20 = shown(page, hv.Image)
+    with param.edit_constant(slider):
+        slider.param.update(value=60, value_throttled=60)
+    latitude_60 = shown(page, hv.Image)
+    masked = [np.isnan(images[0].dimension_values(2)).sum() for images in (latitude_20, latitude_60)]
+    assert masked[1] > masked[0]
+
+
+def shown(page, kind):
+    """Return the elements of a kind in what a page shows now."""
+    import panel as pn
+
+    panes = page.select(pn.pane.HoloViews)
+    return [element for pane in panes for element in elements(pane.object, kind)]
+
+
+def test_the_explorer_refuses_a_map_in_another_frame(w_band):
+    with pytest.raises(WrongFrame, match="icrs"):
+        cmb.explore(w_band.assign_attrs(frame="icrs"))

@@ -1,0 +1,87 @@
+"""Units: archive spellings, conversion, labels."""
+
+import astropy.units as u
+import numpy as np
+import pytest
+import xarray as xr
+from hypothesis import given
+from hypothesis import strategies as st
+
+from analysis.errors import MissingUnits, UnknownUnits, WrongUnits
+from analysis.model import in_units, labelled, unit_of, unit_text
+from analysis.model.units import SPELLINGS
+
+
+@pytest.mark.parametrize("spelling", [*SPELLINGS])
+def test_every_translation_parses_with_astropy(spelling):
+    u.Unit(unit_text(spelling))
+
+
+@pytest.mark.parametrize(
+    ("spelling", "meaning"),
+    [
+        ("#/cc", "cm-3"),
+        ("N/cm3", None),  # newton per cubic centimetre to astropy: left alone
+        ("s!E-1!Ncm!E-2!Nster!E-1!NkeV!E-1!N", "s-1 cm-2 sr-1 keV-1"),
+        ("particles / (s cm^2 sr MeV)", "s-1 cm-2 sr-1 MeV-1"),
+        ("counts / s", "ct / s"),
+        ("km/sec", "km/s"),
+        ("degrees", "deg"),
+        ("Re", "R_earth"),
+        ("uK_CMB", "uK"),
+        ("eV/cm^2-s-sr-eV", "cm-2 s-1 sr-1"),
+        ("G", "Gauss"),
+        (" ", ""),
+    ],
+)
+def test_an_archive_spelling_means_what_the_archive_meant(spelling, meaning):
+    if meaning is not None:
+        assert u.Unit(unit_text(spelling)) == u.Unit(meaning)
+    else:
+        assert unit_text(spelling) == spelling
+
+
+def test_an_unknown_spelling_is_refused_by_name_and_place():
+    with pytest.raises(UnknownUnits, match=r"'blorb'.*demo\.cdf"):
+        unit_text("blorb", "demo.cdf")
+
+
+@given(value=st.floats(-1e6, 1e6), pair=st.sampled_from([("nT", "T"), ("#/cc", "m-3"), ("km/s", "m s-1")]))
+def test_conversion_there_and_back_is_the_same_number(value, pair):
+    have, want = pair
+    array = xr.DataArray(value, name="a", attrs={"units": have})
+    back = in_units(in_units(array, want), unit_text(have))
+    assert float(back) == pytest.approx(value, rel=1e-12)
+
+
+def test_conversion_brings_the_unit_and_the_name_along():
+    array = xr.DataArray([1, 2], dims="time", name="b", attrs={"units": "nT", "frame": "GSM"})
+    converted = in_units(array, "T")
+    assert converted.attrs == {"units": "T", "frame": "GSM"}
+    assert converted.name == "b"
+    assert array.attrs["units"] == "nT"
+
+
+def test_a_lazy_array_stays_lazy():
+    lazy = xr.DataArray(np.ones(4), dims="x", attrs={"units": "nT"}).chunk({"x": 2})
+    assert in_units(lazy, "T").chunks == ((2, 2),)
+
+
+def test_a_number_without_units_is_refused():
+    with pytest.raises(MissingUnits, match="units"):
+        unit_of(5.0)
+    with pytest.raises(MissingUnits, match="density"):
+        in_units(xr.DataArray(5.0, name="density"), "cm-3")
+
+
+def test_units_of_another_kind_are_refused_by_name():
+    with pytest.raises(WrongUnits, match=r"speed.*km s-1.*cm-3"):
+        in_units(xr.DataArray(400.0, name="speed", attrs={"units": "km s-1"}), "cm-3")
+
+
+def test_a_label_leaves_no_attribute_of_the_input():
+    field = xr.DataArray(2.0, name="b", attrs={"units": "nT", "frame": "GSE"})
+    assert labelled(field**2, "b2", units="nT2", long_name="B squared").attrs == {
+        "units": "nT2",
+        "long_name": "B squared",
+    }

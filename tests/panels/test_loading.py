@@ -1,0 +1,55 @@
+import subprocess
+import sys
+
+import pytest
+
+PICTURES = """
+import numpy as np, xarray as xr
+from analysis import panels
+import holoviews as hv
+array = xr.DataArray(np.arange(3.0), dims="x", name="a")
+"""
+
+
+def test_importing_panels_does_not_import_holoviews():
+    code = "import sys, analysis.panels, analysis.explore\nprint({'holoviews', 'panel', 'bokeh'} & set(sys.modules))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "set()"
+
+
+@pytest.fixture(scope="module")
+def published():
+    """Return what a real kernel publishes for four cells: imports, two pictures, one of the user's own."""
+    from jupyter_client.manager import start_new_kernel
+
+    manager, client = start_new_kernel(kernel_name="python3")
+    cells: list[str] = []
+    try:
+        for code in (PICTURES, "panels.points(array)", "panels.points(array + 1)", "hv.Curve([1, 2])"):
+            shown: list[str] = []
+
+            def keep(message, shown=shown):
+                content = message["content"]
+                shown += [str(value) for value in content.get("data", {}).values()]
+                shown += content.get("traceback", [])
+
+            client.execute_interactive(code, output_hook=keep, timeout=120)
+            cells.append("".join(shown))
+    finally:
+        client.stop_channels()
+        manager.shutdown_kernel(now=True)
+    return cells
+
+
+def test_the_first_picture_brings_the_scripts_and_later_ones_do_not(published):
+    assert "Traceback" not in "".join(published)
+    assert len(published[0]) == 0
+    assert len(published[1]) > 1_000_000
+    assert 1_000 < len(published[2]) < 200_000
+
+
+def test_pictures_in_a_notebook_name_no_address_outside(published):
+    assert "cdn.bokeh.org/bokeh/release/bokeh-" not in published[1]
+    for later in published[2:]:
+        assert "root_id" in later
+        assert "cdn.holoviz.org" not in later and "https://unpkg.com" not in later

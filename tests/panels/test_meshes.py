@@ -1,0 +1,124 @@
+import holoviews as hv
+import numpy as np
+import pytest
+import xarray as xr
+from bokeh.models import ColorBar, GlyphRenderer, LogColorMapper
+
+from analysis import panels
+from analysis.errors import BadOption, WrongData
+
+
+def cells(figure):
+    return next(r for r in figure.select({"type": GlyphRenderer}) if type(r.glyph).__name__ == "Quad")
+
+
+def test_a_spectrogram_has_units_on_axes_and_colour_bar(flux):
+    figure = hv.render(panels.spectrogram(flux))
+    assert figure.yaxis[0].axis_label == "Energy (eV)"
+    assert type(figure.y_scale).__name__ == "LogScale"
+    bar = figure.select({"type": ColorBar})[0]
+    assert bar.title == "Proton flux (cm-2 s-1 sr-1 keV-1)"
+    assert isinstance(bar.color_mapper, LogColorMapper)
+
+
+def test_zeros_and_nan_are_background_not_colour(flux):
+    drawn = cells(hv.render(panels.spectrogram(flux))).data_source.data
+    assert len(drawn["left"]) == flux.size - 2
+    assert (drawn["flux"] > 0).all()
+
+
+def test_cells_of_logarithmic_energies_meet_at_geometric_means(flux):
+    drawn = cells(hv.render(panels.spectrogram(flux))).data_source.data
+    energy = flux["energy"].values
+    edges = np.unique(np.round(np.log10(drawn["top"]), 9))
+    np.testing.assert_allclose(edges[:-1], np.log10(np.sqrt(energy[1:] * energy[:-1])), atol=1e-8)
+
+
+def test_energies_that_change_with_time_move_the_cells(flux):
+    factor = xr.DataArray(np.where(np.arange(48) < 24, 1.0, 2.0), dims="time")
+    moving = flux.drop_vars("energy").rename(energy="channel")
+    table = (flux["energy"].rename(energy="channel").drop_vars("channel", errors="ignore") * factor).T
+    moving = moving.assign_coords(energy=(("time", "channel"), table.values, flux["energy"].attrs))
+    figure = hv.render(panels.spectrogram(moving))
+    drawn = cells(figure).data_source.data
+    assert figure.yaxis[0].axis_label == "Energy (eV)"
+    assert max(drawn["top"]) == pytest.approx(
+        2 * max(cells(hv.render(panels.spectrogram(flux))).data_source.data["top"])
+    )
+
+
+def test_a_gap_in_time_shows_the_background(flux):
+    drawn = cells(hv.render(panels.spectrogram(flux.isel(time=[*range(10), *range(30, 48)])))).data_source.data
+    widths = (np.asarray(drawn["right"]) - np.asarray(drawn["left"])) / np.timedelta64(1, "h")
+    assert widths.max() <= 1.0 + 1e-9
+
+
+def test_a_long_spectrogram_is_averaged_and_says_so():
+    count = 40_000
+    time = np.datetime64("2001-01-01", "ns") + np.arange(count) * np.timedelta64(1, "s")
+    energy = ("energy", np.geomspace(1, 100, 4), {"units": "keV"})
+    array = xr.DataArray(np.full((count, 4), 7.0), {"time": time, "energy": energy}, ["time", "energy"], name="f")
+    array[5000:15000] = np.nan
+    figure = hv.render(panels.spectrogram(array))
+    drawn = cells(figure).data_source.data
+    assert len(drawn["left"]) <= 2000 * 4
+    assert np.asarray(drawn["f"]) == pytest.approx(7.0)
+    assert len(drawn["left"]) == pytest.approx(1500 * 4, abs=8)
+    assert "mean of about 20 samples (40,000 in all)" in figure.below[-1].text
+
+
+def test_a_single_spectrum_is_drawn(flux):
+    assert len(cells(hv.render(panels.spectrogram(flux.isel(time=[0])))).data_source.data["left"]) == 6
+
+
+def test_a_spectrogram_of_nan_gives_words(flux):
+    figure = hv.render(panels.spectrogram(flux * np.nan))
+    texts = [r.data_source.data["text"][0] for r in figure.select({"type": GlyphRenderer})]
+    assert "no value" in texts[0]
+
+
+def test_a_dim_without_numbers_is_refused(flux):
+    with pytest.raises(WrongData, match="energy"):
+        panels.spectrogram(flux.drop_vars("energy"))
+
+
+@pytest.mark.parametrize("clim", [(2, 1), (0, 1), (1, 2, 3)])
+def test_limits_that_no_colour_scale_has_are_refused(flux, clim):
+    with pytest.raises(BadOption, match="clim"):
+        panels.spectrogram(flux, clim=clim)
+
+
+def test_limits_given_are_kept(flux):
+    figure = hv.render(panels.spectrogram(flux, clim=(10, 1000)))
+    mapper = figure.select({"type": ColorBar})[0].color_mapper
+    assert (mapper.low, mapper.high) == (10, 1000)
+
+
+def test_signed_values_get_limits_symmetric_about_zero(flux):
+    figure = hv.render(panels.spectrogram(flux - float(flux.mean())))
+    mapper = figure.select({"type": ColorBar})[0].color_mapper
+    assert mapper.low == -mapper.high
+
+
+def test_a_heatmap_puts_each_dim_where_it_was_asked_for(flux):
+    array = xr.DataArray(
+        np.arange(1.0, 7).reshape(2, 3),
+        {
+            "energy": ("energy", [10.0, 100.0], {"units": "eV", "long_name": "Energy"}),
+            "pitch_angle": ("pitch_angle", [30.0, 90.0, 150.0], {"units": "deg", "long_name": "Pitch angle"}),
+        },
+        ["energy", "pitch_angle"],
+        name="psd",
+    )
+    figure = hv.render(panels.heatmap(array, x="pitch_angle", y="energy", logy=True))
+    assert figure.xaxis[0].axis_label == "Pitch angle (deg)"
+    drawn = cells(figure).data_source.data
+    assert (min(drawn["left"]), max(drawn["right"])) == (0, 180)
+    at = (np.asarray(drawn["left"]) == 120) & (np.asarray(drawn["bottom"]) > 20)
+    assert np.asarray(drawn["psd"])[at] == [6.0]
+
+
+def test_a_logarithmic_axis_refuses_coordinates_at_zero():
+    array = xr.DataArray(np.ones((2, 2)), {"x": [0.0, 1.0], "y": [1.0, 2.0]}, ["x", "y"])
+    with pytest.raises(WrongData, match="x has coordinates that are not positive"):
+        panels.heatmap(array, x="x", y="y", logx=True)

@@ -1,0 +1,138 @@
+"""From a name to a checked dataset: what every product keeps, and what a wrong request is told."""
+
+import datetime as dt
+
+import numpy as np
+import pandas as pd
+import pytest
+import xarray as xr
+
+from analysis import catalogue, cmb, plasma, sample, xray
+from analysis.errors import AnalysisError, BadOption, BadTime, OutsideCoverage, UnknownProduct, UnknownVariable
+from analysis.model import breaches, provenance_of
+
+VERBS = {"plasma": plasma, "xray": xray, "cmb": cmb}
+PRODUCTS = [(domain, name) for domain in catalogue.FIELDS for name in catalogue.products(domain)]
+
+
+def nodes(data):
+    if isinstance(data, xr.Dataset):
+        return [data]
+    return [node.to_dataset(inherit=False) for node in data.subtree if node.has_data]
+
+
+@pytest.mark.parametrize(("domain", "name"), PRODUCTS)
+def test_every_product_keeps_the_contract_and_is_what_search_says(domain, name):
+    data = VERBS[domain].fetch(name)
+    row = VERBS[domain].search().set_index("product").loc[name]
+    assert breaches(data) == []
+    assert isinstance(data, xr.DataTree if row.kind == "tree" else xr.Dataset)
+    times = [node.time.values for node in nodes(data) if "time" in node.indexes]
+    if times and times[0].dtype.kind == "M":
+        first, last = min(t[0] for t in times), max(t[-1] for t in times)
+        assert abs(first - row.start.to_datetime64()) < np.timedelta64(1, "s")
+        assert abs(last - row.stop.to_datetime64()) < np.timedelta64(1, "s")
+    else:
+        assert pd.isna(row.start)
+
+
+@pytest.mark.parametrize(("domain", "name"), PRODUCTS)
+def test_every_product_says_whose_numbers_these_are(domain, name):
+    for node in nodes(VERBS[domain].fetch(name)):
+        said = provenance_of(node)
+        held = sample.entry(said["files"][0]["name"])
+        assert said["query"]["product"] == name
+        assert said["files"][0]["sha256"] == held.sha256
+        assert set(held.caveats) <= set(node.attrs.get("caveats", "").splitlines())
+        assert node.attrs["title"] == catalogue.products(domain)[name].title
+        assert held.references[0] in node.attrs["references"]
+
+
+@pytest.mark.parametrize(("domain", "name"), PRODUCTS)
+def test_a_declaration_is_short_and_its_files_are_registered(domain, name):
+    declared = catalogue.products(domain)[name]
+    assert all(filename in sample.entries() for filename in declared.sample_files)
+
+
+def test_a_lazy_fetch_is_the_same_data_one_chunk_a_file():
+    lazy = plasma.fetch("qin_denton_hourly", chunks={})
+    assert lazy.dst.chunks == ((lazy.sizes["time"],),)
+    xr.testing.assert_identical(lazy.compute(), plasma.fetch("qin_denton_hourly").assign_attrs(lazy.attrs))
+
+
+def test_start_is_in_and_stop_is_out():
+    day = plasma.fetch("qin_denton_hourly", "2001-03-31", "2001-04-01")
+    assert str(day.time.values[0]) == "2001-03-31T00:00:00.000000000"
+    assert str(day.time.values[-1]) == "2001-03-31T23:00:00.000000000"
+    assert day.sizes["time"] == 24
+
+
+def test_either_end_may_be_left_open():
+    whole = plasma.fetch("qin_denton_hourly")
+    head, tail = plasma.fetch("qin_denton_hourly", stop="2000-01-01"), plasma.fetch("qin_denton_hourly", "2000-01-01")
+    assert head.sizes["time"] + tail.sizes["time"] == whole.sizes["time"]
+
+
+def test_flags_stay_beside_the_variables_asked_for():
+    storm = plasma.fetch("qin_denton_hourly", variables=["dst", "bz"])
+    assert set(storm.variables) == {"time", "dst", "bz", "bz_quality"}
+
+
+def test_words_find_products_in_any_case_and_a_slip_of_the_pen_finds_the_nearest():
+    assert "qin_denton_hourly" in list(plasma.search("SOLAR wind hourly")["product"])
+    assert "psp_mag_rtn_1min" in list(plasma.search("parker magentic")["product"])
+    assert plasma.search("zzzz").empty
+    assert list(plasma.search("zzzz").columns) == list(catalogue.COLUMNS)
+
+
+@pytest.mark.parametrize(
+    ("request_", "error", "told"),
+    [
+        (lambda: plasma.fetch("qin_denton_houry"), UnknownProduct, "qin_denton_hourly"),
+        (lambda: plasma.fetch("wmap7_w_iqu"), UnknownProduct, r"cmb\.fetch\('wmap7_w_iqu'\)"),
+        (lambda: plasma.fetch("zzz"), UnknownProduct, r"plasma\.search\(\)"),
+        (lambda: plasma.fetch(None), UnknownProduct, "None"),
+        (lambda: plasma.fetch("qin_denton_hourly", variables=["dts"]), UnknownVariable, "near: .*dst"),
+        (lambda: plasma.fetch("qin_denton_hourly", variables=[]), BadOption, "list of names"),
+        (lambda: plasma.fetch("qin_denton_hourly", "2001-04-01", "2001-03-01"), BadTime, "not after"),
+        (lambda: plasma.fetch("qin_denton_hourly", dt.datetime(2001, 3, 31)), BadTime, "time zone"),
+        (lambda: plasma.fetch("qin_denton_hourly", "1990-01-01", "1991-01-01"), OutsideCoverage, "1999-07-01"),
+        (lambda: plasma.fetch("qin_denton_hourly", "2030-01-01"), OutsideCoverage, "2001-10-11"),
+        (
+            lambda: plasma.fetch("qin_denton_hourly", "2001-03-31T00:10", "2001-03-31T00:20"),
+            OutsideCoverage,
+            "2001-03-31T01:00",
+        ),
+        (lambda: plasma.fetch("qin_denton_hourly", chunks="many"), BadOption, "chunks"),
+        (lambda: plasma.fetch("qin_denton_hourly", chunks={"time": -5}), BadOption, "chunks"),
+        (lambda: plasma.collect(), BadOption, "at least one"),
+        (lambda: plasma.search(5), BadOption, "words"),
+    ],
+)
+def test_a_wrong_request_is_told_what_would_be_right(request_, error, told):
+    with pytest.raises(error, match=told) as caught:
+        request_()
+    assert isinstance(caught.value, AnalysisError)
+
+
+def test_collect_gives_a_tree_with_a_node_each_and_its_own_provenance():
+    tree = plasma.collect("qin_denton_hourly", "ring_current_hourly", start="2001-03-30", stop="2001-04-03")
+    assert set(tree.children) == {"qin_denton_hourly", "ring_current_hourly"}
+    for name, node in tree.children.items():
+        assert provenance_of(node.to_dataset())["query"]["product"] == name
+
+
+def test_collect_keeps_the_children_of_a_product_that_is_a_tree():
+    tree = xray.collect("ngc7793_ulx4_pn")
+    assert set(tree["ngc7793_ulx4_pn"].children) == {"spectrum", "background", "arf", "rmf"}
+
+
+def test_what_is_fetched_survives_netcdf(tmp_path):
+    storm = plasma.fetch("qin_denton_hourly", "2001-03-30", "2001-04-03")
+    storm.to_netcdf(tmp_path / "storm.nc", engine="h5netcdf")
+    from analysis import formats
+
+    back = formats.read(tmp_path / "storm.nc")
+    xr.testing.assert_equal(back, storm)
+    assert back.dst.attrs["units"] == storm.dst.attrs["units"]
+    assert provenance_of(back)["query"]["product"] == "qin_denton_hourly"

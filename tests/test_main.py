@@ -1,0 +1,51 @@
+"""The command line: answers on stdout, refusals on stderr with exit 1."""
+
+from analysis.__main__ import main
+
+
+def test_search_lists_products_of_all_fields(capsys):
+    assert main(["search"]) == 0
+    listed = capsys.readouterr().out
+    assert all(name in listed for name in ("qin_denton_hourly", "ngc7793_ulx4_pn", "wmap7_w_iqu"))
+
+
+def test_fetch_writes_a_file_that_read_opens(tmp_path, capsys):
+    path = tmp_path / "wmap.nc"
+    assert main(["fetch", "wmap7_w_iqu", str(path)]) == 0
+    assert main(["read", str(path)]) == 0
+    assert "keeps the data contract" in capsys.readouterr().out
+
+
+def test_a_tree_is_written_too(tmp_path):
+    assert main(["fetch", "ngc7793_ulx4_pn", str(tmp_path / "ulx.nc")]) == 0
+
+
+def test_a_file_that_exists_is_left_as_it_is(tmp_path, capsys):
+    path = tmp_path / "mine.nc"
+    path.write_text("precious")
+    assert main(["fetch", "wmap7_w_iqu", str(path)]) == 1
+    assert path.read_text() == "precious"
+    assert "exists already" in capsys.readouterr().err
+
+
+def test_a_wrong_name_is_told_the_near_ones_and_nothing_is_written(tmp_path, capsys):
+    assert main(["fetch", "wmap7_w_iquu", str(tmp_path / "a.nc")]) == 1
+    assert "wmap7_w_iqu" in capsys.readouterr().err
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_missing_folder_is_named(tmp_path, capsys):
+    assert main(["fetch", "wmap7_w_iqu", str(tmp_path / "no" / "a.nc")]) == 1
+    assert "no folder" in capsys.readouterr().err
+
+
+def test_missions_are_listed(capsys):
+    assert main(["missions", "litebird"]) == 0
+    assert "LiteBIRD" in capsys.readouterr().out
+
+
+def test_a_file_of_no_known_format_is_refused(tmp_path, capsys):
+    path = tmp_path / "page.fits"
+    path.write_text("<!DOCTYPE html><html><title>Not found</title></html>")
+    assert main(["read", str(path)]) == 1
+    assert "HTML" in capsys.readouterr().err

@@ -1,0 +1,102 @@
+"""Pictures: drawn from what functions return, named and with units; what cannot be drawn is told."""
+
+import holoviews as hv
+import numpy as np
+import pytest
+import xarray as xr
+
+from analysis import xray
+from analysis.errors import BadOption, WrongData
+
+
+def curves(picture):
+    return picture.traverse(lambda element: element, [hv.Curve])
+
+
+@pytest.mark.parametrize("product", list(xray.search()["product"]))
+def test_every_product_is_drawn_or_says_why_not(product):
+    data = xray.fetch(product)
+    if product.startswith(("xte", "m82_ulx")):  # events of an instrument without an image
+        with pytest.raises(WrongData, match="cannot draw"):
+            xray.view(data)
+    else:
+        assert hv.render(xray.view(data)) is not None
+
+
+def test_events_are_drawn_as_their_image(m82):
+    picture = xray.view(m82, band=(0.5, 8))
+    drawn = picture.dimension_values(2, flat=False)
+    assert drawn.sum() == xray.image(m82, band=(0.5, 8)).counts.sum()
+    assert [d.pprint_label for d in picture.kdims] == ["Sky x (pix)", "Sky y (pix)"]
+    assert not hv.Store.lookup_options("bokeh", picture, "plot").kwargs["invert_xaxis"]  # East, at small x, is left
+
+
+def test_a_spectrum_is_drawn_with_its_background(ulx):
+    picture = xray.view(ulx, band=(0.5, 8))
+    assert {c.label for c in curves(picture)} == {"measured", "background, scaled"}
+    assert curves(picture)[0].vdims[0].unit == "ct s-1 keV-1"
+    assert "keV" in curves(picture)[0].kdims[0].pprint_label
+    binned = xray.grouped(ulx["spectrum"], rmf=ulx["rmf"], background=ulx["background"], band=(0.5, 8))
+    steps = curves(picture)[0].dimension_values(1)[::3]
+    np.testing.assert_allclose(steps, binned.rate_density.values)
+
+
+def test_a_collected_product_is_drawn_as_the_product(ulx):
+    assert len(curves(xray.view(xray.collect("ngc7793_ulx4_pn")))) == len(curves(xray.view(ulx)))
+
+
+def test_a_model_is_drawn_with_its_residuals_below(ulx, ulx_response):
+    flux = xray.power_law(ulx_response.energy_low, ulx_response.energy_high, photon_index=2, norm=4e-4)
+    picture = xray.view(ulx, model_rate=xray.folded(flux, rmf=ulx_response), band=(0.5, 8))
+    assert isinstance(picture, hv.Layout) and len(picture) == 2
+    assert {c.label for c in curves(picture[0])} == {"measured", "background, scaled", "model + background"}
+    hv.render(picture)
+
+
+def test_without_a_response_a_spectrum_is_drawn_over_channels(ulx):
+    picture = xray.view(ulx["spectrum"])
+    assert curves(picture)[0].kdims[0].label == "Channel" and curves(picture)[0].vdims[0].unit == "ct s-1"
+
+
+def test_light_curves_arrays_and_areas_are_drawn(m82, ulx):
+    curve = xray.light_curve(m82, 50)
+    for picture in (
+        xray.view(curve),
+        xray.view(curve.rate),
+        xray.view(ulx["arf"]),
+        xray.view(xray.image(m82).counts),
+    ):
+        hv.render(picture)
+    assert curves(xray.view(curve))[0].vdims[0].unit == "ct s-1"
+
+
+def test_what_cannot_be_drawn_is_told(m82, ulx):
+    with pytest.raises(WrongData, match="it draws events"):
+        xray.view(xr.Dataset({"a": ("row", [1.0])}))
+    with pytest.raises(WrongData, match="not a list"):
+        xray.view([1, 2])
+    with pytest.raises(WrongData, match=r"arf.*rmf"):
+        xray.view(xr.DataTree.from_dict({"arf": ulx["arf"].to_dataset(), "rmf": ulx["rmf"].to_dataset()}))
+    with pytest.raises(BadOption, match="min_counts"):
+        xray.view(m82, min_counts=5)
+    with pytest.raises(BadOption, match="brings its own background"):
+        xray.view(ulx, background=ulx["background"])
+    with pytest.raises(BadOption, match="band="):
+        xray.view(xray.light_curve(m82, 50), band=(1, 2))
+    with pytest.raises(BadOption, match="whole spectrum"):
+        xray.view(xray.light_curve(m82, 50).rate, band=(1, 2))
+
+
+def test_an_explorer_cuts_good_times_with_the_events(m82):
+    from analysis.xray.views import _cut
+
+    noon = np.datetime64("2008-10-04T01:00").astype("datetime64[ns]").item() / 1e6  # as bokeh sends it: ms
+    for ends in (
+        (noon, noon + 300e3),
+        tuple(np.datetime64(int(ms), "ms") for ms in (noon, noon + 300e3)),
+    ):
+        cut = _cut(m82, x=None, y=None, time=ends, energy=None)
+        assert float((cut["gti"].stop - cut["gti"].start).sum()) == pytest.approx(300)
+    assert xray.explore(m82) is not None
+    with pytest.raises(WrongData, match="gti"):
+        xray.explore(m82["events"])
