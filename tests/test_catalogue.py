@@ -60,6 +60,20 @@ def test_a_lazy_fetch_is_the_same_data_one_chunk_a_file():
     xr.testing.assert_identical(lazy.compute(), plasma.fetch("qin_denton_hourly").assign_attrs(lazy.attrs))
 
 
+@pytest.mark.parametrize(("domain", "name"), PRODUCTS)
+def test_a_product_is_found_by_each_of_its_variables(domain, name):
+    held = {str(v) for node in nodes(VERBS[domain].fetch(name)) for v in node.data_vars}
+    for variable in held:
+        if not variable.endswith("_quality"):
+            assert name in list(VERBS[domain].search(variable)["product"]), variable
+
+
+def test_collect_takes_from_each_product_what_it_has_of_the_variables():
+    tree = plasma.collect("qin_denton_hourly", "ring_current_hourly", variables=["dst", "rc"])
+    assert set(tree["qin_denton_hourly"].data_vars) == {"dst"}
+    assert set(tree["ring_current_hourly"].data_vars) == {"rc"}
+
+
 def test_start_is_in_and_stop_is_out():
     day = plasma.fetch("qin_denton_hourly", "2001-03-31", "2001-04-01")
     assert str(day.time.values[0]) == "2001-03-31T00:00:00.000000000"
@@ -105,6 +119,12 @@ def test_words_find_products_in_any_case_and_a_slip_of_the_pen_finds_the_nearest
         ),
         (lambda: plasma.fetch("qin_denton_hourly", chunks="many"), BadOption, "chunks"),
         (lambda: plasma.fetch("qin_denton_hourly", chunks={"time": -5}), BadOption, "chunks"),
+        (lambda: plasma.fetch("qin_denton_hourly", chunks={"tme": 5}), BadOption, "'tme', but the dims are time"),
+        (lambda: plasma.fetch("qin_denton_hourly", chunks=True), BadOption, "chunks"),
+        (lambda: plasma.fetch("qin_denton_hourly", variables=5), BadOption, "list of names"),
+        (lambda: plasma.fetch(["qin_denton_hourly"]), UnknownProduct, "qin_denton_hourly"),
+        (lambda: plasma.collect(["qin_denton_hourly", "ring_current_hourly"]), BadOption, "one after the other"),
+        (lambda: plasma.collect("qin_denton_hourly", variables=["rd"]), UnknownVariable, "none of qin_denton_hourly"),
         (lambda: plasma.collect(), BadOption, "at least one"),
         (lambda: plasma.search(5), BadOption, "words"),
     ],

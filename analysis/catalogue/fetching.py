@@ -1,158 +1,22 @@
-"""From a product's name to a checked, stamped dataset; the verbs of all three fields end here.
-
-A product is declared in ``analysis/<field>/products.toml``; who made its files is in the sample registry.
-"""
+"""From a declaration to a checked, stamped dataset."""
 
 from __future__ import annotations
 
-import difflib
-import tomllib
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
-from functools import cache
-from importlib.resources import files
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
-import pandas as pd
 import xarray as xr
 
 from analysis import sample
-from analysis.errors import (
-    AnalysisError,
-    BadOption,
-    OutsideCoverage,
-    UnknownProduct,
-    UnknownVariable,
-)
+from analysis.catalogue.declared import Product, near, product
+from analysis.errors import BadOption, OutsideCoverage, UnknownVariable
 from analysis.model import check, provenance_of, span, stamp
 
 if TYPE_CHECKING:
     from analysis.model.clocks import Instant
 
-FIELDS = ("plasma", "xray", "cmb")
-COLUMNS = ("product", "title", "mission", "instrument", "start", "stop", "kind", "where")
-
 Chunks = int | Literal["auto"] | Mapping[str, int]
-
-
-@dataclass(frozen=True, kw_only=True)
-class Product:
-    """One product as its TOML declares it; the field names are the TOML's keys."""
-
-    name: str
-    title: str
-    mission: str
-    instrument: str
-    kind: Literal["dataset", "tree"]
-    file: str = ""
-    files: Mapping[str, str] = field(default_factory=dict)
-    variables: Mapping[str, str] = field(default_factory=dict)
-    nodes: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
-    assume: Mapping[str, str] = field(default_factory=dict)
-    attrs: Mapping[str, Mapping[str, object]] = field(default_factory=dict)
-    start: str | None = None
-    stop: str | None = None
-    keywords: Sequence[str] = ()
-    caveats: Sequence[str] = ()
-
-    @property
-    def sample_files(self) -> tuple[str, ...]:
-        """Names of its files in the sample registry."""
-        return tuple(self.files.values()) if self.files else (self.file,)
-
-    @property
-    def words(self) -> str:
-        """What a search looks through, in lower case."""
-        ours = [*self.variables, *(v for node in self.nodes.values() for v in node)]
-        parts = (self.name, self.title, self.mission, self.instrument, *self.keywords, *ours)
-        return " ".join((*parts, self.name.replace("_", " "))).lower()
-
-
-@cache
-def products(domain: str) -> dict[str, Product]:
-    """Return the products that a field declares, by name.
-
-    Raises
-    ------
-    AnalysisError
-        If the declaration has a key that is not known or lacks one that is needed.
-    """
-    table = tomllib.loads((files("analysis") / domain / "products.toml").read_text("utf-8"))
-    found = {}
-    for name, keys in table.items():
-        try:
-            found[name] = Product(name=name, **keys)
-        except TypeError as error:
-            raise AnalysisError(f"the declaration of {domain} product {name!r} is wrong: {error}") from error
-    return found
-
-
-def product(domain: str, name: str) -> Product:
-    """Return one declared product.
-
-    Raises
-    ------
-    UnknownProduct
-        Naming the near matches, or the field that has a product of this name.
-    """
-    known = products(domain)
-    if isinstance(name, str) and name in known:
-        return known[name]
-    for other in FIELDS:
-        if other != domain and name in products(other):
-            raise UnknownProduct(f"{name!r} is a product of {other}: {other}.fetch({name!r})")
-    near = _near(str(name), known) or [row.name for row in _matches(known, str(name).replace("_", " "))]
-    hint = f"; near matches: {', '.join(near)}" if near else f"; {domain}.search() lists all {len(known)}"
-    raise UnknownProduct(f"{domain} has no product {name!r}{hint}")
-
-
-def field_of(name: str) -> str:
-    """Return the field that declares a product: plasma, xray or cmb.
-
-    Raises
-    ------
-    UnknownProduct
-        Naming the near matches in all fields.
-    """
-    known = {product: domain for domain in FIELDS for product in products(domain)}
-    if name not in known:
-        near = _near(name, known)
-        hint = f"near matches: {', '.join(near)}" if near else f"there are {len(known)}, see search()"
-        raise UnknownProduct(f"no field has a product {name!r}; {hint}")
-    return known[name]
-
-
-def search(domain: str, text: str = "") -> pd.DataFrame:
-    """Return the products in which every word of ``text`` occurs, all of them for an empty text.
-
-    Words are looked for in names, titles, missions, instruments, variables and keywords; if nothing has them all,
-    the products with similar words are given.
-
-    Returns
-    -------
-    pandas.DataFrame
-        One row a product: name, title, mission, instrument, first and last time (UTC, NaT where there is
-        no time axis), whether ``fetch`` gives a dataset or a tree, and where it is (``bundled``).
-    """
-    if not isinstance(text, str):
-        raise BadOption(f"search takes words, for example {domain}.search('magnetic field'), not {text!r}")
-    rows = [
-        (p.name, p.title, p.mission, p.instrument, pd.Timestamp(p.start), pd.Timestamp(p.stop), p.kind, "bundled")
-        for p in _matches(products(domain), text)
-    ]
-    frame = pd.DataFrame(rows, columns=list(COLUMNS))
-    return frame.astype({"start": "datetime64[ns]", "stop": "datetime64[ns]"})
-
-
-def _matches(known: Mapping[str, Product], text: str) -> list[Product]:
-    words = text.lower().split()
-    exact = [p for p in known.values() if all(word in p.words for word in words)]
-    if exact or not words:
-        return exact
-    return [
-        p for p in known.values() if all(difflib.get_close_matches(w, p.words.split(), n=1, cutoff=0.75) for w in words)
-    ]
 
 
 def fetch(
@@ -196,7 +60,8 @@ def fetch(
     query = {"domain": domain, "product": name, "start": first, "stop": last, "variables": names}
     stamped = {node: _stamped(wanted, data, query) for node, data in read.items()}
     if chunks is not None:
-        stamped = {node: _chunked(data, chunks) for node, data in stamped.items()}
+        dims = {str(dim) for data in stamped.values() for dim in data.dims}
+        stamped = {node: chunked(data, chunks, dims) for node, data in stamped.items()}
     result = stamped["/"] if wanted.kind == "dataset" else xr.DataTree.from_dict(stamped, name=name)
     return check(result)
 
@@ -218,21 +83,33 @@ def collect(
     """
     if not names:
         raise BadOption(f"collect needs at least one product: {domain}.collect('name', …); see {domain}.search()")
-    kept = _as_names(variables)
-    nodes = {name: fetch(domain, name, start=start, stop=stop, variables=kept) for name in dict.fromkeys(names)}
+    if not all(isinstance(name, str) for name in names):
+        raise BadOption(f"collect takes names one after the other: {domain}.collect('one', 'other'), not {names!r}")
+    kept = _shared(domain, names, _as_names(variables))
+    nodes = {name: fetch(domain, name, start=start, stop=stop, variables=kept[name]) for name in kept}
     return xr.DataTree(
         children={name: node if isinstance(node, xr.DataTree) else xr.DataTree(node) for name, node in nodes.items()}
     )
 
 
-def _near(name: str, known: Iterable[str]) -> list[str]:
-    return difflib.get_close_matches(name, list(known), n=5, cutoff=0.5)
+def _shared(domain: str, names: Sequence[str], variables: list[str] | None) -> dict[str, list[str] | None]:
+    """Return for each product which of the variables it holds; refuse one that none of them holds."""
+    if variables is None:
+        return dict.fromkeys(names)
+    held = {name: {str(v) for data in _read(product(domain, name)).values() for v in data.data_vars} for name in names}
+    known = sorted(set().union(*held.values()))
+    if unknown := [v for v in variables if v not in known]:
+        hint = ", ".join(sorted({match for v in unknown for match in near(v, known)})) or ", ".join(known)
+        raise UnknownVariable(f"none of {', '.join(held)} has {', '.join(map(repr, unknown))}; near: {hint}")
+    if none := [name for name, has in held.items() if not has & set(variables)]:
+        raise UnknownVariable(f"{', '.join(none)} has none of {', '.join(variables)}; leave it out of collect")
+    return {name: [v for v in variables if v in has] for name, has in held.items()}
 
 
 def _as_names(variables: Iterable[str] | None) -> list[str] | None:
     if variables is None:
         return None
-    names = [variables] if isinstance(variables, str) else list(variables)
+    names = [variables] if isinstance(variables, str) else list(variables) if isinstance(variables, Iterable) else []
     if not names or not all(isinstance(v, str) for v in names):
         raise BadOption(f"variables={variables!r} is not a list of names, for example variables=['dst', 'bz']")
     return names
@@ -300,8 +177,8 @@ def _with_variables(wanted: Product, read: Mapping[str, xr.Dataset], names: list
     """Keep the variables asked for, their quality flags, and only nodes that hold any of them."""
     has = sorted({str(v) for data in read.values() for v in data.data_vars})
     if unknown := [name for name in names if name not in has]:
-        near = sorted({match for name in unknown for match in _near(name, has)})
-        hint = f" (near: {', '.join(near)})" if near else ""
+        close = sorted({match for name in unknown for match in near(name, has)})
+        hint = f" (near: {', '.join(close)})" if close else ""
         raise UnknownVariable(f"{wanted.name} has no {', '.join(map(repr, unknown))}{hint}; it has {', '.join(has)}")
     kept = {*names, *(f"{name}_quality" for name in names)}
     cut = {path: data[[v for v in data.data_vars if v in kept]] for path, data in read.items()}
@@ -369,9 +246,24 @@ def _file_caveats(data: xr.Dataset) -> list[str]:
     return [caveat for held in provenance_of(data)["files"] for caveat in sample.entry(held["name"]).caveats]
 
 
-def _chunked(data: xr.Dataset, chunks: Chunks) -> xr.Dataset:
-    sizes = list(chunks.values()) if isinstance(chunks, Mapping) else [chunks]
-    if not all(size == "auto" or (isinstance(size, int) and (size > 0 or size == -1)) for size in sizes):
+def chunked(data: xr.Dataset, chunks: Chunks, dims: Iterable[str]) -> xr.Dataset:
+    """Return a dataset on Dask chunks; ``dims`` are all that a mapping may name, those of other nodes too.
+
+    Raises
+    ------
+    BadOption
+        If a size is not a positive number, -1 or "auto", or a dim is in none of the product's datasets.
+    """
+    sizes: list[object] = list(chunks.values()) if isinstance(chunks, Mapping) else [chunks]
+    whole = [
+        size for size in sizes if isinstance(size, int) and not isinstance(size, bool) and (size > 0 or size == -1)
+    ]
+    if len(whole) + sizes.count("auto") != len(sizes):
         raise BadOption(f"chunks={chunks!r} cannot be used; give {{'time': 10_000}}, 'auto' or {{}}")
-    wanted = {dim: size for dim, size in chunks.items() if dim in data.dims} if isinstance(chunks, Mapping) else chunks
-    return data.chunk(wanted)
+    if not isinstance(chunks, Mapping):
+        return data.chunk(chunks)
+    if unknown := [dim for dim in chunks if dim not in set(dims)]:
+        raise BadOption(
+            f"chunks names {', '.join(map(repr, unknown))}, but the dims are {', '.join(sorted(set(dims)))}"
+        )
+    return data.chunk({dim: size for dim, size in chunks.items() if dim in data.dims})
