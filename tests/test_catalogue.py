@@ -1,6 +1,7 @@
 """From a name to a checked dataset: what every product keeps, and what a wrong request is told."""
 
 import datetime as dt
+from functools import cache
 
 import numpy as np
 import pandas as pd
@@ -15,6 +16,11 @@ VERBS = {"plasma": plasma, "xray": xray, "cmb": cmb}
 PRODUCTS = [(domain, name) for domain in catalogue.FIELDS for name in catalogue.products(domain)]
 
 
+@cache
+def fetched(domain, name):
+    return VERBS[domain].fetch(name)
+
+
 def nodes(data):
     if isinstance(data, xr.Dataset):
         return [data]
@@ -23,7 +29,7 @@ def nodes(data):
 
 @pytest.mark.parametrize(("domain", "name"), PRODUCTS)
 def test_every_product_keeps_the_contract_and_is_what_search_says(domain, name):
-    data = VERBS[domain].fetch(name)
+    data = fetched(domain, name)
     row = VERBS[domain].search().set_index("product").loc[name]
     assert breaches(data) == []
     assert isinstance(data, xr.DataTree if row.kind == "tree" else xr.Dataset)
@@ -38,7 +44,7 @@ def test_every_product_keeps_the_contract_and_is_what_search_says(domain, name):
 
 @pytest.mark.parametrize(("domain", "name"), PRODUCTS)
 def test_every_product_says_whose_numbers_these_are(domain, name):
-    for node in nodes(VERBS[domain].fetch(name)):
+    for node in nodes(fetched(domain, name)):
         said = provenance_of(node)
         held = sample.entry(said["files"][0]["name"])
         assert said["query"]["product"] == name
@@ -62,7 +68,7 @@ def test_a_lazy_fetch_is_the_same_data_one_chunk_a_file():
 
 @pytest.mark.parametrize(("domain", "name"), PRODUCTS)
 def test_a_product_is_found_by_each_of_its_variables(domain, name):
-    held = {str(v) for node in nodes(VERBS[domain].fetch(name)) for v in node.data_vars}
+    held = {str(v) for node in nodes(fetched(domain, name)) for v in node.data_vars}
     for variable in held:
         if not variable.endswith("_quality"):
             assert name in list(VERBS[domain].search(variable)["product"]), variable

@@ -372,6 +372,7 @@ def checks(ready):
     return ready
 
 
+@pytest.mark.slow
 def test_all_checks_run_and_the_last_line_is_pytests(checks):
     ruff = checks / ".venv" / "bin" / "ruff"
     ruff.write_text('#!/bin/sh\necho ruff "$@" >> ran\necho this is ugly\nexit 1\n')
@@ -383,6 +384,7 @@ def test_all_checks_run_and_the_last_line_is_pytests(checks):
     assert all(line in ran for line in ("ruff check .", "ruff format --check .", "lint-imports", "mypy"))
 
 
+@pytest.mark.slow
 def test_quick_leaves_the_slow_ones_out(checks):
     (checks / "test_one.py").write_text("import pytest\n@pytest.mark.slow\ndef test_a(): 1 / 0\ndef test_b(): pass\n")
     done = run(checks, "quick", program="test", cwd="/")
@@ -391,12 +393,14 @@ def test_quick_leaves_the_slow_ones_out(checks):
     assert "mypy" not in (checks / "ran").read_text()
 
 
+@pytest.mark.slow
 def test_a_failing_test_fails_the_command(checks):
     (checks / "test_one.py").write_text("def test_one(): 1 / 0\n")
     done = run(checks, program="test")
     assert done.returncode == 1 and "1 failed" in done.stdout.splitlines()[-1]
 
 
+@pytest.mark.slow
 def test_a_skip_counts_as_a_failure_where_the_test_must_run(checks):
     skips = "@pytest.mark.browser\ndef test_a(): pytest.skip('no browser')\n"
     (checks / "test_one.py").write_text(f"import pytest\n{skips}def test_b(oracle): pass\n")

@@ -15,6 +15,7 @@ README = (ROOT / "README.md").read_text("utf-8")
 BLOCKS = re.findall(r"```python\n(.*?)```", README, flags=re.S)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("block", BLOCKS, ids=range(len(BLOCKS)))
 def test_each_block_of_python_runs_in_a_fresh_interpreter(block, tmp_path):
     done = subprocess.run([sys.executable, "-c", block], cwd=tmp_path, capture_output=True, text=True)
@@ -22,6 +23,7 @@ def test_each_block_of_python_runs_in_a_fresh_interpreter(block, tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.slow
 def test_the_storm_is_the_one_in_the_text(tmp_path):
     done = subprocess.run([sys.executable, "-c", BLOCKS[0]], cwd=tmp_path, capture_output=True, text=True, check=True)
     assert done.stdout.startswith("5.14 R_E at 2001-03-31T04:00 UTC")
