@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import sys
+import textwrap
 from collections.abc import Sequence
 from importlib import import_module
 from pathlib import Path
@@ -51,8 +53,11 @@ def _fetch(name: str, output: Path) -> str:
     try:
         data.to_netcdf(partial, engine="h5netcdf")
         partial.rename(output)
+    except OSError as error:
+        raise BadOption(f"{output} cannot be written: {error.strerror or error}") from error
     finally:
-        partial.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            partial.unlink(missing_ok=True)
     return f"wrote {name} to {output}"
 
 
@@ -68,7 +73,11 @@ def _missions(words: str) -> str:
     table = missions(words)
     if table.empty:
         return f"no programme has the words {words!r}; `python -m analysis missions` lists all"
-    return table[["programme", "agencies", "phase", "offers"]].to_string(index=False)
+    blocks = []
+    for row in table.itertuples():
+        lines = [f"{row.programme} ({row.agencies})", f"  phase: {row.phase}", f"  here: {row.offers}"]
+        blocks.append("\n".join(textwrap.fill(line, 100, subsequent_indent="    ") for line in lines))
+    return "\n\n".join(blocks)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from hypothesis import settings
+from tiers import examples
 
 # Markers whose tests must run here: a skip counts as a failure. SANKO_REQUIRE=browser,oracle adds to it.
 REQUIRED = {name for name in os.environ.get("SANKO_REQUIRE", "").split(",") if name}
@@ -17,8 +18,9 @@ if os.environ.get("SANKO_ORACLE"):
     REQUIRED |= {"oracle"}
 
 # No deadline: a shared core is now and then slow. In CI the same examples every time.
-settings.register_profile("sanko", deadline=None, derandomize=os.environ.get("CI") == "true")
-settings.register_profile("quick", settings.get_profile("sanko"), max_examples=20)
+settings.register_profile(
+    "sanko", deadline=None, derandomize=os.environ.get("CI") == "true", max_examples=examples(100)
+)
 settings.load_profile("sanko")
 
 

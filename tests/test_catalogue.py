@@ -9,7 +9,15 @@ import pytest
 import xarray as xr
 
 from analysis import catalogue, cmb, plasma, sample, xray
-from analysis.errors import AnalysisError, BadOption, BadTime, OutsideCoverage, UnknownProduct, UnknownVariable
+from analysis.errors import (
+    AnalysisError,
+    AnalysisWarning,
+    BadOption,
+    BadTime,
+    OutsideCoverage,
+    UnknownProduct,
+    UnknownVariable,
+)
 from analysis.model import breaches, provenance_of
 
 VERBS = {"plasma": plasma, "xray": xray, "cmb": cmb}
@@ -28,6 +36,7 @@ def nodes(data):
 
 
 @pytest.mark.parametrize(("domain", "name"), PRODUCTS)
+@pytest.mark.slow
 def test_every_product_keeps_the_contract_and_is_what_search_says(domain, name):
     data = fetched(domain, name)
     row = VERBS[domain].search().set_index("product").loc[name]
@@ -43,6 +52,7 @@ def test_every_product_keeps_the_contract_and_is_what_search_says(domain, name):
 
 
 @pytest.mark.parametrize(("domain", "name"), PRODUCTS)
+@pytest.mark.slow
 def test_every_product_says_whose_numbers_these_are(domain, name):
     for node in nodes(fetched(domain, name)):
         said = provenance_of(node)
@@ -60,6 +70,7 @@ def test_a_declaration_is_short_and_its_files_are_registered(domain, name):
     assert all(filename in sample.entries() for filename in declared.sample_files)
 
 
+@pytest.mark.slow
 def test_a_lazy_fetch_is_the_same_data_one_chunk_a_file():
     lazy = plasma.fetch("qin_denton_hourly", chunks={})
     assert lazy.dst.chunks == ((lazy.sizes["time"],),)
@@ -67,6 +78,7 @@ def test_a_lazy_fetch_is_the_same_data_one_chunk_a_file():
 
 
 @pytest.mark.parametrize(("domain", "name"), PRODUCTS)
+@pytest.mark.slow
 def test_a_product_is_found_by_each_of_its_variables(domain, name):
     held = {str(v) for node in nodes(fetched(domain, name)) for v in node.data_vars}
     for variable in held:
@@ -74,6 +86,7 @@ def test_a_product_is_found_by_each_of_its_variables(domain, name):
             assert name in list(VERBS[domain].search(variable)["product"]), variable
 
 
+@pytest.mark.slow
 def test_collect_takes_from_each_product_what_it_has_of_the_variables():
     tree = plasma.collect("qin_denton_hourly", "ring_current_hourly", variables=["dst", "rc"])
     assert set(tree["qin_denton_hourly"].data_vars) == {"dst"}
@@ -87,6 +100,13 @@ def test_start_is_in_and_stop_is_out():
     assert day.sizes["time"] == 24
 
 
+def test_an_interval_that_is_only_partly_covered_is_said_to_be():
+    with pytest.warns(AnalysisWarning, match="begin 1999-07-01T14"):
+        early = plasma.fetch("qin_denton_hourly", "1990-01-01", "2000-02-01")
+    assert "but the data begin 1999-07-01T14" in early.attrs["history"]
+
+
+@pytest.mark.slow
 def test_either_end_may_be_left_open():
     whole = plasma.fetch("qin_denton_hourly")
     head, tail = plasma.fetch("qin_denton_hourly", stop="2000-01-01"), plasma.fetch("qin_denton_hourly", "2000-01-01")
@@ -135,6 +155,7 @@ def test_words_find_products_in_any_case_and_a_slip_of_the_pen_finds_the_nearest
         (lambda: plasma.search(5), BadOption, "words"),
     ],
 )
+@pytest.mark.slow
 def test_a_wrong_request_is_told_what_would_be_right(request_, error, told):
     with pytest.raises(error, match=told) as caught:
         request_()
@@ -153,6 +174,7 @@ def test_collect_keeps_the_children_of_a_product_that_is_a_tree():
     assert set(tree["ngc7793_ulx4_pn"].children) == {"spectrum", "background", "arf", "rmf"}
 
 
+@pytest.mark.slow
 def test_what_is_fetched_survives_netcdf(tmp_path):
     storm = plasma.fetch("qin_denton_hourly", "2001-03-30", "2001-04-03")
     storm.to_netcdf(tmp_path / "storm.nc", engine="h5netcdf")

@@ -237,6 +237,7 @@ def test_another_analysis_on_pythonpath_is_refused(ready, tmp_path):
 
 
 @pytest.mark.parametrize("name", ["analysis.py", "plasma/analysis.py", "plasma/analysis/__init__.py"])
+@pytest.mark.slow
 def test_another_analysis_among_the_notebooks_is_refused(ready, name):
     other = ready / "notebooks" / name
     other.parent.mkdir(exist_ok=True)
@@ -301,6 +302,7 @@ def test_a_notebook_is_named_from_here_or_from_the_notebooks_folder(ready):
         (["start.ipynb"], "unrecognized arguments"),
     ],
 )
+@pytest.mark.slow
 def test_a_wrong_request_is_explained(ready, arguments, meant):
     done = run(ready, *arguments, cwd=ready)
     assert done.returncode != 0 and meant in done.stdout

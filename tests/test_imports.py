@@ -45,6 +45,7 @@ def test_importing_analysis_imports_no_library():
 
 
 @pytest.mark.parametrize("domain", ["plasma", "xray", "cmb"])
+@pytest.mark.slow
 def test_a_field_loads_no_picture_or_file_library_and_touches_nothing(domain):
     loaded, seen = modules_after(f"from analysis import {domain}")
     assert not set(HEAVY) & loaded

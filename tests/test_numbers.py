@@ -74,6 +74,7 @@ def test_the_flare_of_june_2011_is_m2_5():
     assert when(flux) == "2011-06-07T06:41:24" and float(flux.max()) == pytest.approx(2.5554e-5, rel=1e-4)
 
 
+@pytest.mark.slow
 def test_the_flare_of_september_2017_is_x13_and_x9_in_the_old_scaling():
     flux = plasma.fetch("goes_xrs_20170910").xrs_b
     assert when(flux) == "2017-09-10T16:06:31" and float(flux.max()) == pytest.approx(1.2971e-3, rel=1e-4)

@@ -97,6 +97,7 @@ def test_the_installed_packages_are_the_pinned_ones():
 # ---------------------------------------------------------------------------------------------- installation
 
 
+@pytest.mark.slow
 def test_the_wheel_holds_the_tables_the_data_and_the_settings(tmp_path):
     command = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(tmp_path)]
     subprocess.run(command, cwd=ROOT, check=True, capture_output=True)
@@ -110,6 +111,7 @@ def test_the_wheel_holds_the_tables_the_data_and_the_settings(tmp_path):
     assert not any(name.startswith(("tests/", "notebooks/", "docs/")) for name in inside)
 
 
+@pytest.mark.slow
 def test_jupyterlab_reads_the_installed_settings():
     from jupyterlab.commands import get_app_dir
     from jupyterlab_server.settings_utils import get_settings
@@ -120,6 +122,7 @@ def test_jupyterlab_reads_the_installed_settings():
     assert found["schema"]["properties"]["commsOverSubshells"]["default"] == "disabled"
 
 
+@pytest.mark.slow
 def test_binder_builds_from_its_own_environment():
     command = [
         "jupyter-repo2docker",

@@ -70,6 +70,7 @@ def test_the_registry_names_no_address_and_no_path_of_a_machine():
 
 
 @pytest.mark.parametrize("name", CONVERTED)
+@pytest.mark.slow
 def test_converted_files_keep_the_data_contract_by_themselves(name):
     with xr.open_dataset(sample.path(name), engine="h5netcdf", decode_timedelta=False) as data:
         check(data.load())

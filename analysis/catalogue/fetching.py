@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Literal
 
@@ -10,8 +11,8 @@ import xarray as xr
 
 from analysis import sample
 from analysis.catalogue.declared import Product, near, product
-from analysis.errors import BadOption, OutsideCoverage, UnknownVariable
-from analysis.model import check, provenance_of, span, stamp
+from analysis.errors import AnalysisWarning, BadOption, OutsideCoverage, UnknownVariable
+from analysis.model import check, history_with, provenance_of, span, stamp
 
 if TYPE_CHECKING:
     from analysis.model.clocks import Instant
@@ -59,6 +60,9 @@ def fetch(
         read = _within(wanted, read, first, last)
     query = {"domain": domain, "product": name, "start": first, "stop": last, "variables": names}
     stamped = {node: _stamped(wanted, data, query) for node, data in read.items()}
+    if partly := _partly(wanted, first, last):
+        warnings.warn(f"{name}: {partly}", AnalysisWarning, stacklevel=3)
+        stamped = {node: data.assign_attrs(history=history_with(data, partly)) for node, data in stamped.items()}
     if chunks is not None:
         dims = {str(dim) for data in stamped.values() for dim in data.dims}
         stamped = {node: chunked(data, chunks, dims) for node, data in stamped.items()}
@@ -126,6 +130,16 @@ def _refuse_outside(wanted: Product, first: np.datetime64 | None, last: np.datet
             f"{wanted.name} covers {wanted.start} to {wanted.stop} (UTC); "
             f"nothing of it lies in [{first or '…'}, {last or '…'})"
         )
+
+
+def _partly(wanted: Product, first: np.datetime64 | None, last: np.datetime64 | None) -> str:
+    """Return what of an interval the product does not cover, empty where it covers all."""
+    begin, end = np.datetime64(wanted.start or "NaT", "ns"), np.datetime64(wanted.stop or "NaT", "ns")
+    early = first is not None and first < begin.astype("datetime64[D]")
+    late = last is not None and last > end.astype("datetime64[D]") + np.timedelta64(1, "D")
+    if not (early or late):
+        return ""
+    return f"asked for [{first or '…'}, {last or '…'}), but the data begin {wanted.start} and end {wanted.stop} (UTC)"
 
 
 def _node_of(data: xr.Dataset | xr.DataTree) -> xr.Dataset:

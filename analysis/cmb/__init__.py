@@ -144,7 +144,7 @@ def fetch(
         data = at_frequency(data, frequency, product)
     if nside is not None:
         data = regridded(data, nside, product)
-        data = data if chunks is None else data.chunk(chunks if isinstance(chunks, int | str) else {})
+        data = data if chunks is None else catalogue.chunked(data, chunks, map(str, data.dims))
     return check(data)
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import xarray as xr
 
+from analysis.cmb.origins import synthetic_attrs
 from analysis.errors import BadOption, OutsideCoverage, WrongData
 from analysis.model import history_with, in_units, labelled
 
@@ -53,14 +54,15 @@ def combined_sensitivity(channels: xr.Dataset | xr.DataArray) -> xr.DataArray:
         if name not in channels.data_vars:
             held = ", ".join(map(str, channels.data_vars)) or "none"
             raise WrongData(f"there is no variable {name!r}; there is {held}")
-        channels = channels[name]
+        channels = channels[name].assign_attrs(synthetic_attrs(channels))
     if not isinstance(channels, xr.DataArray):
         raise WrongData(f"channels is a {type(channels).__name__}; give fetch('litebird_channels')")
     values = np.asarray(in_units(channels, "uK arcmin").values, dtype=float)
     if not values.size or not (np.isfinite(values) & (values > 0)).all():
         raise WrongData(f"{name} must be positive and finite in every channel")
     result = xr.DataArray(1 / np.sqrt((values**-2).sum()))
-    return labelled(result, "combined_sensitivity", units="uK arcmin", long_name="Combined polarization sensitivity")
+    long_name, attrs = "Combined polarization sensitivity", synthetic_attrs(channels)
+    return labelled(result, "combined_sensitivity", units="uK arcmin", long_name=long_name, attrs=attrs)
 
 
 def gigahertz(frequency: float | str | Quantity) -> float:
@@ -78,6 +80,8 @@ def gigahertz(frequency: float | str | Quantity) -> float:
     """
     import astropy.units as u
 
+    if isinstance(frequency, xr.DataArray):
+        frequency = in_units(frequency, "GHz").values
     try:
         given = u.Quantity(frequency)
         value = float(given.value if given.unit == u.dimensionless_unscaled else given.to_value("GHz"))

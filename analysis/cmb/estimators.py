@@ -8,8 +8,9 @@ import numpy as np
 import xarray as xr
 
 from analysis.cmb.harmonics import alm_from_map, checked_iterations, checked_lmax, spectrum_of
-from analysis.cmb.maps import nside_of, ring_order, sky_array, u_sign, with_inputs
-from analysis.cmb.masks import Mask, weights_for
+from analysis.cmb.maps import nside_of, ring_order, sky_array, u_sign
+from analysis.cmb.masks import Mask, mask_told, weights_for
+from analysis.cmb.origins import synthetic_attrs, with_inputs
 from analysis.cmb.stokes import units_of
 from analysis.errors import BadOption, WrongData, WrongFrame, WrongUnits
 from analysis.model import derived, in_units, labelled, unit_of
@@ -94,29 +95,29 @@ def power_spectra(
     alms = field_alms(first, weights, lmax=lmax, iterations=iterations)
     second_alms = alms
     if other is not None:
-        second = _matched(sky_array(other, what="the second map"), first)
-        weights_for(second, mask)
+        given = sky_array(other, what="the second map")
+        second = _matched(given, first)
+        weights_for(given, mask)  # before its units are changed, which would hide UNSEEN
         second_alms = field_alms(second, weights, lmax=lmax, iterations=iterations)
     labels = [label for label in SPECTRA if set(label) <= set(alms)]
     values = np.stack([_cross(alms, second_alms, label, lmax) for label in labels])
     inputs = [sky] if other is None else [sky, other]
     result = _dataset(values, labels, units, first, float(weights.mean()))
+    marked = synthetic_attrs(sky, other, mask)
+    result = result.assign(cl=result["cl"].assign_attrs(marked)).assign_attrs(marked)
     names = " x ".join(str(data.attrs.get("title", "a map")) for data in inputs)
     return with_inputs(
         result,
         inputs=inputs,
         title=f"Angular power spectra of {names}",
-        step=_told(mask, float(weights.mean()), lmax, iterations, "T" in alms),
+        step=_told(mask_told(mask, weights), lmax, iterations, "T" in alms),
         references=[PSEUDO, HEALPIX],
+        also=[] if mask is None else [mask],
     )
 
 
-def _told(mask: Mask | None, fraction: float, lmax: int, iterations: int, has_intensity: bool) -> str:
+def _told(named: str, lmax: int, iterations: int, has_intensity: bool) -> str:
     """The history line: what was done and what was not."""
-    named = "no mask"
-    if mask is not None:
-        plain = mask["mask"] if isinstance(mask, xr.Dataset) else mask
-        named = f"mask {plain.attrs.get('long_name', 'without a name')!r}, f_sky {fraction:.4f}"
     monopole = "monopole of I removed under it; " if has_intensity else ""
     options = f"lmax={lmax}, iterations={iterations}"
     return f"cmb.power_spectra({options}): {named}; {monopole}not corrected for mask, beam or pixel window"
@@ -245,6 +246,7 @@ def d_ell(spectra: Spectra) -> Spectra:
     dl = dl.transpose(*array.dims)
     if isinstance(spectra, xr.DataArray):
         return dl
+    dl = dl.assign_attrs(synthetic_attrs(spectra))
     result = dl.to_dataset().assign_attrs(spectra.attrs)
     return derived(result, spectra, title=str(spectra.attrs.get("title", "D_ℓ")), step="cmb.d_ell: ℓ(ℓ+1)C_ℓ/2π")
 
@@ -261,40 +263,45 @@ def _cl_of(spectra: xr.Dataset | xr.DataArray) -> xr.DataArray:
     return spectra
 
 
-def binned(spectra: xr.Dataset, *, width: int) -> xr.Dataset:
+def binned(spectra: Spectra, *, width: int) -> Spectra:
     r"""Return spectra averaged over bins of multipoles from ℓ = 2, weighted by their :math:`2\ell+1` modes.
 
     Parameters
     ----------
-    spectra : xarray.Dataset
+    spectra : xarray.Dataset or xarray.DataArray
         ``cl`` or ``dl`` (or both) with the dim ``ell``.
     width : int
         Multipoles a bin; the last bin holds what is left.
 
     Returns
     -------
-    xarray.Dataset
+    xarray.Dataset or xarray.DataArray
         The same variables with dim ``bin`` for ``ell``; coordinates ``ell_effective`` (the weighted mean),
-        ``first_ell`` and ``last_ell`` (both inside the bin).
+        ``first_ell`` and ``last_ell`` (both inside the bin). A Dataset for a Dataset.
 
     Raises
     ------
     BadOption
         If ``width`` is not a positive whole number.
     WrongData
-        If there are no multipoles from 2 on.
+        If it is no spectra, or there are no multipoles from 2 on.
 
     Examples
     --------
     >>> cl = xr.DataArray(np.ones(12), dims="ell", coords={"ell": np.arange(12)},
     ...                   attrs={"units": "uK2", "long_name": "C_ℓ"})
-    >>> binned(cl.to_dataset(name="cl"), width=4).last_ell.values
+    >>> binned(cl, width=4).last_ell.values
     array([ 5,  9, 11])
     """
     if not isinstance(width, int | np.integer) or isinstance(width, bool) or width < 1:
         raise BadOption(f"width={width!r} is not a positive whole number of multipoles, for example 8")
-    if "ell" not in spectra.dims or spectra["ell"].max() < 2:
-        raise WrongData(f"the spectra have dims {sorted(map(str, spectra.dims))}; they need ell, beyond 2")
+    if isinstance(spectra, xr.DataArray):
+        name = str(spectra.name or "cl")
+        return binned(spectra.to_dataset(name=name), width=width)[name].rename(spectra.name)
+    if not isinstance(spectra, xr.Dataset):
+        raise WrongData(f"spectra is a {type(spectra).__name__}; give what power_spectra returns")
+    if "ell" not in spectra.coords or "ell" not in spectra.dims or spectra["ell"].max() < 2:
+        raise WrongData(f"the spectra have dims {sorted(map(str, spectra.dims))}; they need ell, up to 2 or beyond")
     kept = spectra.sel(ell=spectra["ell"] >= 2)
     ell = kept["ell"].values
     if not np.array_equal(ell, np.arange(2, 2 + ell.size)):

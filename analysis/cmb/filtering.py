@@ -7,17 +7,28 @@ from typing import TYPE_CHECKING
 import numpy as np
 import xarray as xr
 
+from analysis.cmb.angles import degrees
 from analysis.cmb.estimators import field_alms
 from analysis.cmb.harmonics import alm_from_map, checked_iterations, checked_lmax, map_from_alm, multipoles
-from analysis.cmb.maps import FACTS, labelled_map, map_dataset, nside_of, ring_order, sky_array, u_sign
-from analysis.cmb.masks import Mask, degrees, weights_for
+from analysis.cmb.maps import (
+    FACTS,
+    labelled_map,
+    map_dataset,
+    nside_of,
+    ring_order,
+    sky_array,
+    u_sign,
+)
+from analysis.cmb.masks import Mask, mask_told, weights_for
+from analysis.cmb.origins import source_attrs, synthetic_attrs
 from analysis.cmb.stokes import units_of
 from analysis.errors import BadOption, WrongData
 from analysis.model import derived
 
 if TYPE_CHECKING:
-    from astropy.units import Quantity
     from numpy.typing import NDArray
+
+    from analysis.cmb.angles import Angle
 
 
 def eb_maps(
@@ -25,8 +36,8 @@ def eb_maps(
 ) -> xr.Dataset:
     r"""Return the scalar maps of E and B modes, :math:`E = \sum a^E_{\ell m} Y_{\ell m}` and B likewise.
 
-    A mask mixes E into B near its edges; nothing is purified here. In the IAU convention B has the other
-    sign.
+    A mask mixes E into B near its edges; nothing is purified here. Its weights multiply Q and U and are not
+    divided out afterwards. In the IAU convention B has the other sign.
 
     Parameters
     ----------
@@ -74,18 +85,19 @@ def eb_maps(
     for name in ("E", "B"):
         values = _nested(map_from_alm(alms[name][None], nside=nside, lmax=lmax))[0]
         values[weights == 0] = np.nan
-        maps[f"{name.lower()}_modes"] = labelled_map(
-            values, array, f"{name.lower()}_modes", units=units_of(array), long_name=f"{name} modes"
-        )
-    step = f"cmb.eb_maps(lmax={lmax}, iterations={iterations}): {_masked(weights)}"
-    facts = {k: array.attrs[k] for k in FACTS if k in array.attrs}
-    return derived(xr.Dataset(maps, attrs=facts), sky, title=f"E and B modes of {_title(sky)}", step=step)
+        modes = labelled_map(values, array, f"{name.lower()}_modes", units=units_of(array), long_name=f"{name} modes")
+        origin = source_attrs(sky, f"{name} modes of {{}}") | synthetic_attrs(mask)
+        maps[f"{name.lower()}_modes"] = modes.assign_attrs(origin)
+    step = f"cmb.eb_maps(lmax={lmax}, iterations={iterations}): {_masked(mask, weights)}"
+    facts = {k: array.attrs[k] for k in FACTS if k in array.attrs} | synthetic_attrs(sky, mask)
+    also = [] if mask is None else [mask]
+    return derived(xr.Dataset(maps, attrs=facts), sky, title=f"E and B modes of {_title(sky)}", step=step, also=also)
 
 
 def smoothed(
     sky: xr.Dataset | xr.DataArray,
     *,
-    fwhm: float | Quantity,
+    fwhm: Angle,
     mask: Mask | None = None,
     lmax: int | None = None,
     iterations: int = 3,
@@ -94,15 +106,16 @@ def smoothed(
 
     I by :math:`b_\ell = e^{-\ell(\ell+1)\sigma^2/2}`, Q and U by the beam of spin 2,
     :math:`e^{-(\ell(\ell+1)-4)\sigma^2/2}`, with :math:`\sigma = \mathrm{FWHM}/\sqrt{8\ln 2}`. Cells that a
-    mask leaves out count as zero, so values near its edge are pulled towards zero. Multipoles above ``lmax``
-    are cut off.
+    mask leaves out count as zero, so values near its edge are pulled towards zero; weights between 0 and 1
+    multiply the map and are not divided out afterwards. Multipoles above ``lmax`` are cut off.
 
     Parameters
     ----------
     sky : xarray.Dataset or xarray.DataArray
         A map, dims ``stokes, cells``, any unit.
-    fwhm : float or astropy.units.Quantity
-        Full width at half maximum of the beam; a number is degrees.
+    fwhm : float, str, astropy.units.Quantity or xarray.DataArray
+        Full width at half maximum of the beam; a number is degrees, text has a unit (``"30 arcmin"``), and an
+        array too (a beam of ``fetch("litebird_channels")``).
     mask : xarray.DataArray or xarray.Dataset, optional
         Weights from 0 to 1; without it every cell must have been observed.
     lmax : int, optional
@@ -139,7 +152,9 @@ def smoothed(
     lmax, iterations = checked_lmax(lmax, nside), checked_iterations(iterations)
     width = degrees(fwhm, "fwhm")
     if width < 0:
-        raise BadOption(f"fwhm={fwhm!r} is negative; give the beam's full width at half maximum in degrees")
+        raise BadOption(
+            f"fwhm={fwhm!r} is negative; give the beam's full width at half maximum, for example fwhm='5 deg'"
+        )
     held = [str(label) for label in array["stokes"].values]
     if len({"Q", "U"} & set(held)) == 1:
         raise WrongData(f"the map has Stokes {', '.join(held)}; Q and U can be smoothed only together")
@@ -154,9 +169,11 @@ def smoothed(
     if "U" in held:
         values[held.index("U")] *= u_sign(array)
     values[:, weights == 0] = np.nan
-    new = xr.DataArray(values, dims=("stokes", "cells"), coords=array.coords, attrs=array.attrs, name="sky")
-    step = f"cmb.smoothed(fwhm={width:g} deg, lmax={lmax}, iterations={iterations}): {_masked(weights)}"
-    return derived(map_dataset(new), sky, title=f"{_title(sky)}, smoothed to {width:g}°", step=step)
+    attrs = array.attrs | synthetic_attrs(mask)
+    new = map_dataset(xr.DataArray(values, dims=("stokes", "cells"), coords=array.coords, attrs=attrs, name="sky"))
+    step = f"cmb.smoothed(fwhm={width:g} deg, lmax={lmax}, iterations={iterations}): {_masked(mask, weights)}"
+    title, also = f"{_title(sky)}, smoothed to {width:g}°", [] if mask is None else [mask]
+    return derived(new.assign_attrs(synthetic_attrs(array, mask)), sky, title=title, step=step, also=also)
 
 
 def _through_beam(values: NDArray, nside: int, spin: int, width: float, lmax: int, iterations: int) -> NDArray:
@@ -173,8 +190,8 @@ def _nested(ring: NDArray) -> NDArray:
     return values
 
 
-def _masked(weights: NDArray) -> str:
-    return "no mask" if weights.all() else f"cells left out count as zero, f_sky {weights.mean():.4f}"
+def _masked(mask: Mask | None, weights: NDArray) -> str:
+    return mask_told(mask, weights) + ("" if weights.all() else ", cells left out count as zero")
 
 
 def _title(sky: xr.Dataset | xr.DataArray) -> str:

@@ -6,14 +6,14 @@ A map is a Dataset with the variable ``sky``, or that variable alone: dims ``[st
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING
 
 import numpy as np
 import xarray as xr
 
+from analysis.cmb.origins import synthetic_attrs
 from analysis.errors import BadOption, WrongData, WrongFrame
-from analysis.model import derived, labelled, provenance_of
+from analysis.model import derived, labelled
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 FACTS = ("frame", "polconv", "temperature_scale")
 POLCONVS = ("COSMO", "IAU")
 LARGEST_NSIDE = 8192
+UNSEEN = 1.6375e30  # HEALPix writes -UNSEEN where nothing was observed; a change of sign of U turns it
 
 
 def checked_nside(nside: int) -> int:
@@ -140,7 +141,7 @@ def sky_array(sky: xr.Dataset | xr.DataArray, *, needs: str = "", what: str = "t
     -------
     xarray.DataArray
         dims ``stokes, cells``; attrs ``units``, ``frame``, ``polconv``, ``temperature_scale`` as far as
-        stated.
+        stated, and ``synthetic`` if the map is.
 
     Raises
     ------
@@ -160,7 +161,8 @@ def sky_array(sky: xr.Dataset | xr.DataArray, *, needs: str = "", what: str = "t
         if "sky" not in sky.data_vars:
             raise WrongData(f"{what} has no variable 'sky'; it has {', '.join(map(str, sky.data_vars)) or 'none'}")
         array = sky["sky"]
-        array = array.assign_attrs({k: sky.attrs[k] for k in FACTS if k in sky.attrs} | array.attrs)
+        facts = {k: sky.attrs[k] for k in FACTS if k in sky.attrs} | array.attrs
+        array = array.assign_attrs(facts | synthetic_attrs(sky, array))
     elif isinstance(sky, xr.DataArray):
         array = sky
     else:
@@ -197,6 +199,40 @@ def u_sign(array: xr.DataArray) -> int:
     return -1 if array.attrs.get("polconv") == "IAU" else 1
 
 
+def seen(values: NDArray) -> NDArray[np.bool_]:
+    """Return where values are measurements: neither NaN, nor infinite, nor the number that HEALPix calls UNSEEN.
+
+    Examples
+    --------
+    >>> seen(np.array([1.0, np.nan, np.inf, -1.6375e30])).tolist()
+    [True, False, False, False]
+    """
+    values = np.asarray(values, dtype=float)
+    return np.isfinite(values) & ~np.isclose(np.abs(values), UNSEEN, rtol=1e-6, atol=0)
+
+
+def measured(array: xr.DataArray, what: str = "the map") -> NDArray[np.float64]:
+    """Return a map's values; NaN says that nothing was observed, and nothing else may say so.
+
+    Raises
+    ------
+    WrongData
+        If a value is infinite or HEALPix's UNSEEN: a number to any arithmetic, and no measurement.
+
+    Examples
+    --------
+    >>> measured(xr.DataArray([1.0, np.nan]))
+    array([ 1., nan])
+    """
+    values = np.asarray(array.values, dtype=float)
+    if wrong := int((~seen(values) & ~np.isnan(values)).sum()):
+        raise WrongData(
+            f"{wrong} of {values.size} values of {what} are infinite or UNSEEN (-1.6375e30), which is no measurement; "
+            "leave them out: sky.assign(sky=sky.sky.where(cmb.observed_mask(sky)))"
+        )
+    return values
+
+
 def ring_order(nside: int) -> NDArray[np.int64]:
     """Return the NESTED id of each cell in RING order: ``nested[ring_order(nside)]`` is in RING order.
 
@@ -208,33 +244,6 @@ def ring_order(nside: int) -> NDArray[np.int64]:
     import ducc0
 
     return ducc0.healpix.Healpix_Base(nside, "RING").ring2nest(np.arange(12 * nside**2))
-
-
-def with_inputs(result: xr.Dataset, *, inputs: list, title: str, step: str, references: list[str]) -> xr.Dataset:
-    """Return a result stamped with the provenance of every map that it was made from.
-
-    Examples
-    --------
-    >>> one, two = xr.Dataset(attrs={"title": "V"}), xr.Dataset(attrs={"title": "W"})
-    >>> made = with_inputs(xr.Dataset(), inputs=[one, two], title="V x W", step="demo", references=[])
-    >>> len(provenance_of(made)["inputs"])
-    2
-    """
-    result = derived(result, inputs[0], title=title, step=step, references=references)
-    if len(inputs) == 1:
-        return result
-    for name in ("institution", "source", "license", "references"):
-        stated = [line for data in inputs for line in str(data.attrs.get(name, "not stated")).splitlines()]
-        first = references if name == "references" else []
-        result.attrs[name] = "\n".join(dict.fromkeys([*first, *stated]))
-    result.attrs["provenance"] = json.dumps({"inputs": [provenance_of(data) for data in inputs]}, ensure_ascii=False)
-    for data in inputs[1:]:
-        lines = str(data.attrs.get("history", "")).splitlines()
-        told = "; ".join(lines) or "no history"
-        result.attrs["history"] += f"\nsecond map ({data.attrs.get('title', 'no title')}): {told}"
-        if "synthetic" in data.attrs:
-            result.attrs["synthetic"] = data.attrs["synthetic"]
-    return result
 
 
 def degraded(sky: xr.Dataset | xr.DataArray, nside: int) -> xr.Dataset:
@@ -261,7 +270,7 @@ def degraded(sky: xr.Dataset | xr.DataArray, nside: int) -> xr.Dataset:
     BadOption
         If ``nside`` is not a power of two or larger than the map's.
     WrongData
-        If the map has only one of Q and U, or is no map.
+        If the map has only one of Q and U, holds infinities or UNSEEN, or is no map.
 
     References
     ----------
@@ -281,7 +290,7 @@ def degraded(sky: xr.Dataset | xr.DataArray, nside: int) -> xr.Dataset:
     held = [str(label) for label in array["stokes"].values]
     if len({"Q", "U"} & set(held)) == 1:
         raise WrongData(f"the map has Stokes {', '.join(held)}; Q and U can be averaged only together")
-    values = np.asarray(array.values, dtype=float)
+    values = measured(array)
     result = np.empty((len(held), 12 * nside**2))
     for row, label in enumerate(held):
         if label not in "QU":
@@ -295,7 +304,7 @@ def degraded(sky: xr.Dataset | xr.DataArray, nside: int) -> xr.Dataset:
     new = xr.DataArray(result, dims=("stokes", "cells"), coords=coords, attrs=array.attrs, name="sky")
     step = f"cmb.degraded(nside={nside}): mean over observed cells of nside {fine}, Q and U transported"
     title = f"{sky.attrs.get('title', 'Sky map')}, nside {nside}"
-    return derived(map_dataset(new), sky, title=title, step=step)
+    return derived(map_dataset(new), sky, title=title, step=step, also=[array])
 
 
 def map_dataset(array: xr.DataArray) -> xr.Dataset:
@@ -310,17 +319,17 @@ def map_dataset(array: xr.DataArray) -> xr.Dataset:
     facts = {k: array.attrs[k] for k in FACTS if k in array.attrs}
     dataset = array.assign_attrs().to_dataset(name="sky").assign_attrs(facts)
     dataset["sky"].attrs = {k: v for k, v in array.attrs.items() if k not in FACTS}
-    seen = ~np.isnan(array.values).any(axis=0)
-    if not seen.all():
-        dataset["mask"] = ("cells", seen, {"units": "1", "long_name": "Observed (True) or not"})
+    observed = ~np.isnan(array.values).any(axis=0)
+    if not observed.all():
+        dataset["mask"] = ("cells", observed, {"units": "1", "long_name": "Observed (True) or not"})
     return dataset
 
 
 def _mean_of_observed(blocks: NDArray) -> NDArray:
     """Mean along the last axis over what is not NaN; NaN where nothing is observed."""
-    seen = ~np.isnan(blocks)
-    counts = seen.sum(axis=-1)
-    total = np.where(seen, blocks, 0).sum(axis=-1)
+    known = ~np.isnan(blocks)
+    counts = known.sum(axis=-1)
+    total = np.where(known, blocks, 0).sum(axis=-1)
     return np.where(counts > 0, total / np.maximum(counts, 1), np.nan)
 
 
@@ -357,7 +366,7 @@ def _turn(theta: NDArray, phi: NDArray, theta0: NDArray, phi0: NDArray) -> NDArr
 
 
 def labelled_map(values: NDArray, like: xr.DataArray, name: str, *, units: str, long_name: str) -> xr.DataArray:
-    """Return one value a cell as a labelled array on the cells of another.
+    """Return one value a cell as a labelled array on the cells of another, synthetic if that one is.
 
     Examples
     --------
@@ -366,6 +375,6 @@ def labelled_map(values: NDArray, like: xr.DataArray, name: str, *, units: str, 
     >>> labelled_map(one.values, one, "two", units="1", long_name="Two").attrs["frame"]
     'galactic'
     """
-    facts = {k: like.attrs[k] for k in FACTS if k in like.attrs}
+    facts = {k: like.attrs[k] for k in FACTS if k in like.attrs} | synthetic_attrs(like)
     array = xr.DataArray(values, dims="cells", coords={"cell_ids": like["cell_ids"]})
     return labelled(array, name, units=units, long_name=long_name, attrs=facts)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
 import warnings
 from typing import TYPE_CHECKING
 
 import numpy as np
 import xarray as xr
 
+from analysis.cmb.angles import degrees
 from analysis.cmb.maps import (
     FACTS,
     cell_ids,
@@ -15,50 +17,34 @@ from analysis.cmb.maps import (
     degraded,
     labelled_map,
     nside_of,
+    seen,
     sky_array,
     whole_sky,
 )
+from analysis.cmb.origins import synthetic_attrs
 from analysis.errors import AnalysisWarning, BadOption, WrongData, WrongFrame
 from analysis.model import derived, labelled
 
 if TYPE_CHECKING:
-    from astropy.units import Quantity
     from numpy.typing import NDArray
 
+    from analysis.cmb.angles import Angle
+
 Mask = xr.DataArray | xr.Dataset
+ON_THE_EDGE = 1e-9  # degrees: rounding must not keep a ring in the north and leave out its mirror image
+NAMED = "long_name_of_weights"  # attribute: checksum of the weights that long_name is about
 
 
-def degrees(angle: float | Quantity, what: str) -> float:
-    """Return an angle, a number of degrees or an astropy Quantity, in degrees.
-
-    Raises
-    ------
-    BadOption
-        If it is no finite angle.
-
-    Examples
-    --------
-    >>> degrees(15, "latitude")
-    15.0
-    """
-    try:
-        value = float(angle.to_value("deg")) if hasattr(angle, "to_value") else float(angle)
-    except (TypeError, ValueError) as error:  # astropy's UnitConversionError is both
-        raise BadOption(f"{what}={angle!r} is not an angle; give degrees, for example {what}=15") from error
-    if not np.isfinite(value):
-        raise BadOption(f"{what}={angle!r} is not finite; give degrees, for example {what}=15")
-    return value
-
-
-def galactic_mask(nside: int, *, latitude: float | Quantity = 15) -> xr.DataArray:
+def galactic_mask(nside: int, *, latitude: Angle = 15) -> xr.DataArray:
     """Return the mask that leaves out a band on both sides of the Galactic plane.
 
     Parameters
     ----------
     nside : int
         Power of two.
-    latitude : float or astropy.units.Quantity
-        Half width of the band in degrees, from 0 to below 90; cells whose centre lies on it are left out.
+    latitude : float, str, astropy.units.Quantity or xarray.DataArray
+        Half width of the band, from 0° to below 90°; a number is degrees, text has a unit (``"15 deg"``).
+        Cells whose centre lies on it are left out.
 
     Returns
     -------
@@ -76,22 +62,27 @@ def galactic_mask(nside: int, *, latitude: float | Quantity = 15) -> xr.DataArra
 
     Examples
     --------
-    >>> round(float(galactic_mask(32, latitude=30).mean()), 2)
+    >>> round(float(galactic_mask(64, latitude=30).mean()), 1)
     0.5
     """
     import ducc0
 
     width, nside = degrees(latitude, "latitude"), checked_nside(nside)
     if not 0 <= width < 90:
-        raise BadOption(f"latitude={latitude!r} must be at least 0 and below 90 degrees; 15 is a common choice")
+        raise BadOption(
+            f"latitude={latitude!r} must be at least 0 and below 90 degrees; 15 or '15 deg' is a common choice"
+        )
     ids = cell_ids(nside)
     colatitude = ducc0.healpix.Healpix_Base(nside, "NEST").pix2ang(ids.values)[:, 0]
-    keep = xr.DataArray(np.abs(90 - np.degrees(colatitude)) > width, dims="cells", coords={"cell_ids": ids})
-    return labelled(keep, "mask", units="1", long_name=f"Kept: |b| > {width:g}°", attrs={"frame": "galactic"})
+    keep = np.abs(90 - np.degrees(colatitude)) > width + ON_THE_EDGE
+    galactic = xr.DataArray(keep, dims="cells", coords={"cell_ids": ids}, attrs={"frame": "galactic"})
+    return _named_mask(keep, galactic, f"Kept: |b| > {width:g}°")
 
 
 def observed_mask(sky: xr.Dataset | xr.DataArray) -> xr.DataArray:
     """Return the mask of the cells in which every Stokes parameter of a map was observed.
+
+    NaN, infinities and the number that HEALPix calls UNSEEN are no observations.
 
     Parameters
     ----------
@@ -111,8 +102,7 @@ def observed_mask(sky: xr.Dataset | xr.DataArray) -> xr.DataArray:
     11
     """
     array = sky_array(sky)
-    seen = ~np.isnan(np.asarray(array.values, dtype=float)).any(axis=0)
-    return labelled_map(seen, array, "mask", units="1", long_name="Kept: observed")
+    return _named_mask(np.asarray(seen(array.values).all(axis=0)), array, "Kept: observed")
 
 
 def combined_mask(*masks: Mask) -> xr.DataArray:
@@ -149,8 +139,61 @@ def combined_mask(*masks: Mask) -> xr.DataArray:
     for array in arrays[1:]:
         _refuse_mismatch(array, nside, frame, "the first mask")
         values = values & array.values if values.dtype == array.dtype == bool else values * array.values
-    names = " and ".join(str(array.attrs.get("long_name", "mask")) for array in arrays)
-    return labelled_map(values, arrays[0], "mask", units="1", long_name=names)
+    names = [mask_name(mask) for mask in masks]
+    together = "Kept: " + " and ".join(name.removeprefix("Kept: ") for name in names)
+    combined = _named_mask(values, arrays[0], _unnamed(values) if set(names) & set(UNNAMED) else together)
+    return combined.assign_attrs(synthetic_attrs(*arrays))
+
+
+UNNAMED = ("Mask, kept where 1", "Mask, kept as far as its weight")
+
+
+def mask_name(mask: Mask) -> str:
+    """Return what a mask keeps, in words that are true of its weights.
+
+    xarray keeps attributes through arithmetic: ``~galactic_mask(32)`` still says which half it was. So the masks
+    made here also carry a checksum of the weights that their ``long_name`` is about, and one that no longer fits
+    is not believed. A mask from an archive is called by the title of its Dataset.
+
+    Examples
+    --------
+    >>> mask_name(galactic_mask(8, latitude=20)), mask_name(~galactic_mask(8, latitude=20))
+    ('Kept: |b| > 20°', 'Mask, kept where 1')
+    """
+    array = mask_array(mask)
+    name = str(array.attrs.get("long_name", ""))
+    if NAMED in array.attrs:
+        return name if array.attrs[NAMED] == _checksum(array.values) else _unnamed(array.values)
+    title = str(mask.attrs.get("title", "")) if isinstance(mask, xr.Dataset) else ""
+    return title or (name if name.startswith("Kept: ") else _unnamed(array.values))
+
+
+def _unnamed(values: NDArray) -> str:
+    return UNNAMED[0] if np.isin(values, (0, 1)).all() else UNNAMED[1]
+
+
+def _checksum(values: NDArray) -> str:
+    return hashlib.sha256(np.ascontiguousarray(values, dtype="<f8").tobytes()).hexdigest()[:16]
+
+
+def _named_mask(values: NDArray, like: xr.DataArray, long_name: str) -> xr.DataArray:
+    mask = labelled_map(values, like, "mask", units="1", long_name=long_name)
+    return mask.assign_attrs({NAMED: _checksum(values)})
+
+
+def mask_told(mask: Mask | None, weights: NDArray) -> str:
+    """Return what a line of history says about a mask: its name, and what is true of the weights used.
+
+    Examples
+    --------
+    >>> mask_told(galactic_mask(8, latitude=30) * 0.5, np.full(768, 0.5))
+    "mask 'Mask, kept as far as its weight', f_sky 0.5000, weights between 0 and 1 multiply the map, not divided out"
+    """
+    if mask is None:
+        return "no mask"
+    partial = bool(((weights > 0) & (weights < 1)).any())
+    told = ", weights between 0 and 1 multiply the map, not divided out" if partial else ""
+    return f"mask {mask_name(mask)!r}, f_sky {weights.mean():.4f}{told}"
 
 
 def sky_fraction(mask: Mask) -> xr.DataArray:
@@ -168,11 +211,13 @@ def sky_fraction(mask: Mask) -> xr.DataArray:
 
     Examples
     --------
-    >>> round(float(sky_fraction(galactic_mask(64, latitude=30))), 2)
+    >>> round(float(sky_fraction(galactic_mask(64, latitude=30))), 1)
     0.5
     """
-    fraction = xr.DataArray(float(mask_array(mask).values.mean()))
-    return labelled(fraction, "sky_fraction", units="1", long_name="Fraction of the sky kept")
+    array = mask_array(mask)
+    fraction = xr.DataArray(float(array.values.mean()))
+    name = "Fraction of the sky kept"
+    return labelled(fraction, "sky_fraction", units="1", long_name=name, attrs=synthetic_attrs(array))
 
 
 def mask_array(mask: Mask) -> xr.DataArray:
@@ -194,8 +239,8 @@ def mask_array(mask: Mask) -> xr.DataArray:
     if isinstance(mask, xr.Dataset):
         if "mask" not in mask.data_vars:
             raise WrongData(f"the mask has no variable 'mask'; it has {', '.join(map(str, mask.data_vars)) or 'none'}")
-        facts = {k: mask.attrs[k] for k in FACTS if k in mask.attrs}
-        mask = mask["mask"].assign_attrs(facts | mask["mask"].attrs)
+        facts = {k: mask.attrs[k] for k in FACTS if k in mask.attrs} | mask["mask"].attrs
+        mask = mask["mask"].assign_attrs(facts | synthetic_attrs(mask))
     if not isinstance(mask, xr.DataArray):
         raise WrongData(f"the mask is a {type(mask).__name__}; give a DataArray, for example galactic_mask(32)")
     if "stokes" in mask.dims:
@@ -224,7 +269,7 @@ def weights_for(array: xr.DataArray, mask: Mask | None) -> NDArray:
     Raises
     ------
     WrongData
-        If nsides differ, nothing is kept, or a kept cell holds NaN.
+        If nsides differ, nothing is kept, or a kept cell holds NaN, an infinity or UNSEEN.
     WrongFrame
         If frames differ.
 
@@ -243,10 +288,10 @@ def weights_for(array: xr.DataArray, mask: Mask | None) -> NDArray:
         weights = checked.values.astype(float)
     if not weights.any():
         raise WrongData("the mask keeps no cell at all; widen it")
-    unknown = int((np.isnan(array.values).any(axis=0) & (weights > 0)).sum())
+    unknown = int(((~seen(array.values)).any(axis=0) & (weights > 0)).sum())
     if unknown:
         raise WrongData(
-            f"{unknown} of {int((weights > 0).sum())} kept cells were not observed (NaN); "
+            f"{unknown} of {int((weights > 0).sum())} kept cells were not observed (NaN, infinite or UNSEEN); "
             "leave them out with mask=combined_mask(mask, observed_mask(sky)), or observed_mask(sky) alone"
         )
     return weights
@@ -302,8 +347,7 @@ def degraded_mask(mask: Mask, nside: int) -> xr.DataArray:
         coords={"cell_ids": cell_ids(nside)},
         attrs=array.attrs,
     )
-    name = str(array.attrs.get("long_name", "Kept"))
-    return labelled_map(least.values, least, "mask", units="1", long_name=name)
+    return _named_mask(least.values, least, mask_name(mask))
 
 
 def regridded(data: xr.Dataset, nside: int, product: str) -> xr.Dataset:

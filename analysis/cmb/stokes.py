@@ -7,8 +7,9 @@ from typing import TypeVar
 import numpy as np
 import xarray as xr
 
-from analysis.cmb.maps import POLCONVS, labelled_map, sky_array
+from analysis.cmb.maps import POLCONVS, labelled_map, measured, sky_array
 from analysis.cmb.masks import Mask, weights_for
+from analysis.cmb.origins import source_attrs, synthetic_attrs
 from analysis.errors import BadOption, MissingUnits, WrongData
 from analysis.model import history_with, labelled
 
@@ -48,12 +49,12 @@ def polarized_intensity(sky: xr.Dataset | xr.DataArray) -> xr.DataArray:
     Returns
     -------
     xarray.DataArray
-        dim ``cells``, in the units of the map. NaN where either was not observed.
+        dim ``cells``, in the units of the map. NaN where either was not observed. It names the map's source.
 
     Raises
     ------
     WrongData, WrongFrame, MissingUnits
-        If Q or U, ``polconv`` or ``units`` is missing.
+        If Q or U, ``polconv`` or ``units`` is missing, or a value is infinite or UNSEEN.
 
     References
     ----------
@@ -69,9 +70,10 @@ def polarized_intensity(sky: xr.Dataset | xr.DataArray) -> xr.DataArray:
     5.0
     """
     array = sky_array(sky, needs="QU")
-    power = np.hypot(array.sel(stokes="Q").values, array.sel(stokes="U").values)
+    power = np.hypot(*(measured(array.sel(stokes=label)) for label in "QU"))
     name = "Polarized intensity P (noise bias kept)"
-    return labelled_map(power, array, "polarized_intensity", units=units_of(array), long_name=name)
+    result = labelled_map(power, array, "polarized_intensity", units=units_of(array), long_name=name)
+    return result.assign_attrs(source_attrs(sky, "Polarized intensity of {}"))
 
 
 def polarization_angle(sky: xr.Dataset | xr.DataArray, *, polconv: str | None = None) -> xr.DataArray:
@@ -89,14 +91,14 @@ def polarization_angle(sky: xr.Dataset | xr.DataArray, *, polconv: str | None = 
     Returns
     -------
     xarray.DataArray
-        dim ``cells``, degrees from 0 up to 180. NaN where not observed.
+        dim ``cells``, degrees from 0 up to 180. NaN where not observed. It names the map's source.
 
     Raises
     ------
     BadOption
         If the convention is neither.
     WrongData, WrongFrame
-        If Q, U or ``polconv`` is missing.
+        If Q, U or ``polconv`` is missing, or a value is infinite or UNSEEN.
 
     References
     ----------
@@ -116,10 +118,11 @@ def polarization_angle(sky: xr.Dataset | xr.DataArray, *, polconv: str | None = 
     if polconv is not None and _checked_polconv(polconv) != array.attrs["polconv"]:
         array = _flipped(array, polconv)
     held = array.attrs["polconv"]
-    q, u = (array.sel(stokes=label).values.astype(float) for label in "QU")
+    q, u = (measured(array.sel(stokes=label)) for label in "QU")
     angle = np.mod(np.degrees(np.arctan2(u, q)) / 2, 180)
     name = f"Polarization angle, {SENSE[held]} ({held})"
-    return labelled_map(angle, array, "polarization_angle", units="deg", long_name=name)
+    result = labelled_map(angle, array, "polarization_angle", units="deg", long_name=name)
+    return result.assign_attrs(source_attrs(sky, "Polarization angle of {}"))
 
 
 def to_polconv(sky: Sky, polconv: str) -> Sky:
@@ -199,7 +202,8 @@ def standard_deviation(sky: xr.Dataset | xr.DataArray, *, mask: Mask | None = No
     Raises
     ------
     WrongData, WrongFrame
-        If the mask does not fit the map, or keeps cells that were not observed.
+        If the mask does not fit the map, or keeps cells that were not observed; without a mask, if a value is
+        infinite or UNSEEN.
 
     Examples
     --------
@@ -212,7 +216,7 @@ def standard_deviation(sky: xr.Dataset | xr.DataArray, *, mask: Mask | None = No
     array = sky_array(sky)
     values = np.asarray(array.values, dtype=float)
     if mask is None:
-        weights = (~np.isnan(values)).astype(float)
+        weights = (~np.isnan(measured(array))).astype(float)
         if not weights.any(axis=1).all():
             raise WrongData("a Stokes parameter of the map was observed in no cell at all")
     else:
@@ -222,4 +226,6 @@ def standard_deviation(sky: xr.Dataset | xr.DataArray, *, mask: Mask | None = No
     centred = values - (weights * values).sum(axis=1, keepdims=True) / total
     spread = np.sqrt((weights * centred**2).sum(axis=1) / total[:, 0])
     result = xr.DataArray(spread, dims="stokes", coords={"stokes": array["stokes"]})
-    return labelled(result, "standard_deviation", units=units_of(array), long_name="Standard deviation over the sky")
+    attrs = source_attrs(sky, "Standard deviation of {}") | synthetic_attrs(array, mask)
+    name = "Standard deviation over the sky"
+    return labelled(result, "standard_deviation", units=units_of(array), long_name=name, attrs=attrs)

@@ -2,39 +2,45 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+import numpy as np
 import xarray as xr
 
 from analysis.cmb.channels import combined_sensitivity
 from analysis.cmb.estimators import d_ell, power_spectra
 from analysis.cmb.maps import FACTS, degraded, map_dataset, nside_of, sky_array
-from analysis.cmb.masks import combined_mask, galactic_mask, observed_mask
+from analysis.cmb.masks import NAMED, combined_mask, galactic_mask, mask_name, observed_mask
 from analysis.errors import BadOption, UnknownVariable, WrongData, WrongFrame
 from analysis.model import derived, in_units
 
-MAP_OPTIONS = ("stokes", "projection", "width", "clim")
-SPECTRA_OPTIONS = ("spectra", "reference")
+OPTIONS = {
+    "a map": ("stokes", "projection", "width", "clim"),
+    "a map without Stokes parameters": ("projection", "width", "clim"),
+    "spectra": ("spectra", "reference"),
+    "channels": (),
+}
 LIVE_NSIDE = 256
 
 
 def view(
-    data: xr.Dataset | xr.DataArray,
+    data: xr.Dataset | xr.DataArray | xr.DataTree,
     *,
     stokes: str | Sequence[str] | None = None,
     projection: str | None = None,
     width: int | None = None,
     clim: tuple[float, float] | None = None,
-    spectra: Sequence[str] | None = None,
+    spectra: str | Sequence[str] | None = None,
     reference: xr.Dataset | xr.DataArray | None = None,
 ) -> Any:
     """Return a picture: a map or a mask on the sky, power spectra, or the channels of an instrument.
 
     Parameters
     ----------
-    data : xarray.Dataset or xarray.DataArray
-        A map (dim ``cells``), spectra (dim ``spectrum``) or channels (dim ``channel_name``).
+    data : xarray.Dataset, xarray.DataArray or xarray.DataTree
+        A map (dim ``cells``), spectra (dim ``spectrum``) or channels (dim ``channel_name``); of a tree its nodes
+        in a column, each with the options that apply to it.
     stokes : str or sequence of str, optional
         For a map: which to show, ``"Q"`` or ``"IQU"``, a picture each; the first it has if left out.
     projection : {"mollweide", "orthographic", "cartesian"}, optional
@@ -43,11 +49,12 @@ def view(
         For a map, in screen pixels.
     clim : (float, float), optional
         For a map: ends of the colour scale; about zero if it has both signs.
-    spectra : sequence of str, optional
-        For spectra: which to show, for example ``["TT", "EE"]``.
+    spectra : str or sequence of str, optional
+        For spectra: which to show, ``"TT"`` or ``["TT", "EE"]``.
     reference : xarray.Dataset or xarray.DataArray, optional
-        For spectra: a theory drawn behind them, converted to their units, and to D_ℓ if they are. It knows
-        neither mask nor beam nor noise; the signal in pseudo-C_ℓ lies below it by about the sky fraction.
+        For spectra: a theory drawn behind them, converted to their units, and to D_ℓ if they are; a binned one
+        at its effective multipoles. It knows neither mask nor beam nor noise; the signal in pseudo-C_ℓ lies
+        below it by about the sky fraction.
 
     Returns
     -------
@@ -74,26 +81,56 @@ def view(
     }  # fmt: skip
     given = {name: value for name, value in options.items() if value is not None}
     if isinstance(data, xr.DataTree):
-        raise WrongData(f"view shows one node of a tree at a time; its nodes are {', '.join(data.children)}")
+        return _tree(data, given)
+    kind = _kind(data)
+    _refuse(given, OPTIONS[kind], kind)
+    return _picture(data, kind, given)
+
+
+def _kind(data: xr.Dataset | xr.DataArray) -> str:
     if not isinstance(data, xr.Dataset | xr.DataArray):
-        raise WrongData(f"view takes a Dataset or DataArray, not a {type(data).__name__}")
+        raise WrongData(f"view takes a Dataset, DataArray or DataTree, not a {type(data).__name__}")
     if "cells" in data.dims:
-        _refuse(given, MAP_OPTIONS, "a map")
-        pixels = 700 if width is None else width
-        return _maps(data, stokes, clim, projection=projection or "mollweide", width=pixels)
+        return "a map" if "stokes" in data.dims else "a map without Stokes parameters"
     if "spectrum" in data.dims:
-        _refuse(given, SPECTRA_OPTIONS, "spectra")
-        return _spectra(data, spectra, reference)
+        return "spectra"
     if isinstance(data, xr.Dataset) and "polarization_sensitivity" in data.data_vars:
-        _refuse(given, (), "channels")
-        return _channels(data)
+        return "channels"
     raise WrongData(
         "view knows maps (dim cells), spectra (dim spectrum), channels (variable polarization_sensitivity); "
         f"these data have dims {', '.join(map(str, data.dims)) or 'none'}"
     )
 
 
-def explore(sky: xr.Dataset | xr.DataArray, *, reference: xr.Dataset | xr.DataArray | None = None) -> Any:
+def _picture(data: xr.Dataset | xr.DataArray, kind: str, given: Mapping[str, Any]) -> Any:
+    if kind == "channels" and isinstance(data, xr.Dataset):
+        return _channels(data)
+    if kind == "spectra":
+        return _spectra(data, given.get("spectra"), given.get("reference"))
+    projection, width = given.get("projection", "mollweide"), given.get("width", 700)
+    return _maps(data, given.get("stokes"), given.get("clim"), projection=projection, width=width)
+
+
+def _tree(tree: xr.DataTree, given: Mapping[str, Any]) -> Any:
+    """The pictures of all nodes that hold data, in a column; one alone as it is."""
+    import holoviews as hv
+
+    nodes = [node.to_dataset(inherit=False) for node in tree.subtree if node.has_data]
+    if not nodes:
+        raise WrongData("the tree holds no data to show; cmb.collect('wmap7_v_iqu', 'wmap7_w_iqu') gives one that does")
+    kinds = [_kind(node) for node in nodes]
+    usable = tuple(dict.fromkeys(name for kind in kinds for name in OPTIONS[kind]))
+    _refuse(given, usable, "any node of the tree")
+    drawn = [
+        _picture(node, kind, {name: value for name, value in given.items() if name in OPTIONS[kind]})
+        for node, kind in zip(nodes, kinds, strict=True)
+    ]
+    if len(drawn) == 1:
+        return drawn[0]
+    return _laid_out([part for one in drawn for part in (one if isinstance(one, hv.Layout) else [one])], 1)
+
+
+def explore(sky: xr.Dataset | xr.DataArray | xr.DataTree, *, reference: xr.Dataset | xr.DataArray | None = None) -> Any:
     r"""Return a map with selectors for Stokes parameter and projection, a mask, and spectra that follow.
 
     The mask leaves out a band around the Galactic plane and what was not observed. Spectra are the
@@ -102,8 +139,8 @@ def explore(sky: xr.Dataset | xr.DataArray, *, reference: xr.Dataset | xr.DataAr
 
     Parameters
     ----------
-    sky : xarray.Dataset or xarray.DataArray
-        A map in Galactic coordinates, dims ``stokes, cells``.
+    sky : xarray.Dataset, xarray.DataArray or xarray.DataTree
+        A map in Galactic coordinates, dims ``stokes, cells``; a tree must hold exactly one.
     reference : xarray.Dataset or xarray.DataArray, optional
         A theory drawn behind the spectra, for example ``fetch("planck2018_lcdm")``.
 
@@ -114,7 +151,7 @@ def explore(sky: xr.Dataset | xr.DataArray, *, reference: xr.Dataset | xr.DataAr
     Raises
     ------
     WrongData
-        If it is no map.
+        If it is no map, or a tree of none or several; the message names them.
     WrongFrame
         If the map is not in Galactic coordinates.
 
@@ -126,13 +163,15 @@ def explore(sky: xr.Dataset | xr.DataArray, *, reference: xr.Dataset | xr.DataAr
     """
     from analysis import explore as explorers
 
+    if isinstance(sky, xr.DataTree):
+        sky = _only_map(sky)
     array = sky_array(sky)
     if array.attrs.get("frame") != "galactic":
         raise WrongFrame(
             f"the map is in the frame {array.attrs.get('frame')!r}; this explorer masks Galactic latitudes"
         )
     title = str(sky.attrs.get("title", "Sky map"))
-    shown = derived(map_dataset(array.rename("sky")), sky, title=title, step="cmb.explore")
+    shown = derived(map_dataset(array.rename("sky")), sky, title=title, step="cmb.explore", also=[array])
     quick = degraded(shown, LIVE_NSIDE) if nside_of(array) > LIVE_NSIDE else shown
 
     def masked(stokes: str, projection: str, latitude: float) -> Any:
@@ -149,7 +188,16 @@ def explore(sky: xr.Dataset | xr.DataArray, *, reference: xr.Dataset | xr.DataAr
     return explorers.sky_explorer(sky=masked, spectra=spectra, stokes=held, slider=slider, title=title)
 
 
-def _refuse(given: dict[str, Any], known: Sequence[str], what: str) -> None:
+def _only_map(tree: xr.DataTree) -> xr.Dataset:
+    maps = {node.path.strip("/"): node for node in tree.subtree if "sky" in node.data_vars}
+    if len(maps) != 1:
+        names = ", ".join(maps) or "none"
+        example = f": explore(tree[{next(iter(maps))!r}])" if maps else ""
+        raise WrongData(f"explore takes one map, and the maps of this tree are {names}; choose one{example}")
+    return next(iter(maps.values())).to_dataset(inherit=False)
+
+
+def _refuse(given: Mapping[str, Any], known: Sequence[str], what: str) -> None:
     if wrong := [name for name in given if name not in known]:
         usable = ", ".join(known) or "no option"
         raise BadOption(f"{', '.join(wrong)} does not apply to {what}, which takes {usable}")
@@ -167,7 +215,11 @@ def _maps(
 
     drawn = []
     for label, array in _planes(data, stokes).items():
-        title = ": ".join(word for word in (label, str(data.attrs.get("title", "")).strip()) if word)
+        if NAMED in array.attrs:  # a mask made here: its name may be long, and is the title
+            array = array.assign_attrs(long_name="Kept where 1", title=mask_name(array))
+        whole = str(data.attrs.get("title", "")).strip()
+        own = "" if label.startswith("Stokes") else str(array.attrs.get("title", "")).strip()
+        title = own or ": ".join(word for word in (label, whole) if word)
         known = {**data.attrs, **({"title": title} if title else {})}
         limits = (0, 1) if clim is None and array.dtype.kind == "b" else clim
         drawn.append(panels.sky_map(array, projection=projection, width=width, clim=limits, attrs=known))
@@ -197,11 +249,11 @@ def _planes(data: xr.Dataset | xr.DataArray, stokes: str | Sequence[str] | None)
 
 def _of_stokes(array: xr.DataArray, stokes: str | Sequence[str] | None) -> dict[str, xr.DataArray]:
     held = [str(label) for label in array["stokes"].values]
-    wanted = held[:1] if stokes is None else list(stokes)
-    if not wanted or (unknown := [label for label in wanted if label not in held]):
-        raise UnknownVariable(
-            f"the map has no Stokes {', '.join(map(str, unknown if wanted else ['']))}; it has {', '.join(held)}"
-        )
+    wanted = held[:1] if stokes is None else list(stokes) if isinstance(stokes, Iterable) else []
+    if not wanted:
+        raise BadOption(f"stokes={stokes!r} names no Stokes parameter; the map has {', '.join(held)}")
+    if unknown := [str(label) for label in wanted if label not in held]:
+        raise UnknownVariable(f"the map has no Stokes {', '.join(unknown)}; it has {', '.join(held)}")
     return {
         label: array.sel(stokes=label)
         .rename(f"stokes_{label.lower()}")
@@ -218,7 +270,7 @@ def _laid_out(drawn: list[Any], columns: int) -> Any:
 
 def _spectra(
     data: xr.Dataset | xr.DataArray,
-    spectra: Sequence[str] | None,
+    spectra: str | Sequence[str] | None,
     reference: xr.Dataset | xr.DataArray | None,
 ) -> Any:
     from analysis import panels
@@ -236,8 +288,18 @@ def _comparable(reference: xr.Dataset | xr.DataArray, data: xr.Dataset | xr.Data
         theory = d_ell(theory)
     if ("D_ℓ" in str(shown.attrs.get("long_name"))) != ("D_ℓ" in str(theory.attrs.get("long_name"))):
         raise WrongData("the reference is D_ℓ and the spectra are C_ℓ; take d_ell of the spectra")
-    last = float(shown["last_ell" if "bin" in shown.dims else "ell"].max())
-    return in_units(theory.sel(ell=theory["ell"] <= last), str(shown.attrs.get("units", "")))
+    last = float(_multipoles(shown, "last_ell", "the data").max())
+    ell = _multipoles(theory, "ell_effective", "the reference")
+    near = theory.isel({str(ell.dims[0]): np.flatnonzero(ell.values <= last)})
+    return in_units(near, str(shown.attrs.get("units", "")))
+
+
+def _multipoles(array: xr.DataArray, of_bins: str, what: str) -> xr.DataArray:
+    dim = "bin" if "bin" in array.dims else "ell"
+    name = of_bins if dim == "bin" else dim
+    if name not in array.coords or array[name].dims != (dim,):
+        raise WrongData(f"{what} has no coordinate {name!r} over {dim}; power_spectra and binned give it")
+    return array[name]
 
 
 def _spectra_array(data: xr.Dataset | xr.DataArray, what: str) -> xr.DataArray:

@@ -94,7 +94,7 @@ def read(path: str | os.PathLike[str], *, assume: Mapping[str, str] | None = Non
             result = _read_plain(file, assume or {})
         else:
             with tempfile.TemporaryDirectory(prefix="sanko-") as folder:
-                result = _read_plain(_content.unpacked(file, packing, Path(folder)), assume or {})
+                result = _read_plain(_content.unpacked(file, packing, Path(folder), _module_of), assume or {})
     except AnalysisError as error:
         if file.name in str(error):
             raise
@@ -109,16 +109,13 @@ def _found(path: str | os.PathLike[str]) -> Path:
         is_folder, is_file = file.is_dir(), file.is_file()
     except (TypeError, ValueError, RuntimeError) as error:
         raise BadOption(f"path={path!r} is not a path; give the name of a file") from error
+    except OSError as error:
+        shown = f"{file}"[:60] + ("…" if len(f"{file}") > 60 else "")
+        raise MissingFile(f"{shown} cannot be looked at ({error.strerror or error})") from error
     if is_folder:
         raise BadOption(f"{file} is a folder; give one of the files in it")
     if not is_file:
-        folder = file.parent
-        if not folder.is_dir():
-            raise MissingFile(f"there is no file {file}, nor its folder")
-        names = sorted(other.name for other in folder.iterdir())
-        near = difflib.get_close_matches(file.name, names, n=5, cutoff=0.6)
-        hint = f"; near: {', '.join(near)}" if near else ""
-        raise MissingFile(f"there is no file {file.name} in {folder.absolute()}{hint}")
+        raise _absent(file)
     try:
         if file.stat().st_size == 0:
             raise CorruptFile(f"{file.name} is empty (0 bytes); get the file again")
@@ -127,21 +124,38 @@ def _found(path: str | os.PathLike[str]) -> Path:
     return file
 
 
+def _absent(file: Path) -> AnalysisError:
+    """Return the error about what is not a file: a link to nothing, a device, or nothing with names near it."""
+    if file.is_symlink() and not file.exists():
+        return MissingFile(f"{file} is a link to {file.readlink()}, which is not there")
+    if file.exists():
+        return BadOption(f"{file} is a pipe, socket or device, not a file; write what it gives to a file first")
+    folder = file.parent
+    if not folder.is_dir():
+        return MissingFile(f"there is no file {file}, nor its folder")
+    try:
+        names = sorted(other.name for other in folder.iterdir())
+    except OSError as error:
+        return MissingFile(f"there is no file {file.name} to be seen in {folder.absolute()} ({error.strerror})")
+    near = difflib.get_close_matches(file.name, names, n=5, cutoff=0.6)
+    hint = f"; near: {', '.join(near)}" if near else ""
+    return MissingFile(f"there is no file {file.name} in {folder.absolute()}{hint}")
+
+
 def _read_plain(file: Path, assume: Mapping[str, str]) -> xr.Dataset | xr.DataTree:
-    return _module_of(file).read(file, assume)
+    return _module_of(_content.first_bytes(file), file.name).read(file, assume)
 
 
-def _module_of(file: Path) -> ModuleType:
+def _module_of(head: bytes, name: str) -> ModuleType:
     """Return the module of the first format that recognises a file's beginning."""
-    head = _content.first_bytes(file)
     if not head:
-        raise CorruptFile(f"{file.name} is empty once it is unpacked; get the file again")
+        raise CorruptFile(f"{name} is empty once it is unpacked; get the file again")
     for known in FORMATS:
         module = importlib.import_module(f"{__name__}.{known.module}")
         if module.recognises(head):
             return module
     listed = "; ".join(known.content for known in FORMATS)
-    raise UnknownFormat(f"{file.name} is {_content.looks_like(head)}; formats that are read: {listed}")
+    raise UnknownFormat(f"{name} is {_content.looks_like(head)}; formats that are read: {listed}")
 
 
 def _traced(data: xr.Dataset | xr.DataTree, file: Path) -> xr.Dataset | xr.DataTree:

@@ -157,6 +157,10 @@ def _record(variable: Variable, file: _File, notes: Notes) -> str:
         return ""
     axis = variable.pointer("DEPEND_0", file.held)
     if axis is not None and axis.varies:
+        seconds = variable.pointer("DEPEND_TIME", file.held)
+        if not axis.records and variable.records and seconds is not None and is_unix(seconds, is_time=True):
+            notes.line(f"times of {variable.name} from {seconds.name}, seconds since 1970: {axis.name} has no records")
+            return seconds.name
         return file.clocks.get(axis.name, axis.name)
     if variable.name in file.clocks:
         return file.clocks[variable.name]
@@ -165,6 +169,13 @@ def _record(variable: Variable, file: _File, notes: Notes) -> str:
         notes.guess(f"no DEPEND_0 is stated, {fitting[0]} taken as it has as many records", variable.name)
         return fitting[0]
     return f"record:{variable.records}"
+
+
+def is_unix(variable: Variable, *, is_time: bool = False) -> bool:
+    """Return whether numbers are seconds since 1970: as they say, or as DEPEND_TIME means with the unit second."""
+    said = istp.counts_from_1970(variable.attributes)
+    second = is_time and (istp.text(variable.attributes, "UNITS") or "").lower() in ("s", "sec", "seconds")
+    return variable.kind == "number" and not variable.whole and not variable.shape and (said or second)
 
 
 def _parents(held: Mapping[str, Variable]) -> dict[str, Variable]:

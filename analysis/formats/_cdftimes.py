@@ -32,12 +32,12 @@ class Rows:
 
 
 def utc_times(values: NDArray) -> NDArray[np.datetime64]:
-    """Return epochs of any of the three kinds as UTC, NaT where they are fills or no date of our calendar.
+    """Return epochs of any of the three kinds, or seconds since 1970, as UTC; NaT where they are fills or no date.
 
     Parameters
     ----------
     values : numpy.ndarray
-        As pycdfpp gives them.
+        As pycdfpp gives them; floats are seconds since 1970.
 
     Returns
     -------
@@ -46,6 +46,8 @@ def utc_times(values: NDArray) -> NDArray[np.datetime64]:
     """
     import pycdfpp
 
+    if values.dtype.kind == "f":
+        return _of_unix(values.astype(float))
     values = np.ascontiguousarray(values)
     names = values.dtype.names or ()
     if "nseconds" in names:
@@ -56,6 +58,13 @@ def utc_times(values: NDArray) -> NDArray[np.datetime64]:
         valid = np.abs(seconds - SECONDS_TO_1970) < SECONDS_OF_64_BITS
     times = np.asarray(pycdfpp.to_datetime64(values)).astype("datetime64[ns]", copy=False).reshape(values.shape)
     return times if valid.all() else np.where(valid, times, np.datetime64("NaT", "ns"))
+
+
+def _of_unix(seconds: NDArray[np.float64]) -> NDArray[np.datetime64]:
+    valid = np.abs(seconds) < SECONDS_OF_64_BITS
+    whole, part = np.divmod(np.where(valid, seconds, 0.0), 1.0)
+    ticks = whole.astype("i8") * 1_000_000_000 + np.round(part * 1e9).astype("i8")
+    return np.where(valid, ticks.view("datetime64[ns]"), np.datetime64("NaT", "ns"))
 
 
 def rows_of(clock: Variable, members: Sequence[Variable], notes: Notes, *, sort: bool) -> Rows:

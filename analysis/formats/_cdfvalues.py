@@ -8,12 +8,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from analysis.formats._cdftimes import utc_times
+from analysis.formats._facts import without_unmeasured
 
 if TYPE_CHECKING:
     from analysis.formats._cdfaxes import Variable
     from analysis.formats._facts import Notes
-
-TOO_LARGE = 1e30  # ISTP's fill is -1e31, its pad -1e30; nothing measured is this large
 
 
 def decoded(variable: Variable, notes: Notes) -> NDArray:
@@ -26,16 +25,16 @@ def decoded(variable: Variable, notes: Notes) -> NDArray:
     ----------
     variable : Variable
     notes : Notes
-        Told of values that are too large and not the declared fill.
+        Told of infinities and default fills that are not the declared one.
     """
     values = variable.read()
     if variable.kind == "time":
         return utc_times(values)
     if variable.kind == "text" or values.size == 0:
         return values
-    fill = _fill(variable, values.dtype)
     if values.dtype.kind == "f":
-        return _floats(variable, values, fill, notes)
+        return _floats(variable, values, notes)
+    fill = _fill(variable)
     if fill is None or not int(values.min()) <= fill <= int(values.max()):
         return values
     filled = values == fill
@@ -46,25 +45,33 @@ def decoded(variable: Variable, notes: Notes) -> NDArray:
     return result
 
 
-def _fill(variable: Variable, dtype: np.dtype) -> float | int | None:
-    """Return FILLVAL as the variable's own type holds it; None if there is none or it can't be among the values."""
+def _fill(variable: Variable) -> int | None:
+    """Return the FILLVAL of whole numbers; None if there is none or it can't be among the values."""
+    first = _stated(variable)
+    return int(first) if first is not None and np.isfinite(first) and first == int(first) else None
+
+
+def _stated(variable: Variable) -> float | int | None:
     stated = variable.attributes.get("FILLVAL")
     first = stated[0] if isinstance(stated, list) and stated else None
-    if not isinstance(first, int | float):
-        return None
-    if dtype.kind == "f":
-        with np.errstate(over="ignore"):
-            return float(dtype.type(first))
-    return int(first) if np.isfinite(first) and first == int(first) else None
+    return first if isinstance(first, int | float) else None
 
 
-def _floats(variable: Variable, values: NDArray, fill: float | int | None, notes: Notes) -> NDArray:
+def _fills(variable: Variable, dtype: np.dtype) -> set[float]:
+    """Return the numbers that FILLVAL may be among floats: -999.9 of 4 bytes is another number in 8 bytes."""
+    first = _stated(variable)
+    if first is None:
+        return set()
+    with np.errstate(over="ignore"):
+        own, single = float(dtype.type(first)), np.float32(first)
+    if not np.isfinite(single) or single == 0:
+        return {own}
+    return {own, float(single)} | ({float(str(single))} if float(single) == first else set())
+
+
+def _floats(variable: Variable, values: NDArray, notes: Notes) -> NDArray:
     low, high = np.fmin.reduce(values, axis=None), np.fmax.reduce(values, axis=None)
-    if fill is not None and low <= fill <= high:
-        values[values == fill] = np.nan
-        low, high = np.fmin.reduce(values, axis=None), np.fmax.reduce(values, axis=None)
-    if low <= -TOO_LARGE or high >= TOO_LARGE:
-        large = (values >= TOO_LARGE) | (values <= -TOO_LARGE)
-        values[large] = np.nan
-        notes.line(f"{int(large.sum())} values of {variable.name} beyond 1e30 that are not its FILLVAL became NaN")
-    return values
+    for fill in _fills(variable, values.dtype):
+        if low <= fill <= high:
+            values[values == values.dtype.type(fill)] = np.nan
+    return without_unmeasured(variable.name, values, notes)

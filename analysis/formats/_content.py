@@ -8,7 +8,6 @@ import hashlib
 import json
 import lzma
 import re
-import shutil
 import zipfile
 import zlib
 from collections.abc import Callable
@@ -18,6 +17,7 @@ from typing import Any
 from analysis.errors import CorruptFile, MissingFile, UnknownFormat
 
 HEAD = 64 * 1024
+SIZE, GROWTH = 256 << 20, 200  # a packed file may unpack to the larger: bytes, times its own size
 PACKINGS = {
     b"\x1f\x8b": "gzip",
     b"BZh": "bzip2",
@@ -70,23 +70,33 @@ def packing(head: bytes) -> str | None:
     return next((how for mark, how in PACKINGS.items() if head.startswith(mark)), None)
 
 
-def unpacked(file: Path, how: str, folder: Path) -> Path:
+def unpacked(file: Path, how: str, folder: Path, judge: Callable[[bytes, str], object]) -> Path:
     """Return the file that a packed one holds, written to a folder, under its name without the ending of the packing.
+
+    Parameters
+    ----------
+    file : pathlib.Path
+    how : str
+        As :func:`packing` says.
+    folder : pathlib.Path
+        Where to write.
+    judge : callable
+        Given the first 64 KiB and the name; what it raises about content that is not read stops the unpacking there.
 
     Raises
     ------
     CorruptFile
-        If it is cut short or damaged, naming how many bytes could be unpacked.
+        If it is cut short or damaged, naming how many bytes could be unpacked, or grows beyond all measure.
     UnknownFormat
         If a zip archive has not exactly one member or asks for a password.
     """
     plain = folder / (file.stem if file.suffix.lower() in (".gz", ".bz2", ".xz", ".zip") else file.name)
     try:
         if how == "zip":
-            _unzip(file, plain)
+            _unzip(file, plain, judge)
         else:
             with OPENERS[how](file) as source, plain.open("wb") as target:
-                shutil.copyfileobj(source, target, 1 << 20)
+                _copy(source, target, file, lambda head: judge(head, plain.name))
     except (EOFError, OSError, zlib.error, lzma.LZMAError, zipfile.BadZipFile, NotImplementedError) as error:
         got = plain.stat().st_size if plain.exists() else 0
         raise CorruptFile(
@@ -96,9 +106,31 @@ def unpacked(file: Path, how: str, folder: Path) -> Path:
     return plain
 
 
-def _unzip(file: Path, plain: Path) -> None:
+def _copy(source: Any, target: Any, file: Path, judge: Callable[[bytes], object]) -> None:
+    """Copy what is unpacked, after a look at its beginning, and no more than a file of this size can mean."""
+    limit = max(SIZE, GROWTH * file.stat().st_size)
+    piece, size = source.read(HEAD), 0
+    judge(piece)
+    while piece:
+        size += len(piece)
+        if size > limit:
+            raise CorruptFile(
+                f"{file.name} unpacks to more than {limit >> 20} MiB, over {GROWTH} times its own size; if that is "
+                "what it should hold, unpack it first"
+            )
+        target.write(piece)
+        piece = source.read(1 << 20)
+
+
+def _is_of_the_system(name: str) -> bool:
+    """Return whether a zip's member is what macOS adds to each archive: no file of the user's."""
+    last = name.rsplit("/", 1)[-1]
+    return name.startswith("__MACOSX/") or last.startswith("._") or last == ".DS_Store"
+
+
+def _unzip(file: Path, plain: Path, judge: Callable[[bytes, str], object]) -> None:
     with zipfile.ZipFile(file) as archive:
-        members = [member for member in archive.infolist() if not member.is_dir()]
+        members = [m for m in archive.infolist() if not m.is_dir() and not _is_of_the_system(m.filename)]
         if len(members) != 1:
             names = ", ".join(member.filename for member in members[:8]) or "none"
             raise UnknownFormat(
@@ -108,7 +140,7 @@ def _unzip(file: Path, plain: Path) -> None:
         if members[0].flag_bits & 1:
             raise UnknownFormat(f"{file.name} is a zip archive with a password; unpack it first")
         with archive.open(members[0]) as source, plain.open("wb") as target:
-            shutil.copyfileobj(source, target, 1 << 20)
+            _copy(source, target, file, lambda head: judge(head, plain.name))
 
 
 def looks_like(head: bytes) -> str:

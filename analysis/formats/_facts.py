@@ -13,13 +13,20 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cache
 
+import numpy as np
+from numpy.typing import NDArray
+
 from analysis.errors import AnalysisWarning, BadOption, UnknownUnits
 from analysis.model import unit_text
+from analysis.model.contract import is_fill
 
 NOT_STATED = "not stated"
 FLAGS = re.compile(r"flag|qual|status|mask|valid|mode|index|number|count|chan", re.IGNORECASE)
 
 known_units = cache(unit_text)  # one file spells few units for many variables
+
+
+NO_DATE = "counts from no stated date, kept as plain numbers under the name clock"
 
 
 @dataclass
@@ -147,6 +154,34 @@ def units(name: str, spelled: str | None, assume: Mapping[str, str], notes: Note
     elif not whole and not FLAGS.search(name):
         notes.guess("no unit is stated, taken as '1' (give assume={'units.NAME': …})", name)
     return {"units": wanted or "1"}
+
+
+def without_unmeasured(name: str, values: NDArray, notes: Notes) -> NDArray:
+    """Return values with infinities and default fills that the file doesn't declare as NaN, and a line of history.
+
+    Examples
+    --------
+    >>> without_unmeasured("n", np.array([1e55, -1e31]), Notes("a.cdf"))
+    array([1.e+55,    nan])
+    """
+    if max(np.fmax.reduce(values, axis=None), -np.fmin.reduce(values, axis=None)) < 1e30:
+        return values
+    wrong = is_fill(values)
+    if not wrong.any():
+        return values
+    notes.line(f"{int(wrong.sum())} values of {name} that are infinite or a default fill, not its own, became NaN")
+    return np.where(wrong, np.nan, values).astype(values.dtype)
+
+
+def free_name(wanted: str, taken: Collection[str]) -> str:
+    """Return a name, with a number after it if others have it already.
+
+    Examples
+    --------
+    >>> free_name("a", {"b"}), free_name("a", {"a", "a_2"})
+    ('a', 'a_3')
+    """
+    return next(n for n in (wanted, *(f"{wanted}_{i}" for i in range(2, len(taken) + 3))) if n not in taken)
 
 
 def long_name(name: str, stated: str | None, assume: Mapping[str, str], notes: Notes) -> str:

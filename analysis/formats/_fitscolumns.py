@@ -57,12 +57,16 @@ def columns(hdu: Hdu) -> dict[str, Column]:
     width, fields = whole(hdu.header, "NAXIS1", hdu.where, 0), whole(hdu.header, "TFIELDS", hdu.where, 0)
     if not 0 <= fields <= MAX_FIELDS:
         raise CorruptFile(f"{hdu.where}: TFIELDS = {fields} is not between 0 and {MAX_FIELDS}")
+    if not width and rows(hdu) and fields:
+        raise CorruptFile(f"{hdu.where} announces {rows(hdu)} rows of no bytes (NAXIS1 = 0)")
     found: dict[str, Column] = {}
     offset = 0
     for n in range(1, fields + 1):
         form = text(hdu, f"TFORM{n}").upper()
         column = _ascii_column(hdu, n, form, width) if hdu.kind == "ascii" else _binary_column(hdu, n, form, offset)
         offset = column.offset + _bytes_of(column)
+        if not column.repeat:  # '0E' takes no room and holds nothing
+            continue
         name, copy = column.name, 2
         while name in found:
             name, copy = f"{column.name}_{copy}", copy + 1
@@ -105,11 +109,17 @@ def _binary_column(hdu: Hdu, n: int, form: str, offset: int) -> Column:
 
 
 def _shape(hdu: Hdu, n: int, code: str, repeat: int) -> tuple[int, ...]:
-    """Axes of one cell, slowest first; TDIM counts only where it fits (it does not in many old files)."""
-    if code in "AXPQ" or repeat == 1:
+    """Axes of one cell, slowest first; TDIM counts only where it fits (it does not in many old files).
+
+    The fastest axis of text is the characters of one string, which is no axis of ours.
+    """
+    if code in "XPQ" or repeat == 1:
         return ()
     axes = tuple(int(axis) for axis in reversed(re.findall(r"\d{1,9}", text(hdu, f"TDIM{n}"))))
-    return axes if axes and math.prod(axes) == repeat else (repeat,)
+    fits = bool(axes) and math.prod(axes) == repeat
+    if code == "A":
+        return axes[:-1] if fits else ()
+    return axes if fits else (repeat,)
 
 
 def _bytes_of(column: Column) -> int:
@@ -139,7 +149,8 @@ def read(hdu: Hdu, column: Column) -> NDArray | Ragged:
     if column.code in "PQ":
         return _ragged(hdu, column)
     if column.code == "A":
-        return _texts(_cells(hdu, column, f"S{column.repeat}" if column.repeat else "S1"))
+        count = math.prod(column.shape)
+        return _texts(_cells(hdu, column, f"S{column.repeat // count}", count).reshape(-1, *column.shape))
     if column.code == "X":
         return _bits(_cells(hdu, column, "u1", -(-column.repeat // 8)), column.repeat)
     code = "u1" if column.code == "L" else NUMBERS[column.code]
@@ -242,26 +253,30 @@ def _native(hdu: Hdu, column: Column, code: str, raw: NDArray) -> NDArray:
     if code == "L":
         return _truths(hdu, column, raw)
     scale, zero = number(hdu, f"TSCAL{column.number}"), number(hdu, f"TZERO{column.number}")
-    null = value(hdu.header, f"TNULL{column.number}", hdu.where)
-    native = raw.astype(raw.dtype.newbyteorder("="))
-    missing = native == _null(hdu, column, null) if null is not None and native.dtype.kind in "iu" else None
-    if (scale or 1.0) == 1.0 and (code, zero) in UNSIGNED:
-        kind = UNSIGNED[code, zero or 0.0]
-        native = (
-            native.view(f"u{native.itemsize}") ^ np.array(1 << (8 * native.itemsize - 1), f"u{native.itemsize}")
-        ).view(kind)
+    return scaled(raw.astype(raw.dtype.newbyteorder("=")), code, scale, zero, null(hdu, f"TNULL{column.number}"))
+
+
+def null(hdu: Hdu, key: str) -> int | None:
+    """Return the stored integer that stands for an undefined value, None where the header names none."""
+    said = value(hdu.header, key, hdu.where)
+    return None if said is None or said == "" else whole(hdu.header, key, hdu.where)
+
+
+def scaled(native: NDArray, code: str, scale: float | None, zero: float | None, undefined: int | None) -> NDArray:
+    """Return stored numbers times scale plus zero, in 64-bit floats, undefined integers as NaN.
+
+    An offset that makes integers unsigned is exact; ``code`` is the letter of the binary table's type.
+    """
+    missing = native == undefined if undefined is not None and native.dtype.kind in "iu" else None
+    if (scale or 1.0) == 1.0 and zero is not None and (code, zero) in UNSIGNED:
+        kind, bits = UNSIGNED[code, zero], f"u{native.itemsize}"
+        native = (native.view(bits) ^ np.array(1 << (8 * native.itemsize - 1), bits)).view(kind)
     elif scale not in (None, 1.0) or zero not in (None, 0.0):
-        native = native * (1.0 if scale is None else scale) + (zero or 0.0)
+        full = native.astype(np.complex128 if native.dtype.kind == "c" else np.float64)
+        native = full * (1.0 if scale is None else scale) + (zero or 0.0)
     if missing is not None and missing.any():
         native = np.where(missing, np.nan, native.astype(np.float64))
     return native
-
-
-def _null(hdu: Hdu, column: Column, null: object) -> int:
-    try:
-        return int(float(str(null)))
-    except (ValueError, OverflowError) as error:
-        raise CorruptFile(f"{hdu.where}: TNULL{column.number} = {null!r} is no number") from error
 
 
 def _truths(hdu: Hdu, column: Column, raw: NDArray) -> NDArray:
@@ -288,11 +303,10 @@ def _ascii_values(hdu: Hdu, column: Column) -> NDArray:
     )
 
 
-def _ragged(hdu: Hdu, column: Column) -> Ragged:
+def _ragged(hdu: Hdu, column: Column) -> Ragged | NDArray:
+    """The rows of a variable-length column; those of text are one string each."""
     kind = np.dtype("u1" if column.element in "LA" else NUMBERS[column.element])
     pointers = _cells(hdu, column, ">i4" if column.code == "P" else ">i8", 2 * column.repeat).astype(np.int64)
-    if not column.repeat:
-        return Ragged(np.zeros(0), np.zeros(rows(hdu), np.int64))
     start = whole(hdu.header, "THEAP", hdu.where, whole(hdu.header, "NAXIS1", hdu.where, 0) * rows(hdu))
     heap = hdu.data[max(start, 0) :]
     counts, offsets = pointers[:, 0], np.where(pointers[:, 0] > 0, pointers[:, 1], 0)
@@ -302,7 +316,11 @@ def _ragged(hdu: Hdu, column: Column) -> Ragged:
     if (offsets < 0).any() or (offsets > heap.size - counts * kind.itemsize).any():
         raise CorruptFile(f"{hdu.where}: column {column.name} points outside the file")
     values = _gathered(heap, kind, counts, offsets)
-    return Ragged(_native(hdu, column, column.element, values) if column.element != "A" else values, counts)
+    if column.element == "A":
+        laid, ends = values.tobytes().decode("latin-1"), np.cumsum(counts).tolist()
+        starts = [0, *ends[:-1]]
+        return np.array([laid[a:b].strip(" \0") for a, b in zip(starts, ends, strict=True)], object)
+    return Ragged(_native(hdu, column, column.element, values), counts)
 
 
 def _gathered(heap: NDArray[np.uint8], kind: np.dtype, counts: NDArray, offsets: NDArray) -> NDArray:

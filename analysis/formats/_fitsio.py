@@ -19,7 +19,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from analysis.errors import CorruptFile, MissingFile, UnknownFormat
+from analysis.errors import AnalysisWarning, CorruptFile, MissingFile, UnknownFormat
 
 BLOCK = 2880
 MOST_AXES = 999  # FITS standard 4.0, section 4.4.1
@@ -51,7 +51,7 @@ class Hdu:
     @property
     def where(self) -> str:
         """How messages name it: ``file.fits[1] (EVENTS)``."""
-        return f"{self.file}[{self.index}] ({self.name})"
+        return f"{self.file}[{self.index}]" + (f" ({self.name})" if self.name else "")
 
 
 def opened(path: Path) -> list[Hdu]:
@@ -170,11 +170,17 @@ def _kind(header: Any, size: int, where: str) -> Literal["empty", "table", "asci
 
 
 def _as_many_as_announced(hdus: Sequence[Hdu]) -> None:
-    """A file cut between two HDUs is whole by its structure; NEXTEND, where it is given, tells."""
+    """Warn of a file that may be cut between two HDUs, which leaves it whole by its structure.
+
+    No refusal: tools that take extensions out often leave NEXTEND as it was.
+    """
     announced = number(hdus[0], "NEXTEND") if hdus else None
     if announced is not None and announced > len(hdus) - 1:
-        raise CorruptFile(
-            f"{hdus[0].file} is cut: NEXTEND announces {announced:g} extensions, {len(hdus) - 1} are there"
+        warnings.warn(
+            f"{hdus[0].file}: NEXTEND announces {announced:g} extensions, {len(hdus) - 1} are there; "
+            "the file is cut or some were taken out",
+            AnalysisWarning,
+            stacklevel=4,
         )
 
 
@@ -205,6 +211,8 @@ def whole(header: Any, key: str, where: str, default: int | None = None) -> int:
         if default is None:
             raise CorruptFile(f"{where} lacks the mandatory keyword {key}")
         return default
+    if isinstance(found, int) and not isinstance(found, bool):
+        return found
     try:
         if isinstance(found, bool) or float(found) != int(float(found)):
             raise ValueError

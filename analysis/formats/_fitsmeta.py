@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import re
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 
@@ -18,6 +18,7 @@ from analysis.formats import _fitsio as io
 from analysis.formats._fitscolumns import Column, Ragged
 from analysis.formats._fitsio import Hdu
 from analysis.model import check, labelled, stamp, unit_text
+from analysis.model.contract import FILL_FROM, is_fill
 
 ALWAYS = ("datasum",)  # facts that every FITS reader takes
 SPELLINGS = {"pixels": "pixel", "channels": "chan", "photon": "ph", "angstroms": "Angstrom"}
@@ -34,7 +35,7 @@ KEYS = {
     "radecsys": ("RADESYS", "RADECSYS"),
     "creator": ("CREATOR",),
 }
-FILLS_FROM = 1e30  # as the data contract: nothing measured is this large
+FILLS_FROM = FILL_FROM
 SECONDS = {
     "s": 1.0,
     "d": 86400.0,
@@ -228,13 +229,12 @@ def without_fills(found: NDArray) -> tuple[NDArray, dict[str, str]]:
     """Return floats with infinities and fill values as NaN, and an attribute that counts them."""
     if found.dtype.kind not in "fc" or not found.size:
         return found, {}
-    if found.dtype.kind == "f" and found.min() > -FILLS_FROM and found.max() < FILLS_FROM:
+    if found.dtype.kind == "f" and found.min() > -FILL_FROM and found.max() < FILL_FROM:
         return found, {}  # the usual case, without a temporary array; a NaN makes both comparisons false
-    with np.errstate(invalid="ignore"):
-        bad = ~(np.abs(found) < FILLS_FROM) & ~np.isnan(found)
+    bad = is_fill(found)
     if not bad.any():
         return found, {}
-    note = f"{int(bad.sum())} values infinite or beyond {FILLS_FROM:g} became NaN"
+    note = f"{int(bad.sum())} values infinite or fills (-1e31, -1.6375e30) became NaN"
     return np.where(bad, np.nan, found).astype(found.dtype), {"fills": note}
 
 
@@ -244,7 +244,7 @@ def padded(ragged: Ragged, what: str) -> NDArray | None:
     if width * ragged.counts.size > 16 * ragged.values.size + 1_000_000:
         warnings.warn(f"{what} has rows of very different lengths (up to {width}); left out", AnalysisWarning, 3)
         return None
-    full = np.full((ragged.counts.size, width), np.nan)
+    full = np.full((ragged.counts.size, width), np.nan, complex if ragged.values.dtype.kind == "c" else float)
     full[np.arange(width) < ragged.counts[:, None]] = ragged.values
     return full
 
@@ -275,6 +275,16 @@ def reference(hdu: Hdu, primary: Hdu, known: Facts) -> tuple[int, float] | None:
     if stated is None and told is not None:
         return int(told // 1.0), told % 1.0
     return stated
+
+
+def time_zero(hdu: Hdu, primary: Hdu) -> float | None:
+    """Return TIMEZERO (or TIMEZERI and TIMEZERF) of the first header that has it in seconds, None if silent."""
+    for source in (hdu, primary):
+        for names in (("TIMEZERI", "TIMEZERF"), ("TIMEZERO",)):
+            said = [number for name in names if (number := io.number(source, name)) is not None]
+            if said:
+                return math.fsum(said) * seconds_in(hdu, primary)
+    return None
 
 
 def seconds_in(hdu: Hdu, primary: Hdu, spelling: str = "") -> float:
@@ -323,6 +333,7 @@ def finished(data: xr.Dataset, hdus: Sequence[Hdu], what: str, notes: Sequence[s
     maker = next((said for hdu in hdus for key in ("ORIGIN", "INSTITUT") if (said := io.text(hdu, key))), "not stated")
     source = " / ".join(attrs[key] for key in ("telescope", "instrument", "detector") if key in attrs)
     cited = [said for hdu in hdus for key in ("REFERENC", "DS_IDENT") if (said := io.text(hdu, key))]
+    what = what.strip() or f"Extension {own.index} of {own.file}"
     title = f"{what} of {attrs['object']}" if "object" in attrs and "of" not in what.split() else what
     stamped = stamp(
         data.assign_attrs({**attrs, **data.attrs}),
@@ -338,6 +349,14 @@ def finished(data: xr.Dataset, hdus: Sequence[Hdu], what: str, notes: Sequence[s
         return check(stamped)
     except ContractBreach as error:
         raise CorruptFile(f"{own.where} holds what cannot be: {error}") from error
+
+
+def free_name(wanted: str, taken: Container[str]) -> str:
+    """Return the name itself, or the first of ``name_2``, ``name_3`` … that is not taken."""
+    name, copy = wanted, 2
+    while name in taken:
+        name, copy = f"{wanted}_{copy}", copy + 1
+    return name
 
 
 def scalar(found: float, name: str, units: str, long_name: str) -> xr.DataArray:

@@ -50,7 +50,7 @@ FRAMES = (
         "J2000",
     ),
 )
-SHORT_FRAMES = ("SM", "SC")  # words of their own only: "SM" also stands in many a name
+SHORT_FRAMES = ("SM",)  # words of their own only: "SM" also stands in many a name
 SPELLED = (
     (r"\bgeographic(?:al)?\b", "GEO"),
     (r"\bgeocentric[ -]solar[ -]ecliptic\b", "GSE"),
@@ -58,13 +58,15 @@ SPELLED = (
     (r"\bsolar[ -]magnetic\b", "SM"),
     (r"\bmercury[ -]solar[ -]orbital\b", "MSO"),
     (r"\bradial[ -]tangential[ -]normal\b", "RTN"),
-    (r"\bspacecraft(?: xyz)? (?:coord\w*|frame|system)", "SC"),
+    (r"\b(?:spacecraft|s/?c)(?: xyz)? (?:coord\w*|frame|system)", "SC"),
 )
 _FRAME = re.compile(rf"(?<![A-Za-z])[BEVXYZ]?({'|'.join(FRAMES)})(?![A-Za-z])", re.IGNORECASE)
 _SHORT = re.compile(rf"(?<![A-Za-z])({'|'.join(SHORT_FRAMES)})(?![A-Za-z])")
+_CRAFT = re.compile(r"(?<=[^A-Za-z])SC(?![A-Za-z])")  # at the beginning it says whose position, not in which frame
 _VECTOR = re.compile(
     r"vector|velocity|field|position|direction|flow|displacement|heat flux|acceleration", re.IGNORECASE
 )
+_UNIX = re.compile(r"\bs(?:ec\w*)? +since\b[^;.]*\b1970\b|\bunix +(?:time|epoch|seconds)\b", re.IGNORECASE)
 _DOI = re.compile(r"10\.\d{4,9}/[^\s\"'<>,;)]+")
 
 Attributes = Mapping[str, object]
@@ -75,12 +77,12 @@ def text(attributes: Attributes, *names: str) -> str | None:
 
     Examples
     --------
-    >>> text({"FIELDNAM": " ", "CATDESC": "Magnetic  field "}, "FIELDNAM", "CATDESC")
+    >>> text({"FIELDNAM": "\\0", "CATDESC": "Magnetic  field "}, "FIELDNAM", "CATDESC")
     'Magnetic field'
     """
     for name in names:
         value = attributes.get(name)
-        said = " ".join(value.split()) if isinstance(value, str) else ""
+        said = " ".join(value.replace("\0", " ").split()) if isinstance(value, str) else ""  # CDF pads with NULs
         if said and said != "None":
             return said
     return None
@@ -127,6 +129,7 @@ def frame_stated(name: str, attributes: Attributes, labels: Sequence[str] = ()) 
     """Return the frame that a variable's attributes, name or labels state; None if none or several are named.
 
     Where they are sought, first that says one wins: an attribute made for it, the name, the labels, descriptions.
+    "SC" counts last, as it also names the spacecraft that a vector belongs to.
 
     Examples
     --------
@@ -134,21 +137,41 @@ def frame_stated(name: str, attributes: Attributes, labels: Sequence[str] = ()) 
     ('GSM', 'GEO')
     >>> frame_stated("psp_fld_l2_mag_RTN_1min", {}), frame_stated("v", {"CATDESC": "GSE and GSM"}) is None
     ('RTN', True)
+    >>> frame_stated("SC_pos", {"CATDESC": "Spacecraft position in GSE coordinates"}), frame_stated("B_SC", {})
+    ('GSE', 'SC')
     """
     made = text(attributes, "COORDINATE_SYSTEM", "COORDINATE_SYSTEM_NAME", "COORD_SYS", "FRAME", "REFERENCE_FRAME")
     if made:
-        return _one_frame(made.split(">")[-1] if _one_frame(made.split(">")[0]) is None else made.split(">")[0]) or made
+        short, full = made.split(">")[0], made.split(">")[-1]
+        return _one_frame(short) or ("SC" if short.strip().upper() == "SC" else _one_frame(full)) or made
     descriptions = [text(attributes, key) or "" for key in ("FIELDNAM", "LABLAXIS", "CATDESC", "VAR_NOTES")]
-    for said in (name, " ".join(labels), *descriptions):
-        if found := _one_frame(said):
-            return found
-    return None
+    everywhere = (name, " ".join(labels), *descriptions)
+    found = next((frame for said in everywhere if (frame := _one_frame(said))), None)
+    return found or ("SC" if any(_CRAFT.search(said) and not _frames(said) for said in everywhere) else None)
 
 
 def _one_frame(said: str) -> str | None:
-    found = {match.upper() for match in _FRAME.findall(said)} | set(_SHORT.findall(said))
-    found |= {frame for pattern, frame in SPELLED if re.search(pattern, said, re.IGNORECASE)}
+    found = _frames(said)
     return found.pop() if len(found) == 1 else None
+
+
+def _frames(said: str) -> set[str]:
+    found = {match.upper() for match in _FRAME.findall(said)} | set(_SHORT.findall(said))
+    return found | {frame for pattern, frame in SPELLED if re.search(pattern, said, re.IGNORECASE)}
+
+
+def counts_from_1970(attributes: Attributes) -> bool:
+    """Return whether a variable says that its numbers are seconds since 1970, as those of THEMIS do.
+
+    Examples
+    --------
+    >>> counts_from_1970({"UNITS": "sec", "CATDESC": "UTC, in seconds since 01-Jan-1970 00:00:00"})
+    True
+    >>> counts_from_1970({"UNITS": "sec"})
+    False
+    """
+    said = (text(attributes, key) or "" for key in ("UNITS", "CATDESC", "FIELDNAM", "LABLAXIS", "VAR_NOTES"))
+    return any(_UNIX.search(words) for words in said)
 
 
 def name_stated(attributes: Attributes, variables: Sequence[str]) -> str | None:
@@ -203,7 +226,10 @@ def of_file(attributes: Mapping[str, Sequence[object]], file: str) -> dict[str, 
     >>> of_file({"TITLE": ["PSP MAG"], "PI_affiliation": ["UC Berkeley"]}, "a.cdf")["institution"]
     'UC Berkeley'
     """
-    said = {key.upper(): [e.strip() for e in entries if isinstance(e, str)] for key, entries in attributes.items()}
+    said = {
+        key.upper(): [e.replace("\0", " ").strip() for e in entries if isinstance(e, str)]
+        for key, entries in attributes.items()
+    }
 
     def entry(*names: str) -> str:
         return next((" ".join(e for e in said[n] if e) for n in names if any(said.get(n, ()))), "")

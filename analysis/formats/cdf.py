@@ -2,7 +2,9 @@
 
 Variables keep the file's names. Axes get the data contract's: ``time``, ``energy``, ``pitch_angle``, ``component``;
 other axes the lower-cased name of the variable that DEPEND_i or LABL_PTR_i names. Energies that change from record
-to record are a coordinate ``energy_table`` (time, energy) beside the dim ``energy``, which then has no index.
+to record are a coordinate ``energy_table`` (time, energy) beside the dim ``energy``, which then has no index. The
+ends of energy bins are coordinates ``energy_low`` and ``energy_high`` where DELTA_PLUS_VAR or DELTA_MINUS_VAR of the
+energies name their widths; energies that a file gives as one end of each bin become the middles.
 """
 
 from __future__ import annotations
@@ -20,6 +22,7 @@ from numpy.typing import NDArray
 
 from analysis.errors import AnalysisError, BadOption, CorruptFile, WrongData
 from analysis.formats import _cdfaxes as axes
+from analysis.formats import _cdfbins as bins
 from analysis.formats import _facts as facts
 from analysis.formats import _istp as istp
 from analysis.formats._cdfrecords import is_cdf, sound
@@ -83,7 +86,8 @@ def read(path: Path, assume: Mapping[str, str]) -> xr.Dataset | xr.DataTree:
     -------
     xarray.Dataset or xarray.DataTree
         Times in UTC, fills as NaN, vectors with ``component`` and ``frame``, spectrograms as ``time, energy[,
-        pitch_angle]``; VALIDMIN and VALIDMAX are kept as ``valid_min`` and ``valid_max`` and not applied.
+        pitch_angle]``. Seconds that say they count from 1970 are times; a numeric ``time`` that says no date is a
+        plain number called ``clock``. VALIDMIN and VALIDMAX are kept as ``valid_min`` and ``valid_max``, not applied.
 
     Raises
     ------
@@ -179,15 +183,19 @@ def _placed(
     if idle := [n for n, v in held.items() if v.kind == "time" and v.varies and n not in (*clocks, *places)]:
         notes.line(f"left out as no variable's time axis, or equal to another: {', '.join(idle)}")
     rows: dict[str, Rows] = {}
+    substitutes = {p.name for v in held.values() if (p := v.pointer("DEPEND_TIME", held)) is not None}
     for clock in clocks:
         members = [held[n] for n, p in places.items() if p.record == clock and held[n].records == held[clock].records]
-        if held[clock].records and held[clock].kind == "time":
+        seconds = axes.is_unix(held[clock], is_time=clock in substitutes)
+        if held[clock].records and (held[clock].kind == "time" or seconds):
             rows[clock] = rows_of(held[clock], members, notes, sort="sort" in assume)
     kept = {}
     for name, place in places.items():
         wanted = held[place.record].records if place.record in held else held[name].records
         if held[name].records == 0:
             notes.line(f"{name} is declared without records and left out")
+        elif held[name].records and place.record in held and not wanted:
+            notes.guess(f"left out, as their time axis {place.record} is declared without records", name)
         elif held[name].records != wanted:
             notes.guess(f"left out, not as many records as their time axis {place.record} has", name)
         elif place.record in rows and not rows[place.record].times.size:
@@ -195,6 +203,10 @@ def _placed(
         else:
             kept[name] = place
     if not any(place.record for place in kept.values()) and (clocks or not kept):
+        if notes.guesses:
+            raise WrongData(
+                f"{notes.file} holds no variable that can be put on a time axis: {'; '.join(notes.lines())}"
+            )
         declared = ", ".join(held) or "none"
         raise WrongData(
             f"{notes.file} holds metadata but no records (a master or an empty day's file); it declares {declared}"
@@ -209,6 +221,8 @@ def _dataset(source: _Source, part: AxisSet) -> xr.Dataset:
         coords["time"] = _time(source, part.record)
     elif part.record in source.held:
         values = decoded(source.held[part.record], source.notes)
+        if plain == "clock":
+            source.notes.guess(facts.NO_DATE, part.record)
         coords[plain] = xr.Variable(plain, values, _attributes(source, part.record))
     data = {}
     for name in part.variables:
@@ -219,12 +233,25 @@ def _dataset(source: _Source, part: AxisSet) -> xr.Dataset:
         dims = ([record] if record else []) + [axis.dim for axis in place.axes]
         values = _decoded(source, source.held[name], place.record)
         variable = xr.Variable(dims, values, _attributes(source, name))
-        data[name.replace("/", "_")] = variable.transpose(*_ordered(dims))
-    taken = {*coords, *(str(dim) for variable in data.values() for dim in variable.dims)}
-    for name in sorted(taken & set(data)):
-        source.notes.line(f"the file's variable {name} is here {name}_variable, apart from the axis {name}")
-        data[f"{name}_variable"] = data.pop(name)
-    return xr.Dataset(data, coords)
+        data[name] = variable.transpose(*_ordered(dims))
+    return xr.Dataset(_renamed(data, coords, source.notes), coords)
+
+
+def _renamed(
+    data: Mapping[str, xr.Variable], coords: Mapping[str, xr.Variable], notes: facts.Notes
+) -> dict[str, xr.Variable]:
+    """Return variables under names without a slash that no axis and no other variable has."""
+    axes_names = {"time", *coords, *(str(dim) for variable in data.values() for dim in variable.dims)}
+    found = {name: variable for name, variable in data.items() if "/" not in name and name not in axes_names}
+    for name, variable in data.items():
+        if name in found:
+            continue
+        plain = name.replace("/", "_")
+        wanted = f"{plain}_variable" if plain in axes_names else plain
+        taken = {*axes_names, *found}
+        found[free := facts.free_name(wanted, taken)] = variable
+        notes.line(f"the file's variable {name} is here {free}, a name that no axis or other variable has")
+    return found
 
 
 def _ordered(dims: Sequence[str]) -> list[str]:
@@ -238,7 +265,10 @@ def _record_dim(source: _Source, record: str) -> str:
     """Return the dim of a record axis, "" for what doesn't vary."""
     if not record:
         return ""
-    return "time" if record in source.rows else axes.plain_word(record) if record in source.held else "record"
+    if record in source.rows:
+        return "time"
+    word = axes.plain_word(record) if record in source.held else "record"
+    return "clock" if word == "time" else word
 
 
 def _time(source: _Source, clock: str) -> xr.Variable:
@@ -270,8 +300,46 @@ def _coordinates(source: _Source, axis: Axis, record: str, clock: str) -> dict[s
         return {axis.dim: xr.Variable(axis.dim, list(axis.labels), attributes)}
     values = _decoded(source, table, clock)
     if axis.moving:
-        return {f"{axis.dim}_table": xr.Variable((record, axis.dim), values, attributes)}
-    return {axis.dim: xr.Variable(axis.dim, values[0] if table.varies else values, attributes)}
+        name, variable = f"{axis.dim}_table", xr.Variable((record, axis.dim), values, attributes)
+    else:
+        name, variable = axis.dim, xr.Variable(axis.dim, values[0] if table.varies else values, attributes)
+    return (_bins(source, table, variable, (name, axis.dim, record), clock) if axis.dim == "energy" else {}) or {
+        name: variable
+    }
+
+
+def _bins(
+    source: _Source, table: Variable, variable: xr.Variable, names: tuple[str, str, str], clock: str
+) -> dict[str, xr.Variable]:
+    """Return an axis of energies with the ends of its bins; nothing where the file states no widths for it."""
+    name, dim, record = names
+    pointed = [table.pointer(key, source.held) for key in ("DELTA_PLUS_VAR", "DELTA_MINUS_VAR")]
+    if pointed == [None, None]:
+        return {}
+    found = [np.zeros_like(variable.values) if w is None else _width(source, w, variable, clock) for w in pointed]
+    made: dict[str, xr.Variable] = {}
+    if found[0] is None or found[1] is None:
+        what = "no bins, as the widths are not of its shape or unit"
+    else:
+        made, what = bins.coordinates(
+            variable, bins.Widths(above=found[0], below=found[1]), dim=dim, record=record, name=name
+        )
+    source.notes.line(bins.history_line(table.name, what, variable.attrs))
+    return made
+
+
+def _width(source: _Source, width: Variable, variable: xr.Variable, clock: str) -> NDArray | None:
+    """Return the widths of an axis's bins in its unit, by record only if they change; None if they do not fit."""
+    records = source.held[clock].records if clock in source.held else width.records
+    by_record = width.varies and clock != ""
+    if width.kind != "number" or width.shape != variable.shape[-1:] or not width.records:
+        return None
+    if width.varies and (not by_record or width.records != records):
+        return None
+    values = _decoded(source, width, clock)
+    if by_record and variable.ndim == 1 and (values == values[:1]).all():
+        values = values[0]
+    return bins.converted(values, _attributes(source, width.name).get("units", "1"), variable.attrs.get("units", "1"))
 
 
 def _attributes(source: _Source, name: str) -> dict[str, object]:
@@ -295,7 +363,7 @@ def _attributes(source: _Source, name: str) -> dict[str, object]:
 def _units_stated(source: _Source, variable: Variable) -> str | None:
     """Return the unit as the file spells it; None where it says nothing."""
     if "UNITS" in variable.attributes:
-        return str(variable.attributes["UNITS"])
+        return str(variable.attributes["UNITS"]).strip(" \0")
     pointed = variable.pointer("UNIT_PTR", source.held)
     if pointed is not None and pointed.kind == "text" and pointed.records:
         spelled = list(dict.fromkeys(str(word) for word in pointed.read().reshape(-1)))

@@ -19,7 +19,9 @@ from analysis.formats import _fitscolumns as table
 from analysis.formats import _fitsmeta as meta
 from analysis.formats._fitscolumns import Column, Ragged
 from analysis.formats._fitsio import Hdu, number, text
+from analysis.formats._fitsmeta import free_name
 from analysis.model import utc_of_clock
+from analysis.model.clocks import ALIASES, clock_instants
 
 GTI_NAME = re.compile(r"(STD)?GTI_?\d*")
 NUMBERED = re.compile(r"(?:STD)?GTI_?0*(\d+)")
@@ -36,6 +38,7 @@ WCS_KEYS = {
     "wcs_cdelt": "CDLT",
     "wcs_cunit": "CUNI",
 }
+EDGES = (("start", "stop"), ("tstart", "tstop"))  # columns of good time intervals
 FACTS = ("mjdref", "timesys", "energy_units")
 
 
@@ -52,12 +55,13 @@ class Clock:
 
 @dataclass(frozen=True, eq=False)
 class Intervals:
-    """One set of good time intervals; ``detector`` is -1 where it holds for all."""
+    """One set of good time intervals; ``detector`` is -1 where it holds for all, ``family`` the kind of set."""
 
     label: str
     detector: int
     start: NDArray[np.float64]
     stop: NDArray[np.float64]
+    family: str = ""
 
 
 def holds(hdus: Sequence[Hdu]) -> bool:
@@ -91,14 +95,17 @@ def tree(hdus: Sequence[Hdu], assume: Mapping[str, str]) -> xr.DataTree:
         ``y``, ``energy`` (keV), ``pi``, ``pha`` and the file's other columns in lower case.
         ``gti``: dim ``interval`` with ``start``, ``stop`` on the same clock. Where a file has several sets,
         they are in ``gti_sets`` as stored, and ``gti`` is when every set that holds for all detectors, and
-        at least one of those that hold for one detector, was good.
+        at least one in each family of those that hold for one detector, was good.
 
     Raises
     ------
     CorruptFile
         If times are undefined, or the clock's reference or unit is missing.
-    BadTime
-        If the time scale is unknown.
+
+    Warns
+    -----
+    AnalysisWarning
+        If the time scale is unknown, so that the times cannot become UTC; or there are other event lists.
 
     Examples
     --------
@@ -116,7 +123,12 @@ def tree(hdus: Sequence[Hdu], assume: Mapping[str, str]) -> xr.DataTree:
     rest = [h.name for h in hdus if h is not first and h.kind != "empty" and not _is_gti(h)]
     notes = [*known.notes, *([f"left out: {', '.join(rest)}"] if rest else [])]
     if others := [h.where for h in _lists(hdus)[1:]]:
-        known.guesses.append(f"which of its event lists is meant (left out: {', '.join(others)})")
+        warnings.warn(
+            f"{first.where} is read; the file's other event lists are left out: {', '.join(others)}; to read one, "
+            "take it out into a file of its own",
+            AnalysisWarning,
+            stacklevel=3,
+        )
     known.warn(first.where)
     attrs = _clock_attrs(clock)
     sources = [first, hdus[0]]
@@ -145,17 +157,16 @@ def _clock(hdu: Hdu, primary: Hdu, known: meta.Facts) -> Clock:
     timesys = known.fact("timesys", stated or None, "TT", hdu.where).upper()
     try:
         utc_of_clock(0.0, mjdref=reference[0], mjdref_fraction=reference[1], timesys=timesys)
-    except BadTime as error:
-        raise BadTime(f"{hdu.where}: {error}") from error
+    except BadTime as error:  # of use all the same, until somebody asks for UTC
+        known.notes.append(f"the times cannot become UTC: {error}")
+        warnings.warn(f"{hdu.where}: {known.notes[-1]}", AnalysisWarning, stacklevel=5)
     return Clock(*reference, timesys, *_zero_and_tick(hdu, primary, "time"))
 
 
 def _zero_and_tick(hdu: Hdu, primary: Hdu, name: str) -> tuple[float, float]:
     column = table.columns(hdu)[name]
-    zeros = [zero for source in (hdu, primary) if (zero := number(source, "TIMEZERO")) is not None]
-    shift = zeros[0] if zeros else 0.0
     tick = meta.seconds_in(hdu, primary, text(hdu, f"TUNIT{column.number}"))
-    return shift * meta.seconds_in(hdu, primary), tick
+    return meta.time_zero(hdu, primary) or 0.0, tick
 
 
 def _clock_attrs(clock: Clock) -> dict[str, object]:
@@ -194,9 +205,10 @@ def _events(hdu: Hdu, clock: Clock, known: meta.Facts) -> xr.Dataset:
             if wide is None:
                 continue
             values = wide
-        ours = f"{name}_column" if name == "event" else name  # a variable named as its dim becomes an index
+        # a variable named as its dim becomes an index
+        ours = free_name("event_column", columns) if name == "event" else name
         variables[ours] = _variable(hdu, column, values if order is None else values[order], known)
-    return xr.Dataset(variables, attrs=_wcs(hdu, columns))
+    return xr.Dataset(variables, attrs=_wcs(hdu, columns, known))
 
 
 def _order(hdu: Hdu, time: NDArray[np.float64], known: meta.Facts) -> NDArray[np.int64] | None:
@@ -238,11 +250,17 @@ def _energy(hdu: Hdu, column: Column, values: NDArray, known: meta.Facts) -> xr.
     return xr.Variable("event", keV, {"units": "keV", "long_name": "Photon energy", **fills})
 
 
-def _wcs(hdu: Hdu, columns: Mapping[str, Column]) -> dict[str, object]:
+def _wcs(hdu: Hdu, columns: Mapping[str, Column], known: meta.Facts) -> dict[str, object]:
     """Sky coordinates of x and y: lists of two, x first (TCTYPn …, or XMM's REFXCTYP …)."""
     if not {"x", "y"} <= set(columns):
         return {}
     numbers = [columns["x"].number, columns["y"].number]
+    a, b = numbers
+    turns = [f"TCROT{b}", *(f"{key}{i}_{j}" for key in ("TP", "TPC") for i, j in ((a, b), (b, a)))]
+    if turned := [key for key in turns if number(hdu, key)]:
+        known.notes.append(f"x and y are turned against the sky ({', '.join(turned)}); sky coordinates left out")
+        warnings.warn(f"{hdu.where}: {known.notes[-1]}", AnalysisWarning, stacklevel=5)
+        return {}
     for keys in (
         {key: [f"T{short}{n}" for n in numbers] for key, short in WCS_KEYS.items()},
         {key: [f"REF{axis}{short}" for axis in "XY"] for key, short in WCS_KEYS.items()},
@@ -264,11 +282,14 @@ def _wcs(hdu: Hdu, columns: Mapping[str, Column]) -> dict[str, object]:
 
 
 def _is_gti(hdu: Hdu) -> bool:
-    return (
-        hdu.kind == "table"
-        and GTI_NAME.fullmatch(hdu.name) is not None
-        and {"start", "stop"} <= set(table.columns(hdu))
-    )
+    if hdu.kind != "table" or not (GTI_NAME.fullmatch(hdu.name) or text(hdu, "HDUCLAS1").upper() == "GTI"):
+        return False
+    return text(hdu, "HDUCLAS2").upper() != "REJECTED" and _edge_names(hdu) is not None
+
+
+def _edge_names(hdu: Hdu) -> tuple[str, str] | None:
+    known = table.columns(hdu)
+    return next((pair for pair in EDGES if set(pair) <= set(known)), None)
 
 
 def _interval_sets(hdus: Sequence[Hdu], clock: Clock) -> list[Intervals]:
@@ -277,23 +298,48 @@ def _interval_sets(hdus: Sequence[Hdu], clock: Clock) -> list[Intervals]:
         reference = meta.mjd_reference(hdu, hdu) or (clock.day, clock.fraction)
         timesys = text(hdu, "TIMESYS").upper() or clock.timesys
         shift = ((reference[0] - clock.day) + (reference[1] - clock.fraction)) * 86400.0
-        if timesys != clock.timesys and abs(shift) > 1e-3:
-            raise CorruptFile(
-                f"{hdu.where} counts in {timesys} from another reference than the events ({clock.timesys})"
-            )
-        own = number(hdu, "TIMEZERO")
-        zero = clock.zero if own is None else own * meta.seconds_in(hdu, hdus[0])
+        own = meta.time_zero(hdu, hdu)
+        zero = clock.zero if own is None else own
         edges = []
-        for name in ("start", "stop"):
+        for name in _edge_names(hdu) or ():
             tick = meta.seconds_in(hdu, hdus[0], text(hdu, f"TUNIT{table.columns(hdu)[name].number}"))
-            edges.append(
-                table.vector(hdu, name).astype(np.float64) * tick + zero + (shift if abs(shift) > 1e-3 else 0.0)
-            )
+            seconds = table.vector(hdu, name).astype(np.float64) * tick + zero
+            if _scale(timesys) != _scale(clock.timesys):
+                edges.append(_moved(hdu, seconds, reference, timesys, clock))
+            else:
+                edges.append(seconds + (shift if abs(shift) > 1e-3 else 0.0))
         if not (edges[0] <= edges[1]).all():
             raise CorruptFile(f"{hdu.where}: an interval is undefined or stops before it starts")
         kept = edges[1] > edges[0]
-        found.append(Intervals(_label(hdu, found), _detector(hdu), edges[0][kept], edges[1][kept]))
+        family = re.sub(r"_?\d+$", "", hdu.name)
+        found.append(Intervals(_label(hdu, found), _detector(hdu), edges[0][kept], edges[1][kept], family))
     return found
+
+
+def _scale(timesys: str) -> str:
+    """One name for each time scale: TDT and TT are the same clock, GPS and TAI are not."""
+    said = timesys.strip().lower().partition("(")[0].strip()
+    return said if said == "gps" else ALIASES.get(said, said)
+
+
+def _moved(
+    hdu: Hdu, seconds: NDArray[np.float64], reference: tuple[int, float], timesys: str, clock: Clock
+) -> NDArray[np.float64]:
+    """Return seconds of another time scale on the events' clock.
+
+    Raises
+    ------
+    CorruptFile
+        If one of the scales is unknown, or an edge is undefined.
+    """
+    if not np.isfinite(seconds).all():
+        raise CorruptFile(f"{hdu.where}: an interval is undefined")
+    try:
+        origin = clock_instants(0.0, clock.day, clock.fraction, clock.timesys)
+        instants = clock_instants(seconds, *reference, timesys)
+        return np.asarray((getattr(instants, origin.scale) - origin).to_value("s"), np.float64).reshape(-1)
+    except BadTime as error:
+        raise CorruptFile(f"{hdu.where} counts in {timesys}, the events in {clock.timesys}: {error}") from error
 
 
 def _label(hdu: Hdu, earlier: Sequence[Intervals]) -> str:
@@ -311,17 +357,20 @@ def _detector(hdu: Hdu) -> int:
 
 
 def _merged(sets: Sequence[Intervals]) -> tuple[NDArray, NDArray, str]:
-    """When all sets for every detector, and any of those for one detector, are good."""
+    """When all sets for every detector, and of each family for single detectors any, are good.
+
+    Families (XMM's STDGTI04 and GTI00004) are different conditions on the same detectors: both must hold.
+    """
     general = [s for s in sets if s.detector < 0]
     single = [s for s in sets if s.detector >= 0]
     parts = [_at_least([s], 1) for s in general]
-    if single:
-        parts.append(_at_least(single, 1))
+    families = {s.family: [other for other in single if other.family == s.family] for s in single}
+    parts += [_at_least(family, 1) for family in families.values()]
     start, stop = parts[0] if len(parts) == 1 else _overlap(parts)
     rule = f"the one set of the file, {sets[0].label}" if len(sets) == 1 else ""
     if not rule:
         said = [f"all of {', '.join(s.label for s in general)}"] if general else []
-        said += [f"at least one of {', '.join(s.label for s in single)}"] if single else []
+        said += [f"at least one of {', '.join(s.label for s in family)}" for family in families.values()]
         rule = f"good in {' and '.join(said)}"
     if not start.size and any(s.start.size for s in sets):
         warnings.warn(f"the sets of good time intervals have no time in common ({rule})", AnalysisWarning, stacklevel=4)

@@ -17,8 +17,10 @@ from numpy.typing import NDArray
 from analysis.errors import BadOption, CorruptFile, UnknownFormat
 from analysis.formats import _fitscolumns as table
 from analysis.formats import _fitsmeta as meta
+from analysis.formats import _healpixheader as header
 from analysis.formats._fitscolumns import Column, Ragged
 from analysis.formats._fitsio import Hdu, number, text, whole
+from analysis.formats._healpixheader import Grid
 from analysis.formats._rings import nested_of_ring
 
 STOKES = {
@@ -26,8 +28,6 @@ STOKES = {
     "Q": {"q_stokes", "q_polarisation", "q_polarization", "q", "stokes_q", "q_map"},
     "U": {"u_stokes", "u_polarisation", "u_polarization", "u", "stokes_u", "u_map"},
 }
-PIXEL = {"pixel", "pix", "ipix", "pixel_id"}
-FRAMES = {"G": "galactic", "C": "icrs", "Q": "icrs", "E": "ecliptic"}
 SCALES = {
     "K_CMB": {"thermodynamic", "cmb", "k_cmb", "kcmb"},
     "K_RJ": {"antenna", "rj", "k_rj", "krj", "rayleigh-jeans"},
@@ -35,21 +35,8 @@ SCALES = {
     "none": {"none"},
 }
 FACTS = ("units", "frame", "polconv", "temperature_scale", "ordering", "content")
-LARGEST_LEVEL = 29  # where cell ids fill 64-bit integers
-
-
-@dataclass(frozen=True)
-class Grid:
-    """How a file's pixels lie: resolution, and whether they come in NESTED order."""
-
-    nside: int
-    level: int
-    nested: bool
-
-    @property
-    def cells(self) -> int:
-        """Cells of the whole sky."""
-        return 12 * self.nside**2
+UNSEEN_FROM = 1e30  # HEALPix writes -1.6375e30 where it saw nothing; no sky is this bright
+COUNTED = {"hits", "hit", "n_hits", "nhits", "n_obs", "nobs", "counts"}  # 0 and 1 are numbers of looks there
 
 
 @dataclass(frozen=True, eq=False)
@@ -71,7 +58,11 @@ def holds(hdus: Sequence[Hdu]) -> bool:
 
 def _maps(hdus: Sequence[Hdu]) -> list[Hdu]:
     tables = [h for h in hdus if h.kind == "table"]
-    return [h for h in tables if text(h, "PIXTYPE").upper() == "HEALPIX" or (text(h, "NSIDE") and text(h, "ORDERING"))]
+    return [h for h in tables if text(h, "PIXTYPE").upper() == "HEALPIX" or _ordered(h)]
+
+
+def _ordered(hdu: Hdu) -> bool:
+    return bool(text(hdu, "ORDERING") and text(hdu, "NSIDE")) or header.multi_order(hdu)
 
 
 def dataset(hdus: Sequence[Hdu], assume: Mapping[str, str]) -> xr.Dataset:
@@ -96,7 +87,10 @@ def dataset(hdus: Sequence[Hdu], assume: Mapping[str, str]) -> xr.Dataset:
     Raises
     ------
     CorruptFile
-        If the number of pixels does not fit NSIDE, or pixel numbers are impossible.
+        If the number of pixels does not fit NSIDE, pixel numbers are impossible, or ORDERING is not known.
+    UnknownFormat
+        For a multi-order map, several maps, pixel numbers in a column of no known name, or a COORDSYS that
+        is not known where the caller does not state the frame.
     BadOption
         If a fact contradicts the header.
 
@@ -121,37 +115,23 @@ def dataset(hdus: Sequence[Hdu], assume: Mapping[str, str]) -> xr.Dataset:
 
 
 def _map(hdu: Hdu, primary: Hdu, known: meta.Facts) -> xr.Dataset:
-    grid = _grid(hdu, known)
+    grid = header.grid(hdu, known)
     columns = table.columns(hdu)
-    pixel = next((c for name, c in columns.items() if name in PIXEL), None)
+    pixel = header.pixel_column(hdu, columns)
     layout = _layout(hdu, grid, pixel)
     named = {name: c for name, c in columns.items() if c is not pixel and c.code not in "APQX"}
     stokes = _stokes(named)
     coords = {"cell_ids": _cell_ids(layout.ids, grid)}
     if _is_mask(hdu, named, known):
         data, what = _mask(hdu, named, coords, layout), "Sky mask"
-        attrs: dict[str, Any] = {"frame": _frame(hdu, known)}
+        attrs: dict[str, Any] = {"frame": header.frame(hdu, known)}
     else:
         data, what = _sky(hdu, named, stokes, coords, layout, known), "Sky map"
-        attrs = {"frame": _frame(hdu, known), **_conventions(hdu, data, stokes, known)}
+        attrs = {"frame": header.frame(hdu, known), **_conventions(hdu, data, stokes, known)}
     known.warn(hdu.where)
     data.attrs = {**attrs, "nside": grid.nside}
     known.notes.append(f"{'NESTED' if grid.nested else 'RING'} in the file, NESTED here")
     return meta.finished(data, [hdu, primary], what, known.notes)
-
-
-def _grid(hdu: Hdu, known: meta.Facts) -> Grid:
-    nside = whole(hdu.header, "NSIDE", hdu.where, 0)
-    level = nside.bit_length() - 1
-    if nside < 1 or nside != 1 << level or level > LARGEST_LEVEL:
-        raise CorruptFile(f"{hdu.where}: NSIDE = {nside} is no power of two up to 2^{LARGEST_LEVEL}")
-    stated = {"RING": "RING", "NEST": "NESTED", "NESTED": "NESTED"}.get(text(hdu, "ORDERING").upper())
-    if "ordering" in known.given:
-        told = {"RING": "RING", "NEST": "NESTED", "NESTED": "NESTED"}.get(known.given["ordering"].upper())
-        if told is None:
-            raise BadOption(f"assume={{'ordering': {known.given['ordering']!r}}} is neither 'RING' nor 'NESTED'")
-        known.given = {**known.given, "ordering": told}
-    return Grid(nside, level, known.fact("ordering", stated, "RING", hdu.where) == "NESTED")
 
 
 def _layout(hdu: Hdu, grid: Grid, pixel: Column | None) -> Layout:
@@ -172,7 +152,7 @@ def _layout(hdu: Hdu, grid: Grid, pixel: Column | None) -> Layout:
             return Layout(held, None, 0 if grid.nested else grid.nside)
     else:
         found = np.asarray(table.read(hdu, pixel)).reshape(-1)
-        held = table.whole_numbers(found, f"{hdu.where}: PIXEL")
+        held = table.whole_numbers(found, f"{hdu.where}: {pixel.name.upper()}")
     if held.size == 0 or held.min() < 0 or held.max() >= grid.cells:
         raise CorruptFile(f"{hdu.where}: pixel numbers are not all between 0 and {grid.cells - 1}")
     ids = held if grid.nested else Healpix_Base(grid.nside, "RING").ring2nest(held)
@@ -208,7 +188,10 @@ def _stokes(columns: Mapping[str, Column]) -> dict[str, Column]:
 
 
 def _is_mask(hdu: Hdu, columns: Mapping[str, Column], known: meta.Facts) -> bool:
-    """Whether the caller says so, the columns' names do, or they hold nothing but 0 and 1."""
+    """Whether the caller says so, the columns' names do, or they hold nothing but 0 and 1, with no unit.
+
+    The last is a guess. A unit, or the name of a count, says that these are measurements.
+    """
     told = known.given.get("content")
     if told not in (None, "mask", "sky"):
         raise BadOption(f"assume={{'content': {told!r}}} is neither 'mask' nor 'sky'")
@@ -216,13 +199,17 @@ def _is_mask(hdu: Hdu, columns: Mapping[str, Column], known: meta.Facts) -> bool
         return told == "mask"
     if all("mask" in name for name in columns):
         return True
+    units = {text(hdu, f"TUNIT{column.number}").lower() for column in columns.values()}
+    if not units <= meta.SILENT or COUNTED & set(columns):
+        return False
     for column in columns.values():
         if not table.rows(hdu) or not np.isin(table.first(hdu, column, 16), (0, 1)).all():  # most maps show it at once
             return False
         found = np.asarray(table.read(hdu, column))
         if found.min() != 0 or found.max() != 1 or not ((found == 0) | (found == 1)).all():
             return False
-    known.notes.append("holds nothing but 0 and 1: read as a mask")
+    known.guesses.append("content = 'mask'")
+    known.notes.append("content = 'mask' guessed: it holds nothing but 0 and 1")
     return True
 
 
@@ -248,10 +235,10 @@ def _observed(hdu: Hdu, found: NDArray) -> NDArray[np.bool_] | None:
     if found.dtype.kind != "f" or not found.size:
         return None
     bad = number(hdu, "BAD_DATA")
-    ordinary = bad is None or abs(bad) >= meta.FILLS_FROM
-    if ordinary and found.min() > -meta.FILLS_FROM and found.max() < meta.FILLS_FROM:  # NaN makes both false
+    ordinary = bad is None or abs(bad) >= UNSEEN_FROM
+    if ordinary and found.min() > -UNSEEN_FROM and found.max() < UNSEEN_FROM:  # NaN makes both false
         return None
-    seen = np.abs(found) < meta.FILLS_FROM
+    seen = np.abs(found) < UNSEEN_FROM
     if bad is not None:
         seen &= ~np.isclose(found, bad, rtol=1e-5, atol=0.0)
     return None if seen.all() else seen
@@ -311,16 +298,6 @@ def _mask(hdu: Hdu, columns: Mapping[str, Column], coords: Mapping[str, xr.Varia
         }
         data[name] = xr.Variable("cells", values.astype(bool) if flags else values, attrs)
     return data
-
-
-def _frame(hdu: Hdu, known: meta.Facts) -> str:
-    said = text(hdu, "COORDSYS").upper() or text(hdu, "SKYCOORD").upper()
-    stated = None if said in ("", "UNKNOWN") else FRAMES.get(said[0])
-    if said[:2] in ("EQ", "CE", "IC", "FK", "J2"):
-        stated = "icrs"
-    if "frame" in known.given:
-        known.given = {**known.given, "frame": known.given["frame"].lower()}
-    return known.fact("frame", stated, "galactic", hdu.where)
 
 
 def scale_of(spelling: str) -> str | None:

@@ -6,6 +6,7 @@ A file that Sankō wrote with ``to_netcdf`` comes back identical: what already k
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -25,7 +26,8 @@ CLASSIC_64 = b"CDF\x05"
 STATED = ("institution", "source", "references", "license", "history")
 NAMES = ("long_name", "standard_name", "LONG_NAME", "description", "Description", "comment", "title")
 FILLS = ("_FillValue", "missing_value")
-TOO_LARGE = 1e30  # nothing measured is this large
+ISO = re.compile(r"\d{4}-\d\d-\d\d(?:[T ]\d\d(?::\d\d(?::\d\d(?:\.\d{1,9})?)?)?)?Z?")
+YEARS = (1678, 2261)  # whole years that nanoseconds in 64 bits reach
 FAILS = (
     *(OSError, ValueError, KeyError, RuntimeError, TypeError, AttributeError, IndexError),
     *(NotImplementedError, OverflowError, MemoryError, EOFError),
@@ -58,7 +60,9 @@ def read(path: Path, assume: Mapping[str, str]) -> xr.Dataset | xr.DataTree:
     -------
     xarray.Dataset or xarray.DataTree
         Fills as NaN (whole numbers without a fill stay whole), times as UTC, units as astropy reads them. Arrays of
-        plain HDF5 have the dim ``row``, or ``row_N`` for each length N where there are several.
+        plain HDF5 have the dim ``row``, or ``row_N`` for each length N where there are several. A ``time`` that has
+        no UTC (no reference date, a model's calendar, months) is a plain number called ``clock``; dims called
+        ``spectrum``, ``parameter`` or ``cells``, which mean something else here, end in ``_dim``.
 
     Raises
     ------
@@ -80,8 +84,8 @@ def read(path: Path, assume: Mapping[str, str]) -> xr.Dataset | xr.DataTree:
     """
     notes = facts.Notes(path.name)
     with _damage(path):
-        nodes = _raw(path, notes)
-        nodes = {name: _decoded(node, path) for name, node in nodes.items()}
+        nodes = {name: _arrays_only(node, notes) for name, node in _raw(path, notes).items()}
+        nodes = {name: _decoded(node, path, notes) for name, node in nodes.items()}
     names = {str(name) for node in nodes.values() for name in node.variables}
     facts.accepted(
         assume,
@@ -127,20 +131,62 @@ def _raw(path: Path, notes: facts.Notes) -> dict[str, xr.Dataset]:
         _hdf5.refuse_unlikely_sizes(held, path)
         if not _hdf5.has_dimensions(held):
             return _hdf5.plain(held, notes)
-    with xr.open_datatree(path, engine="h5netcdf", decode_cf=False, mask_and_scale=False) as tree:
+        surplus = _hdf5.surplus_links(held)
+    if surplus:
+        notes.line(f"links that lead nowhere, to another file or to a group again left out: {', '.join(surplus)}")
+    source = _hdf5.without_links(path, surplus) if surplus else path
+    with xr.open_datatree(
+        source, engine="h5netcdf", decode_cf=False, mask_and_scale=False, phony_dims="access"
+    ) as tree:
         nodes = {node.path: node.to_dataset(inherit=False).load() for node in tree.subtree}
     return nodes
 
 
-def _decoded(data: xr.Dataset, path: Path) -> xr.Dataset:
+def _arrays_only(data: xr.Dataset, notes: facts.Notes) -> xr.Dataset:
+    """Return a group without lists of varying length, which are no array, and single words out of their lists."""
+    for name, variable in data.variables.items():
+        if variable.dtype.kind == "O" and not all(isinstance(v, str | bytes | None) for v in variable.values.flat):
+            notes.guess(_hdf5.NO_ARRAY, str(name))
+            data = data.drop_vars([name])
+        else:
+            variable.attrs.update({k: word for k, v in variable.attrs.items() if (word := _hdf5.one_word(v))})
+    return data
+
+
+def _decoded(data: xr.Dataset, path: Path, notes: facts.Notes) -> xr.Dataset:
     """Return a group with fills as NaN and times as ``datetime64[ns]``; whole numbers stay whole without a fill."""
-    kept = {name: _without_idle_fill(variable) for name, variable in data.variables.items()}
     coder = xr.coders.CFDatetimeCoder(use_cftime=False, time_unit="ns")
+    kept = {
+        name: _without_idle_fill(_without_foreign_calendar(str(name), variable, coder, notes))
+        for name, variable in data.variables.items()
+    }
     try:
         decoded = xr.decode_cf(xr.Dataset(kept, attrs=data.attrs), decode_times=coder, decode_timedelta=False)
     except (ValueError, OverflowError) as error:
         raise WrongData(f"{path.name}: times or fills cannot be decoded ({str(error).splitlines()[0]})") from error
     return decoded.load()
+
+
+def _without_foreign_calendar(
+    name: str, variable: xr.Variable, coder: xr.coders.CFDatetimeCoder, notes: facts.Notes
+) -> xr.Variable:
+    """Return times that have no UTC (a model's calendar, months, the year 1) as plain numbers, their units kept."""
+    stated = str(variable.attrs.get("units", ""))
+    if " since " not in stated:
+        return variable
+    try:
+        coder.decode(variable, name=name).load()
+        return variable
+    except (ValueError, OverflowError, TypeError, KeyError):
+        attrs = {key: value for key, value in variable.attrs.items() if key not in ("units", "calendar")}
+        attrs["time_units"] = stated
+        if calendar := str(variable.attrs.get("calendar", "")):
+            attrs["time_calendar"] = calendar
+        unit = stated.split(" since ")[0].strip().lower()
+        attrs["units"] = {"months": "1", "month": "1"}.get(unit, unit)
+        said = f"{stated!r}{f' of the calendar {calendar!r}' if calendar else ''} has no UTC here"
+        notes.guess(f"time in {said}, kept as plain numbers{' under the name clock' * (name == 'time')}", name)
+        return xr.Variable(variable.dims, variable.values, attrs)
 
 
 def _without_idle_fill(variable: xr.Variable) -> xr.Variable:
@@ -157,6 +203,7 @@ def _without_idle_fill(variable: xr.Variable) -> xr.Variable:
 
 def _described(data: xr.Dataset, assume: Mapping[str, str], notes: facts.Notes) -> xr.Dataset:
     """Return a group whose every variable has units, a long_name and, if it is a vector, a frame."""
+    data = _with_own_names(data, notes)
     ready = {name: _variable(str(name), v, assume, notes) for name, v in data.variables.items()}
     result = xr.Dataset(ready, attrs=data.attrs).set_coords(list(data.coords))
     for dim in [dim for dim, index in result.indexes.items() if index.dtype.kind == "M"]:
@@ -164,9 +211,35 @@ def _described(data: xr.Dataset, assume: Mapping[str, str], notes: facts.Notes) 
     return result
 
 
+def _with_own_names(data: xr.Dataset, notes: facts.Notes) -> xr.Dataset:
+    """Return a group without the names that mean something else here: times without a date, dims of our results."""
+    if "provenance" in data.attrs:
+        return data
+    if (
+        "time" in data.variables
+        and data["time"].dtype.kind in "fiu"
+        and "mjdref" not in {*data.attrs, *data["time"].attrs}
+    ):
+        if "time_units" not in data["time"].attrs:
+            notes.guess(facts.NO_DATE, "time")
+        data = data.rename({"time": facts.free_name("clock", {*map(str, data.variables), *map(str, data.dims)})})
+    ours = {
+        "spectrum": "spectrum" in data.coords and data["spectrum"].dtype.kind in "OSUT",
+        "parameter": "statistic" in data.attrs,
+        "cells": "cell_ids" in data.variables and "grid_name" in data["cell_ids"].attrs,
+    }
+    for dim in [dim for dim, own in ours.items() if dim in data.dims and not own]:
+        free = facts.free_name(f"{dim}_dim", {*map(str, data.variables), *map(str, data.dims)})
+        data = data.rename_dims({dim: free})
+        notes.line(f"the file's dimension {dim} is here {free}, as {dim} is the axis of a result of Sankō")
+    return data
+
+
 def _variable(name: str, variable: xr.Variable, assume: Mapping[str, str], notes: facts.Notes) -> xr.Variable:
     values = _values(name, variable, notes)
     attrs = dict(variable.attrs)
+    if "grid_name" in attrs:  # cell ids: xdggs decodes them only without any attribute of ours
+        return xr.Variable(variable.dims, values, attrs, variable.encoding)
     stated = next((str(attrs[key]).strip() for key in NAMES if str(attrs.get(key, "")).strip()), None)
     attrs["long_name"] = facts.long_name(name, stated, assume, notes)
     if values.dtype.kind in "fiucb":
@@ -184,25 +257,28 @@ def _values(name: str, variable: xr.Variable, notes: facts.Notes) -> NDArray:
     if values.dtype.kind in "OSU" or values.dtype.kind == "T":
         text = np.array([v.decode("utf-8", "replace") if isinstance(v, bytes) else str(v) for v in values.flat])
         values = text.reshape(values.shape) if text.size else np.empty(values.shape, "U1")
-        if name == "time":
-            try:
-                values = values.astype("datetime64[ns]")
-            except ValueError as error:
-                raise WrongData(f"{notes.file}: time is text that is not ISO 8601 ({values.flat[0]!r})") from error
-        return values
+        return _times_of_text(values, notes) if name == "time" else values
     if values.dtype.kind in "iuf" and not values.dtype.isnative:
         values = values.astype(values.dtype.newbyteorder("="))
     if name == "time" and values.dtype.kind in "iu":
         values = values.astype(float)
-    return _without_large(name, values, notes) if values.dtype.kind == "f" and values.size else values
+    return facts.without_unmeasured(name, values, notes) if values.dtype.kind == "f" and values.size else values
 
 
-def _without_large(name: str, values: NDArray, notes: facts.Notes) -> NDArray:
-    if max(np.fmax.reduce(values, axis=None), -np.fmin.reduce(values, axis=None)) < TOO_LARGE:
-        return values
-    large = np.abs(values) >= TOO_LARGE
-    notes.line(f"{int(large.sum())} values of {name} beyond 1e30 that are not its _FillValue became NaN")
-    return np.where(large, np.nan, values).astype(values.dtype)
+def _times_of_text(values: NDArray, notes: facts.Notes) -> NDArray:
+    """Return dates written by ISO 8601 as times; numpy alone would wrap years that nanoseconds do not reach."""
+    words = np.char.strip(values)
+    for word in words.flat:
+        if word in ("", "NaT"):
+            continue
+        if ISO.fullmatch(word) is None:
+            raise WrongData(f"{notes.file}: time is text that is not a date of ISO 8601 such as 2001-03-31 ({word!r})")
+        if not YEARS[0] <= int(word[:4]) <= YEARS[1]:
+            raise WrongData(f"{notes.file}: the time {word} is outside the years {YEARS[0]} to {YEARS[1]} read here")
+    try:
+        return np.char.rstrip(words, "Z").astype("datetime64[ns]")
+    except ValueError as error:
+        raise WrongData(f"{notes.file}: time holds a date that does not exist ({error})") from error
 
 
 def _in_order(data: xr.Dataset, dim: str, notes: facts.Notes, *, sort: bool) -> xr.Dataset:

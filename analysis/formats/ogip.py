@@ -6,19 +6,22 @@ responses.
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping, Sequence
 
 import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
-from analysis.errors import CorruptFile, UnknownFormat
+from analysis.errors import AnalysisWarning, BadOption, CorruptFile, UnknownFormat
 from analysis.formats import _fitscolumns as table
 from analysis.formats import _fitsmeta as meta
+from analysis.formats import _ogipunits as columns_in
 from analysis.formats._fitscolumns import Ragged
 from analysis.formats._fitsio import Hdu, number, text, value, whole
 from analysis.model import labelled
 
+FACTS = {"spectrum": ("exposure",), "response": ("first_channel",), "arf": ()}
 MATRICES = ("MATRIX", "SPECRESP MATRIX", "RSP_MATRIX")
 
 
@@ -38,7 +41,8 @@ def dataset(hdus: Sequence[Hdu], assume: Mapping[str, str]) -> xr.Dataset:
     hdus : sequence of Hdu
         Of a file for which :func:`holds` is true.
     assume : mapping
-        ``exposure`` in seconds, for a spectrum whose header lacks it.
+        ``exposure`` in seconds, for a spectrum whose header lacks it; ``first_channel``, for a response whose
+        header does not say (TLMIN of F_CHAN) from which number F_CHAN counts.
 
     Returns
     -------
@@ -47,7 +51,8 @@ def dataset(hdus: Sequence[Hdu], assume: Mapping[str, str]) -> xr.Dataset:
         ``grouping``, ``exposure`` (s), ``backscal``, ``areascal`` and what else the table has.
         Effective area: dim ``energy`` with ``energy_low``, ``energy_high`` (keV), ``effective_area`` (cm2).
         Response: these energies, dim ``channel`` with ``e_min``, ``e_max`` (keV), dim ``group`` with
-        ``first_channel``, ``n_channels``, ``energy_index``, dim ``element`` with ``matrix``.
+        ``first_channel``, ``n_channels``, ``energy_index``, dim ``element`` with ``matrix`` (1, or cm2 where
+        the effective area is included; ``response_type`` says REDIST, DETECTOR or FULL).
 
     Raises
     ------
@@ -55,8 +60,10 @@ def dataset(hdus: Sequence[Hdu], assume: Mapping[str, str]) -> xr.Dataset:
         If a mandatory column or keyword is missing, or the response's pointers do not fit together.
     UnknownFormat
         For type II spectra and responses made of several matrices.
+    WrongData
+        If a column's unit is of another kind than the standard's.
     BadOption
-        If ``exposure`` is no number or contradicts the header.
+        If ``exposure`` or ``first_channel`` is no number or contradicts the header.
 
     Examples
     --------
@@ -67,7 +74,7 @@ def dataset(hdus: Sequence[Hdu], assume: Mapping[str, str]) -> xr.Dataset:
     (1116, 'ct')
     """
     what = holds(hdus)
-    known = meta.facts(assume, ("exposure",) if what == "spectrum" else (), f"an OGIP {what}", hdus[0].file)
+    known = meta.facts(assume, FACTS[what], f"an OGIP {what}", hdus[0].file)
     if what == "response":
         return _response(hdus, known)
     return _spectrum(hdus, known) if what == "spectrum" else _effective_area(hdus, known)
@@ -129,6 +136,8 @@ def _spectrum(hdus: Sequence[Hdu], known: meta.Facts) -> xr.Dataset:
     data.attrs = {
         **{ours: meta.basename(text(hdu, theirs)) for ours, theirs in files.items()},
         **kept,
+        "hduclas2": text(hdu, "HDUCLAS2") or "not stated",  # TOTAL, NET or BKG: with or without background
+        "hduclas3": text(hdu, "HDUCLAS3") or "not stated",
         "poisson_errors": str(poisson is True if isinstance(poisson, bool) else "not stated").lower(),
     }
     return meta.finished(data, [hdu, hdus[0]], "X-ray spectrum", [*known.notes, *_left_out(hdus, [hdu])])
@@ -140,7 +149,7 @@ def _channels(channel: NDArray[np.int64]) -> xr.Variable:
 
 def _measured(hdu: Hdu, name: str) -> xr.Variable:
     units, long_name = {"counts": ("ct", "Counts"), "rate": ("ct s-1", "Count rate")}[name]
-    return xr.Variable("channel", table.vector(hdu, name), {"units": units, "long_name": long_name})
+    return xr.Variable("channel", columns_in.values(hdu, name, units), {"units": units, "long_name": long_name})
 
 
 def _flags(hdu: Hdu) -> dict[str, xr.Variable]:
@@ -173,7 +182,7 @@ def _errors(hdu: Hdu) -> dict[str, xr.Variable]:
     for theirs, (ours, unit, long_name) in names.items():
         attrs = {"units": unit, "long_name": long_name}
         if theirs in table.columns(hdu):
-            found[ours] = xr.Variable("channel", table.vector(hdu, theirs), attrs)
+            found[ours] = xr.Variable("channel", columns_in.values(hdu, theirs, unit), attrs)
         elif told := number(hdu, theirs.upper()):
             found[ours] = xr.Variable("channel", np.full(table.rows(hdu), told), attrs)
     return found
@@ -211,10 +220,9 @@ def _further(hdu: Hdu, taken: set[str]) -> dict[str, xr.Variable]:
 
 
 def _energies(hdu: Hdu) -> dict[str, xr.Variable]:
-    columns, found = table.columns(hdu), {}
+    found = {}
     for ours, theirs, end in (("energy_low", "energ_lo", "Lower"), ("energy_high", "energ_hi", "Upper")):
-        values = table.vector(hdu, theirs)
-        values = meta.converted(hdu, columns[theirs], values, "keV")
+        values = columns_in.values(hdu, theirs, "keV")
         found[ours] = xr.Variable("energy", values, {"units": "keV", "long_name": f"{end} edge of the energy bin"})
     low, high = found["energy_low"].values, found["energy_high"].values
     if not (low <= high).all():  # a NaN fails too
@@ -224,7 +232,7 @@ def _energies(hdu: Hdu) -> dict[str, xr.Variable]:
 
 def _effective_area(hdus: Sequence[Hdu], known: meta.Facts) -> xr.Dataset:
     hdu = _only(_arfs(hdus), "effective areas")
-    values = meta.converted(hdu, table.columns(hdu)["specresp"], table.vector(hdu, "specresp"), "cm2")
+    values = columns_in.values(hdu, "specresp", "cm2")
     attrs = {"units": "cm2", "long_name": "Effective area"}
     kind = text(hdu, "CCNM0001") or "SPECRESP"
     if kind == "MODSPECRESP":
@@ -250,24 +258,29 @@ def _response(hdus: Sequence[Hdu], known: meta.Facts) -> xr.Dataset:
     channel = table.whole_vector(ebounds, "channel")
     if channel.size == 0 or (np.diff(channel) != 1).any():
         raise CorruptFile(f"{ebounds.where}: CHANNEL is empty or does not count up by one")
-    groups = _pruned(*_groups(hdu))
-    first, notes = _as_stored(hdu, groups[0], groups[1], channel)
+    stored = _groups(hdu)
+    lowest, notes = _lowest(hdu, stored[0], stored[1], channel, known)
+    groups = _pruned(*stored)
+    first = _as_stored(hdu, groups[0] - lowest + int(channel[0]), groups[1], channel)
     data = xr.Dataset(_energies(hdu), coords={"channel": _channels(channel)})
     for name, end in (("e_min", "Lower"), ("e_max", "Upper")):
-        values = meta.converted(ebounds, table.columns(ebounds)[name], table.vector(ebounds, name), "keV")
+        values = columns_in.values(ebounds, name, "keV")
         data[name] = xr.Variable(
             "channel", values, {"units": "keV", "long_name": f"{end} nominal energy of the channel"}
         )
-    full = text(hdu, "HDUCLAS3").upper() == "FULL"
+    kind, by, remarks = columns_in.matrix_kind(hdu)
     data["first_channel"] = _of_groups(first, "First channel of the group")
     data["n_channels"] = _of_groups(groups[1], "Channels in the group")
     data["energy_index"] = _of_groups(groups[2], "Energy bin of the group")
-    long_name = "Response × effective area" if full else "Redistribution probability"
-    data["matrix"] = xr.Variable("element", groups[3], {"units": "cm2" if full else "1", "long_name": long_name})
+    attrs = {"units": "cm2", "long_name": "Response × effective area"}
+    if kind != "FULL":
+        attrs = {"units": "1", "long_name": "Redistribution probability"}
+    data["matrix"] = xr.Variable("element", columns_in.scaled(groups[3], by), attrs)
+    data.attrs["response_type"] = kind
     threshold = number(hdu, "LO_THRES")
     data.attrs["lo_thres"] = 0.0 if threshold is None else threshold
     data.attrs["channel_type"] = text(hdu, "CHANTYPE") or "not stated"
-    notes += [*known.notes, *_left_out(hdus, [hdu, ebounds]), *_at_zero(data)]
+    notes += [*remarks, *known.notes, *_left_out(hdus, [hdu, ebounds]), *_at_zero(data)]
     return meta.finished(data, [hdu, ebounds, hdus[0]], "Response matrix", notes)
 
 
@@ -327,21 +340,47 @@ def _pruned(
     return first[kept] + (left - start[kept]), size, energy[kept], chosen
 
 
-def _as_stored(hdu: Hdu, first: NDArray, size: NDArray, channel: NDArray) -> tuple[NDArray, list[str]]:
-    """Return first channels as EBOUNDS numbers them; F_CHAN counts from its own TLMIN, which may differ.
+def _lowest(hdu: Hdu, first: NDArray, size: NDArray, channel: NDArray, known: meta.Facts) -> tuple[int, list[str]]:
+    """Return the number that F_CHAN gives the first channel: TLMIN, what the caller says, or a choice.
 
-    The default of TLMIN is 1, but files without it count as EBOUNDS does more often than not.
+    The standard's default is 1. It is taken where EBOUNDS starts at 0 or 1 and has room for the groups then, else
+    0; where EBOUNDS starts elsewhere, F_CHAN is taken to count as it does. No warning where default and EBOUNDS agree.
     """
-    n = table.columns(hdu)["f_chan"].number
-    stated = number(hdu, f"TLMIN{n}") is not None
-    lowest = whole(hdu.header, f"TLMIN{n}", hdu.where, int(channel[0]))
-    shifted = first - lowest + int(channel[0])
-    if shifted.size and (shifted.min() < channel[0] or (shifted + size - 1).max() > channel[-1]):
+    n, start = table.columns(hdu)["f_chan"].number, int(channel[0])
+    stated = number(hdu, f"TLMIN{n}")
+    told = known.amount("first_channel", stated, hdu.where)
+    notes = []
+    if stated is not None:
+        lowest = whole(hdu.header, f"TLMIN{n}", hdu.where, start)
+    elif told is not None:
+        if told != int(told):
+            raise BadOption(f"assume={{'first_channel': {told:g}}} is no whole number")
+        lowest = int(told)
+    else:
+        held = size > 0
+        low, high = (first[held].min(), (first + size)[held].max() - 1) if held.any() else (1, 1)
+        likely = (1, 0) if start in (0, 1) else (start,)
+        lowest = next((c for c in likely if c <= low and high < c + channel.size), start)
+        notes = [f"TLMIN of F_CHAN is not stated; its first channel is taken as {lowest}"]
+        if (lowest, start) != (1, 1):
+            why = "the standard's default, which fits" if lowest == 1 else "the standard's default of 1 does not fit"
+            warnings.warn(
+                f"{hdu.where} does not state TLMIN{n}, the number from which F_CHAN counts: {lowest} taken "
+                f"({why}; its groups cover {low} to {high}, EBOUNDS has {start} to {channel[-1]}); "
+                f"say it with assume={{'first_channel': '{lowest}'}}",
+                AnalysisWarning,
+                stacklevel=4,
+            )
+    if lowest != start:
+        notes.append(f"F_CHAN counts from {lowest}, EBOUNDS from {start}: first_channel counts as EBOUNDS does")
+    return lowest, notes
+
+
+def _as_stored(hdu: Hdu, first: NDArray, size: NDArray, channel: NDArray) -> NDArray:
+    """Return the groups' first channels if the groups lie on the channels of EBOUNDS."""
+    if first.size and (first.min() < channel[0] or (first + size - 1).max() > channel[-1]):
         raise CorruptFile(
-            f"{hdu.where}: its groups reach channels {shifted.min()} to {(shifted + size - 1).max()}, "
+            f"{hdu.where}: its groups reach channels {first.min()} to {(first + size - 1).max()}, "
             f"EBOUNDS has {channel[0]} to {channel[-1]}"
         )
-    notes = [] if stated else [f"TLMIN of F_CHAN is not stated; taken as {lowest}, where EBOUNDS starts"]
-    if lowest != channel[0]:
-        notes.append(f"F_CHAN counts from {lowest}, EBOUNDS from {channel[0]}: first_channel counts as EBOUNDS does")
-    return shifted, notes
+    return first

@@ -1,4 +1,7 @@
-"""Tables of angular power spectra as HEALPix tools write them: a column each, a row a multipole from 0."""
+"""Tables of angular power spectra as HEALPix tools write them: a column each, a row a multipole.
+
+Multipoles count from 0 where no column numbers them.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +10,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 import xarray as xr
+from numpy.typing import NDArray
 
 from analysis.errors import CorruptFile, UnknownFormat
 from analysis.formats import _fitscolumns as table
@@ -16,6 +20,7 @@ from analysis.formats._fitscolumns import Column
 from analysis.formats._fitsio import Hdu, number, text
 from analysis.model import unit_text
 
+ELL = ("ell", "l", "multipole")
 FACTS = ("units", "temperature_scale")
 SPECTRA = {
     "TT": {"temperature", "tt", "t_t"},
@@ -59,12 +64,13 @@ def dataset(hdus: Sequence[Hdu], assume: Mapping[str, str]) -> xr.Dataset:
     Returns
     -------
     xarray.Dataset
-        ``cl`` (spectrum, ell): C_ℓ from ℓ = 0. The HEALPix columns C-T and C-G are TB and EB.
+        ``cl`` (spectrum, ell): C_ℓ from ℓ = 0, or at the ℓ of a column ELL, L or MULTIPOLE. The
+        HEALPix columns C-T and C-G are TB and EB.
 
     Raises
     ------
     CorruptFile
-        If the number of rows is not what MAX-LPOL announces.
+        If the multipoles are not those that MAX-LPOL announces, or are no increasing whole numbers.
     BadOption
         If a fact contradicts the header.
 
@@ -83,9 +89,7 @@ def dataset(hdus: Sequence[Hdu], assume: Mapping[str, str]) -> xr.Dataset:
     hdu, primary = found[0], hdus[0]
     known = meta.facts(assume, FACTS, "a table of power spectra", hdu.where)
     labelled = {label: column for column, label in _labels(hdu)}
-    rows, lmax = table.rows(hdu), number(hdu, "MAX-LPOL")
-    if lmax is not None and rows != int(lmax) + 1:
-        raise CorruptFile(f"{hdu.where} has {rows} rows; MAX-LPOL = {lmax:g} announces {int(lmax) + 1} (from ℓ = 0)")
+    numbered, ell = _multipoles(hdu)
     values = np.stack([np.asarray(table.read(hdu, column), float) for column in labelled.values()])
     values, fills = meta.without_fills(values)
     squares = {_square(text(hdu, f"TUNIT{column.number}")) for column in labelled.values()} - {""}
@@ -96,16 +100,35 @@ def dataset(hdus: Sequence[Hdu], assume: Mapping[str, str]) -> xr.Dataset:
     attrs = {"units": units, "long_name": "C_ℓ", **fills}
     coords = {
         "spectrum": xr.Variable("spectrum", np.array(list(labelled)), {"long_name": "Power spectrum"}),
-        "ell": xr.Variable("ell", np.arange(rows), {"units": "1", "long_name": "Multipole ℓ"}),
+        "ell": xr.Variable("ell", ell, {"units": "1", "long_name": "Multipole ℓ"}),
     }
     data = xr.Dataset({"cl": xr.Variable(("spectrum", "ell"), values, attrs)}, coords)
     said = [scale for c in labelled.values() if (scale := healpix.scale_of(text(hdu, f"TUNIT{c.number}")))]
     if said or "temperature_scale" in known.given:
         data.attrs["temperature_scale"] = healpix.scale(hdu, list(labelled.values()), "K", known)
     known.warn(hdu.where)
-    rest = [name for name, column in table.columns(hdu).items() if column not in labelled.values()]
+    rest = [name for name, column in table.columns(hdu).items() if column not in (*labelled.values(), numbered)]
     notes = [*known.notes, *([f"left out: columns {', '.join(rest)}"] if rest else [])]
     return meta.finished(data, [hdu, primary], "Angular power spectra", notes)
+
+
+def _multipoles(hdu: Hdu) -> tuple[Column | None, NDArray[np.int64]]:
+    """Return the column that numbers the rows, if there is one, and the multipole of each row."""
+    columns, lmax = table.columns(hdu), number(hdu, "MAX-LPOL")
+    numbered = next((columns[name] for name in ELL if name in columns), None)
+    if numbered is None:
+        rows = table.rows(hdu)
+        if lmax is not None and rows != int(lmax) + 1:
+            announced = f"MAX-LPOL = {lmax:g} announces {int(lmax) + 1} (from ℓ = 0)"
+            raise CorruptFile(f"{hdu.where} has {rows} rows; {announced}")
+        return None, np.arange(rows)
+    name = f"{hdu.where}: {numbered.name.upper()}"
+    ell = table.whole_numbers(np.asarray(table.read(hdu, numbered)), name).astype(np.int64)
+    if ell.size == 0 or ell[0] < 0 or (np.diff(ell) <= 0).any():
+        raise CorruptFile(f"{name} is empty, negative or does not increase from row to row")
+    if lmax is not None and ell[-1] != int(lmax):
+        raise CorruptFile(f"{name} ends at {ell[-1]}, MAX-LPOL = {lmax:g}")
+    return numbered, ell
 
 
 def _labels(hdu: Hdu) -> list[tuple[Column, str]]:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 import xarray as xr
@@ -17,10 +19,15 @@ from analysis.formats import _fitsmeta as meta
 from analysis.formats._fitscolumns import Column, Ragged
 from analysis.formats._fitsio import Hdu, number, text
 from analysis.model import utc_of_clock
+from analysis.model.clocks import ALIASES
 
 FACTS = ("mjdref", "timesys", "time_units")
 PIXELS = {8: "u1", 16: ">i2", 32: ">i4", 64: ">i8", -32: ">f4", -64: ">f8"}
+CODES = {"u1": "B", "i2": "I", "i4": "J", "i8": "K"}  # of the same types in a binary table
 PLANES = ("x", "y")
+DAY, MJD_OF_1970 = 86400.0, 40587.0
+ISO = re.compile(r"\d{4}-\d\d-\d\d([T ]\d\d:\d\d(:\d\d(\.\d{1,9})?)?)?Z?", re.ASCII)
+NO_UTC = ("no reference that makes it UTC (MJDREF)", "text that is no ISO 8601 date (YYYY-MM-DD) of 1678 to 2261")
 
 
 @dataclass(frozen=True, eq=False)
@@ -77,7 +84,7 @@ def data(hdus: Sequence[Hdu], assume: Mapping[str, str]) -> xr.Dataset | xr.Data
 
 def _node(hdu: Hdu, taken: Mapping[str, object]) -> str:
     name = "".join(c if c.isalnum() else "_" for c in hdu.name.lower()).strip("_") or f"hdu_{hdu.index}"
-    return name if name not in taken else f"{name}_{hdu.index}"
+    return name if name not in taken else meta.free_name(f"{name}_{hdu.index}", taken)
 
 
 # ------------------------------------------------------------------------------------------ tables
@@ -87,16 +94,17 @@ def _table(hdu: Hdu, primary: Hdu, known: meta.Facts) -> xr.Dataset:
     held = _rows(hdu)
     time = _utc(hdu, primary, held, known)
     row = "row" if time is None else "time"
-    variables = {}
+    variables: dict[str, xr.Variable] = {}
     for name, (column, values) in held.values.items():
         if name == "time" and time is not None:
             continue
-        ours = f"{name}_column" if name in (row, "time") and name != "time" else name
-        ours = "clock" if ours == "time" else ours  # "time" is UTC in every dataset
+        ours = {row: f"{row}_column", "time": "clock"}.get(name, name)  # "time" is UTC in every dataset
+        if ours != name:
+            ours = meta.free_name(ours, {*held.values, *variables})
         variables[ours] = meta.variable(hdu, column, values, row)
     coords = {} if time is None else {"time": xr.Variable("time", time, {"long_name": "Time (UTC)"})}
     known.warn(hdu.where)
-    what = hdu.name.capitalize() if hdu.name != "PRIMARY" else "Table"
+    what = hdu.name.capitalize() if hdu.name not in ("PRIMARY", "") else f"Table {hdu.index}"
     return meta.finished(xr.Dataset(variables, coords), [hdu, primary], what, known.notes)
 
 
@@ -105,13 +113,6 @@ def _rows(hdu: Hdu) -> Rows:
     for name, column in columns_of.columns(hdu).items():
         values = columns_of.read(hdu, column)
         if isinstance(values, Ragged):
-            if values.values.dtype.kind not in "fiub":
-                warnings.warn(
-                    f"{hdu.where} column {name} holds complex rows of varying length; left out",
-                    AnalysisWarning,
-                    3,
-                )
-                continue
             wide = meta.padded(values, f"{hdu.where} column {name}")
             if wide is None:
                 continue
@@ -131,9 +132,14 @@ def _utc(hdu: Hdu, primary: Hdu, held: Rows, known: meta.Facts) -> NDArray[np.da
     column, values = held.values["time"]
     if values.ndim != 1 or values.dtype.kind not in "fiuO" or values.size == 0:
         return None
-    found = _iso(values) if values.dtype.kind == "O" else _clocked(hdu, primary, column, values, known)
+    try:
+        found = (_iso if values.dtype.kind == "O" else _clocked)(hdu, primary, column, values, known)
+    except (BadTime, CorruptFile) as error:  # the other columns are of use without their times
+        known.notes.append(f"TIME is not read as UTC, kept as the variable 'clock': {error}")
+        warnings.warn(known.notes[-1], AnalysisWarning, 3)
+        return None
     if found is None:
-        known.notes.append("TIME has no reference that makes it UTC (MJDREF); kept as the variable 'clock'")
+        known.notes.append(f"TIME has {NO_UTC[values.dtype.kind == 'O']}; kept as the variable 'clock'")
     elif np.isnat(found).any() or not (found[1:] > found[:-1]).all():
         known.notes.append(
             "TIME is undefined, repeated or out of order in places: no axis, kept as the variable 'clock'"
@@ -142,38 +148,61 @@ def _utc(hdu: Hdu, primary: Hdu, held: Rows, known: meta.Facts) -> NDArray[np.da
     return found
 
 
-def _iso(values: NDArray) -> NDArray[np.datetime64] | None:
+def _iso(hdu: Hdu, primary: Hdu, column: Column, values: NDArray, known: meta.Facts) -> NDArray[np.datetime64] | None:
+    """Text of ISO 8601 in the time scale of TIMESYS (UTC where none is stated, FITS standard 4.0, section 9.2.1)."""
+    texts = [str(value).strip() for value in values]
+    if not all(ISO.fullmatch(text) for text in texts):
+        return None
     try:
-        return np.array([str(v).rstrip("Z") for v in values], "datetime64[ns]")
+        wide = np.array([text.rstrip("Z") for text in texts], "datetime64[us]")
+        if wide.min() < np.datetime64("1678-01-01") or wide.max() >= np.datetime64("2262-01-01"):
+            return None  # nanoseconds would wrap it around
+        found = np.array([text.rstrip("Z") for text in texts], "datetime64[ns]")
     except ValueError:
         return None
+    stated = (text(hdu, "TIMESYS") or text(primary, "TIMESYS")).upper()
+    if stated or "timesys" in known.given:
+        stated = known.fact("timesys", stated or None, "UTC", hdu.where)
+    if not stated or ALIASES.get(stated.lower(), stated.lower()) == "utc" or all(text.endswith("Z") for text in texts):
+        return found
+    first = found[0].astype("datetime64[D]")
+    seconds = (found - first) / np.timedelta64(1, "s")
+    return instants(hdu, seconds, float(first.astype(int)) + MJD_OF_1970, 0.0, stated)
 
 
 def _clocked(
     hdu: Hdu, primary: Hdu, column: Column, values: NDArray, known: meta.Facts
 ) -> NDArray[np.datetime64] | None:
     spelling = text(hdu, f"TUNIT{column.number}")
-    seconds = values.astype(float)
-    finite = np.isfinite(seconds).all()
+    count = values.astype(float)
     reference = meta.reference(hdu, primary, known)
-    if reference is None or not finite:
+    if reference is None or not np.isfinite(count).all():
         return None
     if "time_units" in known.given:
         spelling = known.fact("time_units", spelling or None, "", hdu.where)
     timesys = (text(hdu, "TIMESYS") or text(primary, "TIMESYS")).upper()
     timesys = known.fact("timesys", timesys or None, "TT", hdu.where)
-    zeros = [zero for source in (hdu, primary) if (zero := number(source, "TIMEZERO")) is not None]
-    shift = (zeros[0] if zeros else 0.0) * meta.seconds_in(hdu, primary)
-    return instants(hdu, seconds * meta.seconds_in(hdu, primary, spelling) + shift, *reference, timesys)
+    tick, zero = meta.seconds_in(hdu, primary, spelling), meta.time_zero(hdu, primary) or 0.0
+    if tick == DAY:
+        return instants(hdu, count + zero / DAY, *reference, timesys, counts="d")
+    return instants(hdu, count * tick + zero, *reference, timesys)
 
 
-def instants(hdu: Hdu, seconds: NDArray, day: float, fraction: float, timesys: str) -> NDArray[np.datetime64]:
-    """Instants that 64-bit nanoseconds hold: 1678 to 2261."""
-    days = day + fraction + seconds / 86400.0
+def instants(
+    hdu: Hdu, count: NDArray, day: float, fraction: float, timesys: str, counts: Literal["s", "d"] = "s"
+) -> NDArray[np.datetime64]:
+    """Instants of a clock that counts seconds or days, in UTC.
+
+    Raises
+    ------
+    CorruptFile
+        If the time scale is unknown, or 64-bit nanoseconds do not hold them all.
+    """
+    days = day + fraction + (count if counts == "d" else count / DAY)
     if not (np.abs(days - 51544.5) < 95_000).all():
         raise CorruptFile(f"{hdu.where}: TIME reaches MJD {days.min():g} to {days.max():g}, outside 1740 to 2260")
     try:
-        return utc_of_clock(seconds, mjdref=day, mjdref_fraction=fraction, timesys=timesys)
+        return utc_of_clock(count, mjdref=day, mjdref_fraction=fraction, timesys=timesys, counts=counts)
     except BadTime as error:
         raise CorruptFile(f"{hdu.where}: {error}") from error
 
@@ -188,10 +217,9 @@ def _image(hdu: Hdu, primary: Hdu) -> xr.Dataset:
     dims = tuple(reversed([PLANES[n] if n < 2 else f"axis_{n + 1}" for n in range(pixels.ndim)]))
     units, unknown = meta.units_of(text(hdu, "BUNIT"), hdu.where)
     pixels, fills = meta.without_fills(pixels)
-    name = "image" if hdu.name == "PRIMARY" else _node(hdu, {})
-    attrs = {"units": units, "long_name": text(hdu, "BTYPE") or hdu.name.capitalize(), **unknown, **fills}
-    if name == "image":
-        attrs["long_name"] = text(hdu, "BTYPE") or "Image"
+    name = "image" if hdu.name in ("PRIMARY", "") else meta.free_name(_node(hdu, {}), dims)  # a dim's name is an index
+    said = text(hdu, "BTYPE") or (hdu.name.capitalize() if name != "image" else "Image")
+    attrs = {"units": units, "long_name": said, **unknown, **fills}
     found = xr.Dataset({name: xr.Variable(dims, pixels, attrs)}, attrs=_wcs(hdu, pixels.ndim))
     return meta.finished(found, [hdu, primary], "Image", [])
 
@@ -204,35 +232,34 @@ def _pixels(hdu: Hdu) -> NDArray:
         for n in range(io.whole(hdu.header, "NAXIS", hdu.where, 0), 0, -1)
     ]
     try:
-        pixels = hdu.data.view(kind).reshape(axes).astype(kind.newbyteorder("="))
+        stored = hdu.data.view(kind).reshape(axes).astype(kind.newbyteorder("="))
     except ValueError as error:
         raise CorruptFile(f"{hdu.where}: its {hdu.data.size} bytes are no image of {axes} pixels") from error
-    scale, zero = number(hdu, "BSCALE"), number(hdu, "BZERO")
-    blank = number(hdu, "BLANK") if pixels.dtype.kind in "iu" else None
-    missing = None if blank is None else pixels == blank
-    if scale not in (None, 1.0) or zero not in (None, 0.0):
-        pixels = pixels * (1.0 if scale is None else scale) + (zero or 0.0)
-    if missing is not None and missing.any():
-        pixels = np.where(missing, np.nan, pixels.astype(float))
-    return pixels
+    blank = columns_of.null(hdu, "BLANK") if stored.dtype.kind in "iu" else None
+    return columns_of.scaled(stored, CODES.get(kind.str[-2:], ""), number(hdu, "BSCALE"), number(hdu, "BZERO"), blank)
 
 
 def _unpacked(hdu: Hdu) -> NDArray:
     """A tile-compressed image, which astropy unpacks."""
     from astropy.io import fits
 
+    if not hdu.data.size:
+        raise CorruptFile(f"{hdu.where}: the compressed image has no bytes")
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             packed = fits.BinTableHDU.fromstring(hdu.cards.tobytes() + hdu.data.tobytes())
             pixels = np.asarray(fits.CompImageHDU(bintable=packed).data)
-    except (*io.ASTROPY_FAILS, RuntimeError) as error:
-        raise CorruptFile(f"{hdu.where}: the compressed image does not unpack: {error}") from error
+    except Exception as error:  # each decompressor has errors of its own
+        raise CorruptFile(f"{hdu.where}: the compressed image does not unpack: {io.first_line(error)}") from error
     return pixels.astype(pixels.dtype.newbyteorder("="))
 
 
 def _wcs(hdu: Hdu, axes: int) -> dict[str, object]:
-    """Coordinates of the first two axes, x first, as lists of two; frame where the axes' names tell it."""
+    """Coordinates of the first two axes, x first, as lists of two; frame where the axes' names tell it.
+
+    A rotation comes as ``wcs_cd`` or ``wcs_pc`` (rows of the matrix, one after the other) or ``wcs_crota2`` (deg).
+    """
     if axes < 2 or not text(hdu, "CTYPE1"):
         return {}
     found: dict[str, object] = {"wcs_ctype": [text(hdu, "CTYPE1"), text(hdu, "CTYPE2")]}
@@ -243,10 +270,21 @@ def _wcs(hdu: Hdu, axes: int) -> dict[str, object]:
     matrix = [number(hdu, f"CD{i}_{j}") for i in (1, 2) for j in (1, 2)]
     if any(part is not None for part in matrix):
         found["wcs_cd"] = [part or 0.0 for part in matrix]
+    turned = [number(hdu, f"PC{i}_{j}") for i in (1, 2) for j in (1, 2)]
+    if any(part is not None for part in turned):
+        found["wcs_pc"] = [float(i in (0, 3)) if part is None else part for i, part in enumerate(turned)]
+    if (angle := number(hdu, "CROTA2")) is not None:
+        found["wcs_crota2"] = angle
     found["wcs_cunit"] = [text(hdu, f"CUNIT{n}") or "deg" for n in (1, 2)]
     kind = text(hdu, "CTYPE1")[:4]
     if kind in ("GLON", "GLAT"):
         found["frame"] = "galactic"
     elif kind.startswith(("RA", "DEC")):
-        found["frame"] = (text(hdu, "RADESYS") or text(hdu, "RADECSYS") or "icrs").lower()
+        found["frame"] = (text(hdu, "RADESYS") or text(hdu, "RADECSYS") or _default_frame(hdu)).lower()
     return found
+
+
+def _default_frame(hdu: Hdu) -> str:
+    """The frame of a header without RADESYS: FITS standard 4.0, section 8.3."""
+    equinox = number(hdu, "EQUINOX")
+    return "icrs" if equinox is None else "fk4" if equinox < 1984.0 else "fk5"

@@ -14,7 +14,8 @@ from analysis.errors import ContractBreach, WrongData
 from analysis.model.provenance import GLOBAL_ATTRS
 from analysis.model.units import _parsed
 
-FILL_FROM = 1e30  # ISTP fills are -1e31, HEALPix UNSEEN is -1.6375e30; nothing measured is this large
+FILL_FROM = 1e30  # below it nothing is looked at twice
+FILLS = ((1.6374e30, 1.6376e30), (9.99e30, 1.001e31))  # magnitudes: HEALPix's UNSEEN, ISTP's -1e31
 SPECTRA = {"TT", "EE", "BB", "TE", "EB", "TB", "ET", "BE", "BT"}
 STOKES = {"I", "Q", "U", "V"}
 FIT_ATTRS = ("statistic", "statistic_value", "dof", "bins")
@@ -103,7 +104,7 @@ def _of_variable(name: str, variable: xr.Variable, is_index: bool) -> Iterator[s
         yield f"{name}: no long_name"
     if kind in "fc" and variable.size and variable.chunks is None:  # a lazy array is not computed for a check
         largest = _largest(variable.values)
-        if not np.isfinite(largest) or largest >= FILL_FROM:
+        if largest >= FILL_FROM and is_fill(variable.values).any():
             yield f"{name}: holds fills or infinities (up to {largest:g}); fills must be NaN"
     if kind == "M":
         yield from _of_time(name, variable, is_index)
@@ -111,6 +112,20 @@ def _of_variable(name: str, variable: xr.Variable, is_index: bool) -> Iterator[s
         yield f"time: is {variable.dtype}, not datetime64[ns] in UTC"
     if name != "component" and "component" in variable.dims and not str(attrs.get("frame", "")).strip():
         yield f"{name}: a vector without attrs['frame']"
+
+
+def is_fill(values: np.ndarray) -> np.ndarray:
+    """Return where numbers are infinite or the fill values of archives, -1e31 and -1.6375e30.
+
+    Other large numbers are left alone: a quasar's luminosity is 1e47 erg/s.
+
+    Examples
+    --------
+    >>> is_fill(np.array([1e44, -1e31, -1.6375e30, np.inf, np.nan])).tolist()
+    [False, True, True, True, False]
+    """
+    size = np.abs(values)
+    return np.isinf(size) | np.logical_or.reduce([(size >= low) & (size <= high) for low, high in FILLS])
 
 
 def _largest(values: np.ndarray) -> float:

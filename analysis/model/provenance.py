@@ -95,7 +95,13 @@ def is_synthetic(data: xr.Dataset | xr.DataArray) -> bool:
 
 
 def derived(
-    result: xr.Dataset, origin: xr.Dataset | xr.DataArray, *, title: str, step: str, references: Sequence[str] = ()
+    result: xr.Dataset,
+    origin: xr.Dataset | xr.DataArray,
+    *,
+    title: str,
+    step: str,
+    references: Sequence[str] = (),
+    also: Sequence[xr.Dataset | xr.DataArray] = (),
 ) -> xr.Dataset:
     """Return a computed dataset stamped with where its inputs came from and what was done.
 
@@ -109,6 +115,9 @@ def derived(
         What the result is; one line of history, for example ``plasma.magnetopause(model='shue_1998')``.
     references : sequence of str, optional
         Papers of the method, put before those of the data.
+    also : sequence of xarray.Dataset or xarray.DataArray, optional
+        Further inputs. The result is synthetic if the main input or any of these is; their caveats are added to
+        those of the main input.
 
     Examples
     --------
@@ -116,8 +125,11 @@ def derived(
     >>> print(derived(xr.Dataset(), wind, title="Pressure", step="plasma.dynamic_pressure").attrs["history"])
     read
     plasma.dynamic_pressure
+    >>> made_up = xr.DataArray(2.0, attrs={"synthetic": "true"})
+    >>> derived(xr.Dataset(), wind, title="Nose", step="nose", also=[made_up]).attrs["synthetic"]
+    'true'
     """
-    known = origin.attrs
+    known, inputs = origin.attrs, (origin, *also)
     cited = [*references, *(line for line in str(known.get("references", "")).splitlines() if line)]
     attrs = {
         "title": title,
@@ -128,8 +140,10 @@ def derived(
         "history": history_with(origin, step),
         "provenance": known.get("provenance", "{}"),
     }
-    if "caveats" in known:
-        attrs["caveats"] = known["caveats"]
-    if is_synthetic(origin):
+    if caveats := list(dict.fromkeys(str(data.attrs["caveats"]) for data in inputs if "caveats" in data.attrs)):
+        attrs["caveats"] = "\n".join(caveats)
+    if "region" in known:  # a cut of the field holds for what is computed inside it
+        attrs["region"] = known["region"]
+    if any(is_synthetic(data) for data in inputs):
         attrs["synthetic"] = "true"
     return result.assign_attrs({**result.attrs, **attrs})

@@ -30,11 +30,25 @@ SPELLINGS = {
     "1/cc": "cm-3",
     "cm^-3": "cm-3",
     "Kelvin": "K",
+    "degK": "K",
+    "deg K": "K",  # to astropy degree times kelvin, which no archive means
+    "Deg K": "K",
+    "degree K": "K",
+    "degrees K": "K",
+    "Degrees K": "K",
+    "degrees Kelvin": "K",
     "degrees_north": "deg",
     "degrees_east": "deg",
     "degree_north": "deg",
     "degree_east": "deg",
     "degC": "deg_C",
+    "deg C": "deg_C",
+    "Deg C": "deg_C",
+    "degree C": "deg_C",
+    "degrees C": "deg_C",
+    "Degrees C": "deg_C",
+    "degrees Celsius": "deg_C",
+    "Celsius": "deg_C",
     "dimensionless": "1",
     "unitless": "1",
     "none": "1",
@@ -138,7 +152,7 @@ def unit_text(spelling: str, where: str = "") -> str:
     Raises
     ------
     UnknownUnits
-        If neither astropy nor the tables ``SPELLINGS`` and ``WORDS`` know it.
+        If it is None, or neither astropy nor the tables ``SPELLINGS`` and ``WORDS`` know it.
 
     Examples
     --------
@@ -147,6 +161,9 @@ def unit_text(spelling: str, where: str = "") -> str:
     >>> unit_text("particles / (s cm^2 sr MeV)")
     '1 / (s cm^2 sr MeV)'
     """
+    at = f" in {where}" if where else ""
+    if spelling is None:  # as text it would pass for the word that archives write for a number without unit
+        raise UnknownUnits(f"the unit None{at} is no text; give '1' for a number without a unit")
     text = str(spelling).strip()
     if text in SPELLINGS:
         return SPELLINGS[text]
@@ -161,7 +178,6 @@ def unit_text(spelling: str, where: str = "") -> str:
             return candidate
     if text == "G":  # astropy reads G as the constant of gravity's prefix; field files mean gauss
         return "Gauss"
-    at = f" in {where}" if where else ""
     raise UnknownUnits(
         f"the unit {spelling!r}{at} is not one that astropy parses, nor in the table of archive spellings; "
         "give it as astropy writes units, for example 'cm-3' or 'km s-1'"
@@ -174,7 +190,7 @@ def unit_of(array: xr.DataArray) -> UnitBase:
     Raises
     ------
     MissingUnits
-        If the array has no ``attrs["units"]``.
+        If the array has no ``attrs["units"]``, or None.
     UnknownUnits
         If astropy cannot parse it, even after translation.
 
@@ -189,7 +205,7 @@ def unit_of(array: xr.DataArray) -> UnitBase:
             "for example xr.DataArray(5.0, attrs={'units': 'cm-3'})"
         )
     name = str(array.name or "the array")
-    if "units" not in array.attrs:
+    if array.attrs.get("units") is None:
         raise MissingUnits(f"{name} has no attrs['units']; set it to what astropy parses, for example 'nT'")
     parsed = _parsed(unit_text(array.attrs["units"], name))
     assert parsed is not None  # unit_text returns only what astropy parses
@@ -204,17 +220,17 @@ def in_units(array: xr.DataArray, units: str) -> xr.DataArray:
     array : xarray.DataArray
         With ``attrs["units"]``; any shape, Dask-backed too.
     units : str
-        Target unit as astropy writes it.
+        Target unit, as astropy or an archive writes it.
 
     Returns
     -------
     xarray.DataArray
-        Same dims, coords and name; floating point.
+        Same dims, coords and name; floating point. Its unit is spelled as astropy parses it.
 
     Raises
     ------
     MissingUnits, UnknownUnits
-        If the array's own unit is absent or unreadable.
+        If the array's own unit is absent, or either unit is unreadable.
     WrongUnits
         If its unit is of another kind.
 
@@ -226,7 +242,8 @@ def in_units(array: xr.DataArray, units: str) -> xr.DataArray:
     import astropy.units as u
 
     have = unit_of(array)
-    want = u.Unit(units)
+    target = unit_text(units)
+    want = u.Unit(target)
     try:
         factor = float(have.to(want))
     except u.UnitConversionError as error:
@@ -235,7 +252,7 @@ def in_units(array: xr.DataArray, units: str) -> xr.DataArray:
             f"which does not convert to {units!r} as needed here"
         ) from error
     converted = array if factor == 1.0 and array.dtype.kind == "f" else array * factor
-    return converted.assign_attrs({**array.attrs, "units": units}).rename(array.name)
+    return converted.assign_attrs({**array.attrs, "units": target}).rename(array.name)
 
 
 def labelled(

@@ -14,6 +14,7 @@ from analysis.panels.notes import note
 from analysis.panels.style import FONTS, GRID, dimension, merged, message, numeric, values_of
 
 WIDTH, HEIGHT = 560, 320
+DECADES = 8  # a logarithmic axis shows no more below the highest value until it is zoomed or panned
 
 
 def histogram_steps(
@@ -47,7 +48,8 @@ def histogram_steps(
     Returns
     -------
     holoviews.Overlay
-        A Curve and, with errors, ErrorBars. On a logarithmic axis a bar that reaches zero ends at the axis.
+        A Curve and, with errors, ErrorBars. On a logarithmic axis a bar that reaches zero ends at the axis, and
+        values more than eight decades below the highest lie outside the first view.
 
     Raises
     ------
@@ -82,7 +84,8 @@ def histogram_steps(
     remark = ""
     if outside.any():
         remark = f"{int(outside.sum())} of {values.size} bins are left out: logarithmic axes cannot hold them."
-    return note(_overlay(drawn, logx=logx, logy=logy), merged(array, attrs), remark=remark)
+    picture = note(_overlay(drawn, logx=logx, logy=logy), merged(array, attrs), remark=remark)
+    return picture.opts(backend="bokeh", legend_position=_corner(logx=logx, logy=logy))  # note() makes a new overlay
 
 
 def points(
@@ -149,7 +152,8 @@ def points(
     remark = ""
     if outside.any():
         remark = f"{int(outside.sum())} of {values.size} points are left out: logarithmic axes cannot hold them."
-    return note(_overlay(drawn, logx=logx, logy=logy), merged(array, attrs), remark=remark)
+    picture = note(_overlay(drawn, logx=logx, logy=logy), merged(array, attrs), remark=remark)
+    return picture.opts(backend="bokeh", legend_position=_corner(logx=logx, logy=logy))  # note() makes a new overlay
 
 
 def _bins(
@@ -227,4 +231,12 @@ def _overlay(drawn: list[Any], *, logx: bool, logy: bool) -> Any:
         options["xticks"] = [
             step * 10.0**power for power in range(int(np.log10(low)) - 2, int(np.log10(high)) + 3) for step in (1, 2, 5)
         ]
-    return hv.Overlay([element.opts(**options) for element in drawn]).opts(backend="bokeh", legend_position="top_right")
+    lowest, highest = drawn[0].range(1)
+    if logy and highest / lowest > 10.0**DECADES:  # an absorbed model falls by hundreds of decades
+        options["ylim"] = (highest / 10.0**DECADES, highest * 3)
+    return hv.Overlay([element.opts(**options) for element in drawn])
+
+
+def _corner(*, logx: bool, logy: bool) -> str:
+    """Return where the legend goes: on two logarithmic axes spectra leave the lower left corner free."""
+    return "bottom_left" if logx and logy else "top_right"

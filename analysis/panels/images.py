@@ -55,7 +55,7 @@ def image(
     -------
     holoviews.Image
         Pixels below the limits have the darkest colour, NaN the grey background; hover shows the array's own
-        values.
+        values, and those of two-dimensional coordinates such as the right ascension of each pixel.
 
     Raises
     ------
@@ -76,17 +76,21 @@ def image(
         return note(message(f"{array.name or 'the array'} holds no value (all NaN)", array), merged(array, attrs))
     signed = has_both_signs(values)
     log = logz and not (values < 0).any() and bool((values > 0).any())
-    across, up = (abs(float(c[-1] - c[0])) + abs(_step(c)) for c in (x, y))
-    scale = SIDE / max(across, up)
-    value = dimension(array)
-    picture = hv.Image((x.values, y.values, values), [dimension(x), dimension(y)], value).opts(
+    # an axis of one pixel has no step of its own; scales are equal, so it has the other's
+    width, height = _step(x, like=y), _step(y, like=x)
+    (left, right), (bottom, top) = (_ends(c, step) for c, step in ((x, width), (y, height)))
+    scale = SIDE / max(right - left, top - bottom)
+    value, places = dimension(array), _places(array)
+    columns = (x.values, y.values, values, *(place.values.astype(np.float32) for place in places))
+    kdims, vdims = [dimension(x), dimension(y)], [value, *(dimension(place) for place in places)]
+    picture = hv.Image(columns, kdims, vdims, bounds=(left, bottom, right, top)).opts(
         backend="bokeh", cmap=DIVERGING if signed else "inferno", colorbar=True,
         cnorm="log" if log else "linear",
         clim=colour_limits(values, clim, log=log, diverging=signed), clabel=value.pprint_label,
-        colorbar_opts=COLOUR_BAR, frame_width=max(80, round(across * scale)),
-        frame_height=max(80, round(up * scale)),
+        colorbar_opts=COLOUR_BAR, frame_width=max(80, round((right - left) * scale)),
+        frame_height=max(80, round((top - bottom) * scale)),
         bgcolor=BACKGROUND, tools=["hover"], active_tools=["wheel_zoom"], fontsize=FONTS,
-        invert_xaxis=bool(_step(x) < 0), invert_yaxis=bool(_step(y) < 0),
+        invert_xaxis=width < 0, invert_yaxis=height < 0, hover_tooltips=_tooltips(kdims, vdims),
     )  # fmt: skip
     return note(picture, merged(array, attrs))
 
@@ -105,5 +109,30 @@ def _axis(array: xr.DataArray, dim: str) -> xr.DataArray:
     return coordinate
 
 
-def _step(coordinate: xr.DataArray) -> float:
-    return float(coordinate[1] - coordinate[0]) if coordinate.size > 1 else 1.0
+def _step(coordinate: xr.DataArray, *, like: xr.DataArray) -> float:
+    """Return the step of a coordinate; of a single pixel, the size of the other coordinate's."""
+    if coordinate.size > 1:
+        return float(coordinate[1] - coordinate[0])
+    return abs(_step(like, like=like)) if like.size > 1 else 1.0
+
+
+def _ends(coordinate: xr.DataArray, step: float) -> tuple[float, float]:
+    """Return where the first and the last pixel end, the lower one first."""
+    values = coordinate.values
+    return float(values.min() - abs(step) / 2), float(values.max() + abs(step) / 2)
+
+
+def _places(array: xr.DataArray) -> list[xr.DataArray]:
+    """Return the numeric coordinates that each pixel has its own value of: what hover shows besides the value."""
+    return [c for c in array.coords.values() if c.dims == array.dims and c.dtype.kind in "fiu"]
+
+
+def _tooltips(kdims: Sequence[Any], vdims: Sequence[Any]) -> list[tuple[str, str]]:
+    """Return what hover shows: the place on the axes, the value, and the pixel's own coordinates to 0.0001."""
+    across, up = kdims
+    return [
+        (across.pprint_label, "$x{0.[000]}"),
+        (up.pprint_label, "$y{0.[000]}"),
+        (vdims[0].pprint_label, "@image"),
+        *((place.pprint_label, f"@{{{place.name}}}{{0.0000}}") for place in vdims[1:]),
+    ]

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import xarray as xr
 
-from analysis.errors import UnknownVariable, WrongData
+from analysis.errors import BadOption, UnknownVariable, WrongData
 from analysis.panels.loading import loaded
 from analysis.panels.notes import note
 from analysis.panels.style import (
@@ -30,7 +30,7 @@ WIDTH, HEIGHT = 330, 200
 def power_spectra(
     dataset: xr.Dataset | xr.DataArray,
     *,
-    spectra: Sequence[str] | None = None,
+    spectra: str | Sequence[str] | None = None,
     reference: xr.Dataset | xr.DataArray | None = None,
     attrs: Mapping[str, Any] | None = None,
 ) -> Any:
@@ -41,8 +41,8 @@ def power_spectra(
     dataset : xarray.Dataset or xarray.DataArray
         Dims ``spectrum`` and ``ell`` (a line) or ``bin`` (points, at a coordinate ``ell`` or ``ell_…``). In a
         dataset the first such variable is drawn, with error bars from ``<name>_error`` or ``error``.
-    spectra : sequence of str, optional
-        Labels to draw, in this order; by default all.
+    spectra : str or sequence of str, optional
+        A label, or labels to draw, in this order; by default all.
     reference : xarray.Dataset or xarray.DataArray, optional
         Another set, for example a model, drawn as a grey line where it has the same label; same units.
     attrs : mapping, optional
@@ -56,6 +56,8 @@ def power_spectra(
     ------
     WrongData
         If there are no such dims, or the reference has other units.
+    BadOption
+        If ``spectra`` names none.
     UnknownVariable
         If a label asked for is not there.
 
@@ -69,8 +71,7 @@ def power_spectra(
     hv = loaded()
     array, error = _spectra_of(dataset)
     labels = [str(label) for label in array["spectrum"].values]
-    if spectra is not None and (unknown := [label for label in spectra if label not in labels]):
-        raise UnknownVariable(f"there is no spectrum {unknown}; there are {', '.join(labels)}")
+    wanted = _wanted(spectra, labels)
     model = _spectra_of(reference)[0] if reference is not None else None
     if model is not None and model.attrs.get("units") != array.attrs.get("units"):
         raise WrongData(
@@ -78,16 +79,29 @@ def power_spectra(
             f"the spectra in {array.attrs.get('units')!r}: convert one"
         )
     known = merged(dataset, attrs) if isinstance(dataset, xr.DataArray) else {**dataset.attrs, **(attrs or {})}
-    wanted = list(spectra) if spectra is not None else labels
+    name = str(reference.attrs.get("title", "")) if reference is not None else ""
     panels = []
     for place, label in enumerate(wanted):
-        panel = _panel(array, error, model, label)
+        panel = _panel(array, error, model, label, name)
         own = {"synthetic": known.get("synthetic", "false")}
         panels.append(note(panel, {**known, "title": label} if place == len(wanted) - 1 else {**own, "title": label}))
     return hv.Layout(panels).cols(2).opts(backend="bokeh", shared_axes=False)
 
 
-def _panel(array: xr.DataArray, error: xr.DataArray | None, model: xr.DataArray | None, label: str) -> Any:
+def _wanted(spectra: str | Sequence[str] | None, labels: list[str]) -> list[str]:
+    if spectra is None:
+        return labels
+    wanted = [spectra] if isinstance(spectra, str) else list(spectra) if isinstance(spectra, Iterable) else []
+    if not wanted:
+        raise BadOption(f"spectra={spectra!r} names no spectrum; there are {', '.join(labels)}")
+    if unknown := [str(label) for label in wanted if label not in labels]:
+        raise UnknownVariable(f"there is no spectrum {', '.join(unknown)}; there are {', '.join(labels)}")
+    return wanted
+
+
+def _panel(
+    array: xr.DataArray, error: xr.DataArray | None, model: xr.DataArray | None, label: str, model_name: str
+) -> Any:
     hv = loaded()
     one = array.sel(spectrum=label)
     axis, values = _multipoles(one), values_of(one)
@@ -100,7 +114,9 @@ def _panel(array: xr.DataArray, error: xr.DataArray | None, model: xr.DataArray 
     drawn = []
     if model is not None and label in model["spectrum"].values:
         theirs = model.sel(spectrum=label)
-        line = hv.Curve((_multipoles(theirs).values, values_of(theirs)), x_dim, y_dim, label="reference")
+        at, power = _multipoles(theirs).values, values_of(theirs)
+        sky = at >= 2  # tables begin with zeros for monopole and dipole, which the theory leaves open
+        line = hv.Curve((at[sky], power[sky]), x_dim, y_dim, label=model_name or "reference")
         drawn.append(line.opts(backend="bokeh", color="#888888", line_width=1.5))
     table = (values_of(axis)[held], values[held])
     if "bin" in one.dims:
@@ -121,7 +137,7 @@ def _panel(array: xr.DataArray, error: xr.DataArray | None, model: xr.DataArray 
         padding=0.05, hooks=[left_border],
     )  # fmt: skip
     overlay = hv.Overlay([zero, *(element.opts(**options) for element in drawn)])
-    return overlay.opts(backend="bokeh", show_legend=model is not None, legend_position="top_right")
+    return overlay.opts(backend="bokeh", show_legend=model is not None, legend_position="bottom")
 
 
 def _spectra_of(data: xr.Dataset | xr.DataArray) -> tuple[xr.DataArray, xr.DataArray | None]:

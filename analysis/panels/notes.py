@@ -31,7 +31,7 @@ class _Note:
             _write(figure, "below", str(id(plot)), self.below, colour="#555555", size="8pt")
 
 
-def note(picture: Any, attrs: Mapping[str, Any], *, remark: str = "") -> Any:
+def note(picture: Any, attrs: Mapping[str, Any], *, remark: str = "", fold: int = 80) -> Any:
     """Return the picture with its title and source on it and, if the attributes say so, the word SYNTHETIC.
 
     Parameters
@@ -43,6 +43,8 @@ def note(picture: Any, attrs: Mapping[str, Any], *, remark: str = "") -> Any:
         attributes of a dataset; each may be absent.
     remark : str, optional
         What the picture leaves out of the data, for example "each column is the mean of 20 samples".
+    fold : int, optional
+        Letters in a line of the title.
 
     Returns
     -------
@@ -74,7 +76,7 @@ def note(picture: Any, attrs: Mapping[str, Any], *, remark: str = "") -> Any:
         )
         options: dict[str, Any] = {"hooks": [*(h for h in hooks if not isinstance(h, _Note)), joined]}
         if title and "title" not in set_before:
-            options["title"] = _fitted_title(title)
+            options["title"] = "\n".join(textwrap.wrap(title, fold))
         return element.opts(**options, backend="bokeh", clone=True)
 
     if isinstance(picture, hv.DynamicMap):
@@ -93,10 +95,6 @@ def _paragraphs(attrs: Mapping[str, Any], remark: str) -> tuple[str, ...]:
     if stated:
         paragraphs.append("Source: " + " · ".join(stated))
     return tuple(paragraphs)
-
-
-def _fitted_title(title: str) -> str:
-    return "\n".join(textwrap.wrap(title, 80))
 
 
 def _write(figure: Any, place: str, writer: str, lines: tuple[str, ...], *, colour: str, size: str) -> None:

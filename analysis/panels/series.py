@@ -9,6 +9,7 @@ import numpy as np
 import xarray as xr
 
 from analysis.errors import BadOption, WrongData
+from analysis.model import PLAIN, bearing, words_of
 from analysis.panels.loading import loaded
 from analysis.panels.notes import note
 from analysis.panels.style import (
@@ -29,8 +30,6 @@ from analysis.panels.style import (
 GAP = 3.5  # a step this many times the usual one is a gap: the line is not drawn across it
 LONGEST = 100_000  # samples drawn one by one; of longer series the extremes of equal blocks are drawn
 BLOCKS = 20_000
-# Flag meanings that need no mark.
-PLAIN = ("measured", "observed", "good", "definitive")
 MARKS = (("#E69F00", "circle"), ("#6f6f6f", "diamond"), ("#CC79A7", "triangle"), ("#000000", "x"))
 TIME_TOOLS = ["xwheel_zoom", "xpan", "xbox_zoom", "reset", "save"]
 
@@ -51,9 +50,9 @@ def curves(
     array : xarray.DataArray
         Dim ``time``, and a second one (``component`` …) for several lines.
     quality : xarray.DataArray, optional
-        Flags on the same times with attrs ``flag_values`` and ``flag_meanings`` (CF conventions, section
-        3.5). Samples are marked and named in the legend unless they are measured, observed, good or
-        definitive.
+        Flags on the same times with attrs ``flag_values`` or ``flag_masks`` and ``flag_meanings`` (CF
+        conventions, section 3.5). Samples are marked and named in the legend unless they are measured, good
+        or the like, or no bit is set; one with several bits gets the mark of each.
     logy : bool, optional
         Logarithmic axis; values that are not positive are left out, and the picture says so.
     marked : sequence of str, optional
@@ -189,18 +188,20 @@ def _marks(
 ) -> list[Any]:
     """Return open marks on the samples of each flag that is to be seen."""
     hv = loaded()
-    meanings = flag_meanings(quality)
+    words, values_of_words, masks = words_of(quality)
     if quality.dims != ("time",) or quality.sizes["time"] != array.sizes["time"]:
         raise WrongData(
             f"the flags {quality.name} have dims {dict(quality.sizes)}; "
             f"{array.name or 'the array'} needs one flag for each of its {array.sizes['time']} times"
         )
-    if marked is not None and (unknown := [m for m in marked if m not in meanings.values()]):
-        raise BadOption(f"marked={list(marked)}: {unknown} not among the flags {list(meanings.values())}")
-    wanted = {v: m for v, m in meanings.items() if (m in marked if marked is not None else m not in PLAIN)}
+    if marked is not None and (unknown := [m for m in marked if m not in words]):
+        raise BadOption(f"marked={list(marked)}: {unknown} not among the flags {words}")
+    clear = {w for w, v in zip(words, values_of_words, strict=True) if w in PLAIN or (masks is not None and v == 0)}
+    wanted = [word for word in words if (word in marked if marked is not None else word not in clear)]
+    samples = bearing(quality)
     drawn = []
-    for (value, meaning), (colour, shape) in zip(wanted.items(), MARKS * len(wanted), strict=False):
-        at = np.flatnonzero(quality.values == value)
+    for meaning, (colour, shape) in zip(wanted, MARKS * len(wanted), strict=False):
+        at = np.flatnonzero(samples[meaning].values)
         for values in lines.values():
             seen = at[np.isfinite(values[at])]
             if seen.size:
@@ -217,26 +218,3 @@ def _marks(
                     )
                 )
     return drawn
-
-
-def flag_meanings(quality: xr.DataArray) -> dict[float, str]:
-    """Return the meaning of each flag value, from attrs ``flag_values`` and ``flag_meanings``.
-
-    Raises
-    ------
-    WrongData
-        If the attributes are missing or of different lengths.
-
-    Examples
-    --------
-    >>> flag_meanings(xr.DataArray([2], attrs={"flag_values": [0, 2], "flag_meanings": "filled measured"}))
-    {0.0: 'filled', 2.0: 'measured'}
-    """
-    values = np.atleast_1d(quality.attrs.get("flag_values", []))
-    meanings = str(quality.attrs.get("flag_meanings", "")).split()
-    if not meanings or len(values) != len(meanings):
-        raise WrongData(
-            f"the flags {quality.name} need attrs flag_values and flag_meanings of one length; "
-            f"they have {len(values)} values and {len(meanings)} meanings"
-        )
-    return {float(v): m for v, m in zip(values, meanings, strict=True)}

@@ -91,10 +91,10 @@ def sky_map(
     :Overlay...
     """
     hv = loaded()
-    if projection not in WINDOWS:
+    if not isinstance(projection, str) or projection not in WINDOWS:
         raise BadOption(f"projection={projection!r} is unknown; known are {', '.join(WINDOWS)}")
-    if not 100 <= width <= 4000:
-        raise BadOption(f"width={width!r} is not between 100 and 4000 screen pixels")
+    if not isinstance(width, int | np.integer) or isinstance(width, bool) or not 100 <= width <= 4000:
+        raise BadOption(f"width={width!r} is not a whole number of screen pixels between 100 and 4000")
     level = _level(numeric(array, dims=1))
     known = merged(array, attrs)
     values = values_of(array)
@@ -116,7 +116,7 @@ def sky_map(
         colorbar_opts=COLOUR_BAR, colorbar_position="bottom", frame_width=width, frame_height=height,
         xaxis=None, yaxis=None, xlim=(-half_width, half_width), ylim=(-half_height, half_height),
         show_frame=False,
-        active_tools=["wheel_zoom"], fontsize=FONTS, hooks=[left_border],
+        active_tools=["wheel_zoom"], fontsize=FONTS, hooks=[_borders],
     )  # fmt: skip
     ground = hv.Polygons(outlines(projection), kdims=plane).opts(backend="bokeh", color=UNSEEN, line_alpha=0)
     edge = hv.Path(outlines(projection), kdims=plane).opts(backend="bokeh", color="black", line_width=1)
@@ -125,9 +125,12 @@ def sky_map(
         drawn[2:2] = _graticule(projection, plane)
     title = str(known.get("title", "")).strip() or value.label
     frame = _frame_words(known)
-    return note(hv.Overlay(drawn).opts(backend="bokeh", show_legend=False), {**known, "title": f"{title}{frame}"})
+    sky = hv.Overlay(drawn).opts(backend="bokeh", show_legend=False)
+    return note(sky, {**known, "title": f"{title}{frame}"}, fold=max(30, int(width / TITLE_LETTER)))
 
 
+TITLE_LETTER = 7.3  # mean width of a letter of the title, in screen pixels
+ABOVE = 62  # screen pixels: a title of two lines and the word SYNTHETIC
 COLOUR_BAR = {
     "title_text_font_style": "normal",
     "height": 12,
@@ -135,6 +138,13 @@ COLOUR_BAR = {
     "location": "center",
     "padding": 2,
 }
+
+
+def _borders(plot: Any, element: Any) -> None:
+    """HoloViews hook: room above every map, however long its title, so that maps in a row stand at one height."""
+    left_border(plot, element)
+    if hasattr(plot.state, "min_border_top"):
+        plot.state.min_border_top = ABOVE
 
 
 def _level(array: xr.DataArray) -> int:

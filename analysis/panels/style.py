@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import textwrap
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -20,19 +21,30 @@ FONTS = {"title": "11pt", "labels": "10pt", "ticks": "9pt", "legend": "9pt", "cl
 # Okabe & Ito (2008): told apart with any kind of colour vision.
 LINES = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 SEQUENTIAL, DIVERGING = "viridis", "coolwarm"
+RAISED = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹", "+")
+# A whole number after a word or a bracket, with or without ^ or **; not that of 1e-22, nor of cm-0.5 or K(1/2).
+EXPONENT = re.compile(r"((?<![\w.])[^\W\d]+|\))(?:\^|\*\*)?([-+]?\d+)(?![\w.(])")
+MICRO = re.compile(r"(?<![\w.])u(?=(?:K|m|s|G|T|V|A|W|g|J|Jy|Pa|rad|arcsec)(?![A-Za-z_]))")
 BACKGROUND = "#e8e8e8"  # where there is no value: a colour that no colour map used here holds
 
 
 def unit_label(array: xr.DataArray) -> str | None:
     """Return the units as written on an axis; None for a plain number.
 
+    Exponents are raised and the prefix micro is µ; words without exponents are joined by a dot. The attribute
+    itself keeps the spelling that astropy parses.
+
     Examples
     --------
-    >>> [unit_label(xr.DataArray(1.0, attrs={"units": units})) for units in ("nT", "1")]
-    ['nT', None]
+    >>> [unit_label(xr.DataArray(1.0, attrs={"units": units})) for units in ("nT", "1", "cm-2 s-1", "uK arcmin")]
+    ['nT', None, 'cm⁻² s⁻¹', 'µK·arcmin']
     """
     units = str(array.attrs.get("units", "")).strip()
-    return units.replace("R_earth", "R_E") if units not in ("", "1") else None
+    if units in ("", "1"):
+        return None
+    text = MICRO.sub("µ", units.replace("R_earth", "R_E"))
+    text = EXPONENT.sub(lambda found: found[1] + found[2].translate(RAISED), text)
+    return text.replace(" ", "·") if re.fullmatch(r"[^\W\d]+( [^\W\d]+)+", text) else text
 
 
 def dimension(array: xr.DataArray, name: str | None = None) -> Any:
@@ -42,7 +54,7 @@ def dimension(array: xr.DataArray, name: str | None = None) -> Any:
     --------
     >>> density = xr.DataArray([1.0], name="n", attrs={"units": "cm-3", "long_name": "Density"})
     >>> dimension(density).pprint_label
-    'Density (cm-3)'
+    'Density (cm⁻³)'
     """
     hv = loaded()
     key = name or str(array.name or "value")
@@ -126,10 +138,13 @@ def colour_limits(
     (-2.0, 2.0)
     """
     if clim is not None:
-        given = tuple(float(v) for v in clim)
-        if len(given) != 2 or not given[0] < given[1] or (log and given[0] <= 0):
+        try:
+            given = tuple(float(v) for v in clim)
+        except (TypeError, ValueError):
+            given = ()
+        if len(given) != 2 or not -np.inf < given[0] < given[1] < np.inf or (log and given[0] <= 0):
             wanted = "0 < low < high" if log else "low < high"
-            raise BadOption(f"clim={clim!r} is not (low, high) with {wanted}")
+            raise BadOption(f"clim={clim!r} is not (low, high), two numbers with {wanted}")
         return given[0], given[1]
     finite = values[np.isfinite(values)]
     if log:
@@ -171,6 +186,11 @@ def message(text: str, like: xr.DataArray, *, height: int = HEIGHT) -> Any:
 
 
 def left_border(plot: Any, element: Any) -> None:
-    """HoloViews hook: the same room left of every frame, so that the axes of a column are aligned."""
+    """HoloViews hook: the same room left of every frame, so that the axes of a column are aligned.
+
+    Not so in a row: where titles differ in height, Bokeh moves the frames to one height without making room, and
+    the lower edge of what it moves is cut off, labels first.
+    """
     if hasattr(plot.state, "min_border_left"):
         plot.state.min_border_left = BORDER
+        plot.state.frame_align = {"left": True, "right": True, "top": False, "bottom": False}

@@ -9,7 +9,7 @@ import xarray as xr
 
 from analysis.errors import BadOption, UnknownVariable, WrongData, WrongFrame
 from analysis.model import derived, in_units, labelled
-from analysis.plasma.inputs import named, not_negative, on_same_axes, synthetic_attrs
+from analysis.plasma.inputs import named, not_negative, on_same_axes, refuse_vectors, synthetic_attrs
 from analysis.plasma.quality import quality_of, with_worst_quality
 
 Array = xr.DataArray
@@ -91,8 +91,8 @@ def magnetopause(
     BadOption
         If the model is not known.
     UnknownVariable, WrongData
-        If ``bz`` or ``pdyn`` is missing, a pressure is not above zero, or the axes differ; also if the model
-        gives a distance that is not above zero (that of 1997 below -81 nT).
+        If ``bz`` or ``pdyn`` is missing or a vector, a pressure is not above zero, or the axes differ; also if
+        the model gives a distance that is not above zero (that of 1997 below -81 nT).
     WrongFrame
         If ``bz`` does not say that it is in GSM.
     WrongUnits, MissingUnits
@@ -110,11 +110,12 @@ def magnetopause(
     >>> magnetopause(bz=bz, pdyn=pdyn, model="shue_1997").standoff.values.round(3)
     array([9.961, 8.968])
     """
-    if model not in MODELS:
+    if not isinstance(model, str) or model not in MODELS:
         raise BadOption(f"magnetopause model {model!r} is not known; there are {', '.join(MODELS)}")
     chosen = MODELS[model]
     field_given, pressure_given = _input(wind, bz, "bz"), _input(wind, pdyn, "pdyn")
     on_same_axes(bz=field_given, pdyn=pressure_given)
+    refuse_vectors(bz=field_given, pdyn=pressure_given)
     _refuse_other_frame(field_given)
     field = in_units(field_given, "nT")
     pressure = not_negative(in_units(pressure_given, "nPa"), "pdyn", zero=False)
@@ -148,6 +149,7 @@ def magnetopause(
         title=f"Earth's magnetopause after {chosen.name}",
         step=f"plasma.magnetopause(model={model!r})",
         references=[chosen.reference],
+        also=[field_given, pressure_given],
     )
 
 
@@ -188,6 +190,7 @@ def magnetopause_shape(theta: xr.DataArray, standoff: xr.DataArray, flaring: xr.
     array([10.   , 14.142])
     """
     on_same_axes(theta=theta, standoff=standoff, flaring=flaring)
+    refuse_vectors(theta=theta, standoff=standoff, flaring=flaring)
     angle = in_units(named(theta, "theta"), "deg")
     if bool((abs(angle) >= 180).any()):
         raise WrongData("theta reaches 180°, where the model's tail is open; give angles inside ±180°")

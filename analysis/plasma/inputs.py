@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from functools import partial
+from typing import TypeGuard
 
 import numpy as np
 import xarray as xr
 
-from analysis.errors import WrongData
+from analysis.errors import OutsideCoverage, WrongData
 from analysis.model import is_synthetic, unit_of
 
 
@@ -47,6 +48,61 @@ def on_same_axes(**arrays: xr.DataArray) -> None:
             f"{' and '.join(arrays)} are not on the same axes ({error}); "
             "interpolate or reindex one to the other first, for example b.interp(time=density.time)"
         ) from error
+
+
+def refuse_vectors(**arrays: xr.DataArray) -> None:
+    """Refuse a vector where a number belongs; it would give an answer for each component.
+
+    Raises
+    ------
+    WrongData
+        Naming the array.
+
+    Examples
+    --------
+    >>> refuse_vectors(bz=xr.DataArray([1.0, 2.0, 3.0], dims="component"))
+    Traceback (most recent call last):
+    ...
+    analysis.errors.WrongData: bz is a vector (dim 'component' of size 3) where one number for each sample ...
+    """
+    for name, array in arrays.items():
+        if isinstance(array, xr.DataArray) and "component" in array.dims:
+            raise WrongData(
+                f"{name} is a vector (dim 'component' of size {array.sizes['component']}) where one number for each "
+                f"sample is needed; take a component, {name}.sel(component='z'), or its length, "
+                f"plasma.magnitude({name})"
+            )
+
+
+def refuse_empty(data: xr.DataArray | xr.Dataset) -> None:
+    """Refuse data without a single record.
+
+    Raises
+    ------
+    OutsideCoverage
+        If the axis of time is empty.
+
+    Examples
+    --------
+    >>> refuse_empty(xr.DataArray([], dims="time", name="dst"))
+    Traceback (most recent call last):
+    ...
+    analysis.errors.OutsideCoverage: dst holds no record: its time range is empty
+    """
+    if data.sizes.get("time") == 0:
+        name = str(data.name or "the array") if isinstance(data, xr.DataArray) else "the dataset"
+        raise OutsideCoverage(f"{name} holds no record: its time range is empty")
+
+
+def is_number(value: object) -> TypeGuard[float]:
+    """Return whether this is a number, Python's or numpy's, and no truth value.
+
+    Examples
+    --------
+    >>> is_number(np.float32(0.5)), is_number(True), is_number("5")
+    (True, False, False)
+    """
+    return isinstance(value, int | float | np.integer | np.floating) and not isinstance(value, bool)
 
 
 def not_negative(array: xr.DataArray, what: str, *, zero: bool = True, hint: str = "") -> xr.DataArray:

@@ -7,7 +7,7 @@ import xarray as xr
 
 from analysis.errors import BadOption, WrongData, WrongUnits
 from analysis.model import in_units, labelled, unit_of
-from analysis.plasma.inputs import named, not_negative, on_same_axes, synthetic_attrs
+from analysis.plasma.inputs import is_number, named, not_negative, on_same_axes, refuse_vectors, synthetic_attrs
 from analysis.plasma.quality import quality_of, with_worst_quality
 
 # CODATA 2022, SI; written out because importing them costs more than this module.
@@ -112,7 +112,7 @@ def thermal_pressure(density: xr.DataArray, temperature: xr.DataArray) -> xr.Dat
     WrongUnits, MissingUnits
         If an input is of another kind.
     WrongData
-        If an input is negative, or the two are on different axes.
+        If an input is negative, a vector where a number belongs, or the two are on different axes.
 
     References
     ----------
@@ -126,6 +126,7 @@ def thermal_pressure(density: xr.DataArray, temperature: xr.DataArray) -> xr.Dat
     (0.00828, 0.00828)
     """
     on_same_axes(density=density, temperature=temperature)
+    refuse_vectors(density=density, temperature=temperature)
     number = not_negative(in_units(named(density, "density"), "m-3"), "density")
     energy = not_negative(_energy(temperature), "temperature")
     return _made(number * energy * 1e9, "thermal_pressure", "nPa", "Thermal pressure", density, temperature)
@@ -154,7 +155,7 @@ def dynamic_pressure(density: xr.DataArray, speed: xr.DataArray, *, helium_fract
     WrongUnits, MissingUnits
         If an input is of another kind.
     WrongData
-        If an input is negative, or the two are on different axes.
+        If an input is negative, a vector where a number belongs, or the two are on different axes.
     BadOption
         If the fraction is not between 0 and 1.
 
@@ -169,12 +170,13 @@ def dynamic_pressure(density: xr.DataArray, speed: xr.DataArray, *, helium_fract
     >>> round(protons.item(), 4), round(with_helium.item(), 2)
     (1.3381, 1.6)
     """
-    if not isinstance(helium_fraction, int | float) or not 0 <= helium_fraction <= 1:
+    if not is_number(helium_fraction) or not 0 <= helium_fraction <= 1:
         raise BadOption(f"helium_fraction={helium_fraction!r} is not a fraction: alphas per proton, 0 to 1")
     on_same_axes(density=density, speed=speed)
+    refuse_vectors(density=density)
     number = not_negative(in_units(named(density, "density"), "m-3"), "density")
     flow = _strength(speed, "speed", "m s-1")
-    mass = PROTON_MASS + helium_fraction * ALPHA_MASS
+    mass = PROTON_MASS + float(helium_fraction) * ALPHA_MASS
     return _made(mass * number * flow**2 * 1e9, "dynamic_pressure", "nPa", "Dynamic pressure", density, speed)
 
 
@@ -198,7 +200,7 @@ def plasma_beta(pressure: xr.DataArray, b: xr.DataArray) -> xr.DataArray:
     WrongUnits, MissingUnits
         If an input is of another kind.
     WrongData
-        If the pressure is negative, the field not above zero, or the two on different axes.
+        If the pressure is negative or a vector, the field not above zero, or the two on different axes.
 
     References
     ----------
@@ -212,6 +214,7 @@ def plasma_beta(pressure: xr.DataArray, b: xr.DataArray) -> xr.DataArray:
     2.51
     """
     on_same_axes(pressure=pressure, b=b)
+    refuse_vectors(pressure=pressure)
     thermal = not_negative(in_units(named(pressure, "pressure"), "Pa"), "pressure")
     field = _strength(b, "b", "T", zero=False)
     return _made(2 * MU0 * thermal / field**2, "plasma_beta", "1", "Plasma beta", pressure, b)
@@ -228,7 +231,7 @@ def alfven_speed(b: xr.DataArray, density: xr.DataArray, *, ion_mass: str | xr.D
         Number density of the ions on the same axes; any unit of it.
     ion_mass : str or xarray.DataArray, optional
         ``"proton"``, ``"alpha"``, ``"oxygen"``, ``"sodium"``, or a mass with units (``u``, ``kg``),
-        for example the mean mass of a mixture.
+        for example the mean mass of a mixture, on the same axes.
 
     Returns
     -------
@@ -241,7 +244,7 @@ def alfven_speed(b: xr.DataArray, density: xr.DataArray, *, ion_mass: str | xr.D
     WrongUnits, MissingUnits
         If an input is of another kind.
     WrongData
-        If a magnitude is negative, a density or mass not above zero, or the inputs on different axes.
+        If a magnitude is negative, a density or mass a vector or not above zero, or the inputs on different axes.
     BadOption
         If the ion is not known.
 
@@ -256,11 +259,13 @@ def alfven_speed(b: xr.DataArray, density: xr.DataArray, *, ion_mass: str | xr.D
     >>> round(alfven_speed(b, n).item(), 1)
     48.8
     """
-    on_same_axes(b=b, density=density)
+    masses = {"ion_mass": ion_mass} if isinstance(ion_mass, xr.DataArray) else {}
+    on_same_axes(b=b, density=density, **masses)
+    refuse_vectors(density=density, **masses)
     number = not_negative(in_units(named(density, "density"), "m-3"), "density", zero=False)
     density_of_mass = _mass(ion_mass) * number
     speed = _strength(b, "b", "T") / xr.ufuncs.sqrt(MU0 * density_of_mass) * 1e-3
-    return _made(speed, "alfven_speed", "km s-1", "Alfvén speed", b, density)
+    return _made(speed, "alfven_speed", "km s-1", "Alfvén speed", b, density, *masses.values())
 
 
 def _strength(array: xr.DataArray, what: str, units: str, *, zero: bool = True) -> xr.DataArray:

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
 import numpy as np
 import xarray as xr
 
 from analysis.errors import BadOption, OutsideCoverage, WrongData
 from analysis.model import in_units, labelled, span, unit_of, utc
-from analysis.plasma.inputs import named, synthetic_attrs
+from analysis.plasma.inputs import is_number, named, refuse_empty, synthetic_attrs
 
 if TYPE_CHECKING:
+    from astropy.units import Quantity
+
     from analysis.model.clocks import Instant
+
+    Energy: TypeAlias = float | str | Quantity | xr.DataArray
 
 DIM = "pitch_angle"
 Data = TypeVar("Data", xr.Dataset, xr.DataArray)
@@ -109,7 +114,7 @@ def anisotropy(flux: xr.DataArray, *, coverage: float = 1.0) -> xr.DataArray:
 
 
 def pitch_angle_distribution(
-    flux: xr.DataArray, *, energy: float, start: Instant | None = None, stop: Instant | None = None
+    flux: xr.DataArray, *, energy: Energy, start: Instant | None = None, stop: Instant | None = None
 ) -> xr.DataArray:
     """Return the mean flux against pitch angle in the energy bin nearest to an energy.
 
@@ -117,8 +122,10 @@ def pitch_angle_distribution(
     ----------
     flux : xarray.DataArray
         Directional flux with the dims and coordinates ``time, energy, pitch_angle``.
-    energy : float
-        In the unit of the coordinate ``energy``; the nearest bin on a logarithmic scale is taken.
+    energy : float, str, astropy.units.Quantity or xarray.DataArray
+        A number in the unit of the coordinate ``energy``, or one that brings its unit (``"5 keV"``). The bin
+        that holds it is taken (coordinates ``energy_low`` and ``energy_high``), else the nearest on a
+        logarithmic scale.
     start, stop : time, optional
         Half-open interval in UTC; the whole of it by default.
 
@@ -136,6 +143,8 @@ def pitch_angle_distribution(
         If no bin or no record is there.
     BadTime
         If the interval cannot be read.
+    BadOption, WrongUnits
+        If the energy is no number above zero, or its unit is none of energy.
 
     Examples
     --------
@@ -147,6 +156,7 @@ def pitch_angle_distribution(
     100.0
     """
     _angles(flux)
+    refuse_empty(flux)
     chosen = at_energy(flux, energy)
     mean_energy = float(chosen["energy"].mean())
     if "time" in chosen.dims:
@@ -165,17 +175,17 @@ def pitch_angle_distribution(
     return _made(chosen, flux, "distribution", str(flux.attrs["units"]), what)
 
 
-def at_energy(flux: xr.DataArray, energy: float) -> xr.DataArray:
-    """Return the flux in the energy bin nearest to an energy (on a logarithmic scale).
+def at_energy(flux: xr.DataArray, energy: Energy) -> xr.DataArray:
+    """Return the flux in the bin that holds an energy, else in the nearest on a logarithmic scale.
 
     Raises
     ------
     WrongData
         If the flux has no axis of energy.
     OutsideCoverage
-        If the energy lies more than one bin beyond the ends.
-    BadOption
-        If it is no number above zero.
+        If the energy lies more than one bin beyond the ends, or there is no record.
+    BadOption, WrongUnits
+        If it is no number above zero, or has a unit that is none of energy.
 
     Examples
     --------
@@ -183,21 +193,43 @@ def at_energy(flux: xr.DataArray, energy: float) -> xr.DataArray:
     >>> at_energy(flux, 20.0).item()
     1.0
     """
+    refuse_empty(flux)
     flux = with_energies(flux)
     if "energy" not in flux.dims or "energy" not in flux.coords:
         raise WrongData(
             f"{flux.name or 'the flux'} has no axis of energy; its dims are {', '.join(map(str, flux.dims))}"
         )
-    if isinstance(energy, bool) or not isinstance(energy, int | float | np.number) or not 0 < energy < np.inf:
-        raise BadOption(f"energy={energy!r} is not a number above zero, in the unit of the flux's energy")
     bins, unit = flux["energy"], flux["energy"].attrs.get("units", "")
-    away = abs(xr.ufuncs.log(bins / energy))
+    wanted = _number_of(energy, str(unit))
+    away = abs(xr.ufuncs.log(bins / wanted))
     widest = float(abs(xr.ufuncs.log(bins).diff("energy")).max()) if bins.sizes["energy"] > 1 else np.inf
     if float(away.min("energy").max()) > widest:
         low, high = float(bins.min()), float(bins.max())
-        raise OutsideCoverage(f"energy={energy:g} {unit} is outside the bins, {low:g} to {high:g} {unit}")
+        raise OutsideCoverage(f"energy={wanted:g} {unit} is outside the bins, {low:g} to {high:g} {unit}")
+    if "energy_low" in flux.coords and "energy_high" in flux.coords:
+        holding = (flux["energy_low"] <= wanted) & (wanted < flux["energy_high"])
+        away = away.where(holding | ~holding.any("energy"))  # where passbands overlap, the nearer of those that do
     # bins that change with time (2-D) give another index at each time
     return flux.isel(energy=away.fillna(np.inf).argmin("energy").reset_coords(drop=True))
+
+
+def _number_of(energy: Energy, unit: str) -> float:
+    """Return an energy as a number in the unit of the axis."""
+    wanted: Any = energy
+    said = (
+        re.fullmatch(r"\s*(\d+\.?\d*(?:[eE][-+]?\d+)?)\s*([A-Za-z]\w*)\s*", energy) if isinstance(energy, str) else None
+    )
+    if said is not None:
+        wanted = xr.DataArray(float(said[1]), name="energy", attrs={"units": said[2]})
+    elif hasattr(wanted, "unit") and hasattr(wanted, "value") and not np.shape(wanted):  # an astropy Quantity
+        wanted = xr.DataArray(wanted.value, name="energy", attrs={"units": str(wanted.unit)})
+    if isinstance(wanted, xr.DataArray) and wanted.ndim == 0:
+        if not unit:
+            raise BadOption(f"energy={energy!r} has a unit but the flux's energies have none; give a number")
+        wanted = in_units(wanted, unit).item()
+    if not is_number(wanted) or not 0 < wanted < np.inf:
+        raise BadOption(f"energy={energy!r} is not a number above zero, in the unit of the flux's energy, or '5 keV'")
+    return float(wanted)
 
 
 def with_energies(data: Data) -> Data:
@@ -228,7 +260,7 @@ def at_time(flux: xr.DataArray, time: Instant) -> xr.DataArray:
     BadTime
         If the time cannot be read.
     OutsideCoverage
-        If it is before the first record or after the last.
+        If it is before the first record or after the last, or there is none.
 
     Examples
     --------
@@ -238,6 +270,7 @@ def at_time(flux: xr.DataArray, time: Instant) -> xr.DataArray:
     """
     if "time" not in flux.indexes:
         raise WrongData(f"{flux.name or 'the flux'} has no axis of time; its dims are {', '.join(map(str, flux.dims))}")
+    refuse_empty(flux)
     instant, times = utc(time), flux["time"].values
     if not times[0] <= instant <= times[-1]:
         raise OutsideCoverage(f"time={time} is outside {times[0]!s:.19} to {times[-1]!s:.19} (UTC)")
@@ -278,7 +311,7 @@ def _moment(flux: xr.DataArray, coverage: float, primitive: Callable[[np.ndarray
 
     ``primitive`` is the integral of the moment's weight over the cosine of the pitch angle.
     """
-    if not isinstance(coverage, int | float) or not 0 < coverage <= 1:
+    if not is_number(coverage) or not 0 < coverage <= 1:
         raise BadOption(f"coverage={coverage!r} is not above 0 and up to 1 (fraction of the sphere)")
     cosines = np.cos(np.radians(bin_edges(_angles(flux))))
     solid_angle = xr.DataArray(-np.diff(cosines) / 2, dims=DIM)
@@ -286,7 +319,7 @@ def _moment(flux: xr.DataArray, coverage: float, primitive: Callable[[np.ndarray
     bare = flux.drop_vars(DIM)
     seen = bare.notnull()
     total = (bare.fillna(0.0) * weight).sum(DIM) / (seen * weight).sum(DIM)
-    return total.where((seen * solid_angle).sum(DIM) > coverage - 1e-9)
+    return total.where((seen * solid_angle).sum(DIM) > float(coverage) - 1e-9)
 
 
 def _made(values: xr.DataArray, flux: xr.DataArray, suffix: str, units: str, what: str) -> xr.DataArray:

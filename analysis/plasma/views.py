@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -10,11 +10,13 @@ import xarray as xr
 
 from analysis.errors import BadOption, UnknownVariable, WrongData
 from analysis.model import in_units
+from analysis.plasma.inputs import is_number, refuse_empty
 from analysis.plasma.pitch_angles import DIM, at_energy, at_time, bin_edges, omnidirectional, with_energies
 from analysis.plasma.quality import quality_of
 
 if TYPE_CHECKING:
     from analysis.model.clocks import Instant
+    from analysis.plasma.pitch_angles import Energy
 
 Reference = Mapping[str, float | xr.DataArray]
 REFERENCE_COLOURS = ("#D55E00", "#009E73", "#CC79A7", "#000000")
@@ -23,8 +25,8 @@ REFERENCE_COLOURS = ("#D55E00", "#009E73", "#CC79A7", "#000000")
 def view(
     data: xr.Dataset | xr.DataArray | xr.DataTree,
     *,
-    variables: Sequence[str] | None = None,
-    energy: float | None = None,
+    variables: str | Sequence[str] | None = None,
+    energy: Energy | None = None,
     time: Instant | None = None,
     reference: Reference | None = None,
 ) -> Any:
@@ -35,11 +37,11 @@ def view(
     data : xarray.Dataset, xarray.DataArray or xarray.DataTree
         Variables over ``time`` become lines in a column, over ``time, energy`` spectrograms, over
         ``energy, pitch_angle`` coloured cells; each node of a tree becomes a column of its own.
-    variables : sequence of str, optional
+    variables : str or sequence of str, optional
         What to draw of a Dataset or tree, in this order. By default all that can be drawn.
-    energy : float, optional
-        For fluxes over ``time, energy, pitch_angle``: draw time and pitch angle at the bin nearest to this
-        energy, in the unit of their coordinate ``energy``.
+    energy : float, str or astropy.units.Quantity, optional
+        For fluxes over ``time, energy, pitch_angle``: draw time and pitch angle at the bin that holds this
+        energy or is nearest to it, in the unit of their coordinate ``energy`` or as ``"5 keV"``.
     time : time, optional
         For the same: draw pitch angle and energy of the record nearest to this time (UTC).
     reference : mapping of str to float or xarray.DataArray, optional
@@ -61,7 +63,7 @@ def view(
     BadOption
         If a cut is needed and not given, or an option does not suit the data.
     OutsideCoverage, BadTime
-        If the energy or time of a cut is not there.
+        If the energy or time of a cut is not there, or there is no record at all.
 
     Examples
     --------
@@ -70,17 +72,19 @@ def view(
     >>> view(nose, reference={"geosynchronous orbit": 6.61}) + view(nose.to_dataset())
     :Layout...
     """
+    names, lines = _names(variables), _lines(reference)
     if isinstance(data, xr.DataTree):
-        _refuse_reference(reference)
-        return _tree_picture(data, variables, energy, time)
+        _refuse_reference(lines)
+        return _tree_picture(data, names, energy, time)
     if isinstance(data, xr.Dataset):
-        _refuse_reference(reference)
-        return _dataset_picture(data, variables, energy, time)
+        _refuse_reference(lines)
+        return _dataset_picture(data, names, energy, time)
     if not isinstance(data, xr.DataArray):
         raise WrongData(f"view takes an xarray Dataset, DataArray or DataTree, not a {type(data).__name__}")
     if variables is not None:
         raise BadOption(f"variables= chooses from a Dataset; {data.name or 'this array'} is a single array")
-    return _array_picture(_cut(with_energies(data), energy, time), reference, {})
+    refuse_empty(data)
+    return _array_picture(_cut(with_energies(data), energy, time), lines, {})
 
 
 def explore(data: xr.Dataset | xr.DataTree) -> Any:
@@ -125,7 +129,7 @@ def explore(data: xr.Dataset | xr.DataTree) -> Any:
 
 
 def _tree_picture(
-    tree: xr.DataTree, variables: Sequence[str] | None, energy: float | None, time: Instant | None
+    tree: xr.DataTree, variables: Sequence[str] | None, energy: Energy | None, time: Instant | None
 ) -> Any:
     """Return the pictures of all nodes, or of those that hold any of the variables, in one column."""
     from analysis.panels.loading import loaded
@@ -150,10 +154,11 @@ def _tree_picture(
 
 
 def _dataset_picture(
-    data: xr.Dataset, variables: Sequence[str] | None, energy: float | None, time: Instant | None
+    data: xr.Dataset, variables: Sequence[str] | None, energy: Energy | None, time: Instant | None
 ) -> Any:
     from analysis import panels
 
+    refuse_empty(data)
     data = with_energies(data)
     if variables is not None:
         _refuse_unknown(variables, data.data_vars, "dataset")
@@ -226,8 +231,13 @@ def _runs(times: np.ndarray, chosen: np.ndarray) -> tuple[np.ndarray, np.ndarray
 
 def _level(level: float | xr.DataArray, array: xr.DataArray) -> float:
     if isinstance(level, xr.DataArray):
+        if level.size != 1:
+            raise BadOption(
+                f"a line of reference is one number; {level.name or 'the array'} holds {level.size} (draw it beside: "
+                "view(a) + view(b))"
+            )
         level = in_units(level, str(array.attrs.get("units", "1"))).item()
-    if isinstance(level, bool) or not isinstance(level, int | float | np.number):
+    if not is_number(level):
         raise BadOption(f"a line of reference is a number or a DataArray with units, not {level!r}")
     return float(level)
 
@@ -253,7 +263,7 @@ def _profile(array: xr.DataArray, attrs: Mapping[str, Any]) -> Any:
     return panels.note(line * dots.opts(backend="bokeh", size=5), merged(array, attrs))
 
 
-def _cut(array: xr.DataArray, energy: float | None, time: Instant | None) -> xr.DataArray:
+def _cut(array: xr.DataArray, energy: Energy | None, time: Instant | None) -> xr.DataArray:
     """Return the array at an energy or at a time, its name or title saying so."""
     if energy is not None and time is not None:
         raise BadOption("give energy= or time=, not both; pitch_angle_distribution gives a line at an energy")
@@ -261,7 +271,9 @@ def _cut(array: xr.DataArray, energy: float | None, time: Instant | None) -> xr.
     if energy is not None:
         cut = at_energy(array, energy)
         energy_text = f"{float(cut['energy'].median()):.4g} {array['energy'].attrs.get('units', '')}".rstrip()
-        return cut.drop_vars("energy").assign_attrs(long_name=f"{energy_text}: {label}")
+        return cut.drop_vars(["energy", "energy_low", "energy_high"], errors="ignore").assign_attrs(
+            long_name=f"{energy_text}: {label}"
+        )
     if time is not None:
         cut = at_time(array, time)
         return cut.assign_attrs(title=f"{label}, {cut['time'].values!s:.19} UTC")
@@ -288,6 +300,27 @@ def _ranges(array: xr.DataArray) -> str:
     unit = energies.attrs.get("units", "")
     span = f"{float(energies.min()):.3g} to {float(energies.max()):.3g} {unit}".rstrip()
     return f"energy={span}; time={times[0]!s:.19} to {times[-1]!s:.19}"
+
+
+def _names(variables: object) -> list[str] | None:
+    """Return names as a list; one alone may be given as text."""
+    if variables is None:
+        return None
+    names = [variables] if isinstance(variables, str) else variables
+    if not isinstance(names, Iterable) or not (given := list(names)) or not all(isinstance(n, str) for n in given):
+        raise BadOption(f"variables={variables!r} is not a name or a list of names, for example ['dst', 'bz']")
+    return given
+
+
+def _lines(reference: object) -> Reference:
+    """Return the lines of reference; refuse what does not give each a name."""
+    if reference is None:
+        return {}
+    if not isinstance(reference, Mapping):
+        raise BadOption(
+            f"reference= takes lines by name, for example {{'threshold': -100}}, not a {type(reference).__name__}"
+        )
+    return {str(name): level for name, level in reference.items()}
 
 
 def _refuse_unknown(variables: Sequence[str], held: Any, what: str) -> None:

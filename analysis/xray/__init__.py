@@ -6,6 +6,7 @@ named after what it returns.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 import xarray as xr
@@ -25,8 +26,6 @@ from analysis.xray.statistics import c_statistic, w_statistic
 from analysis.xray.views import explore, view
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     import pandas as pd
     from astropy.coordinates import SkyCoord
 
@@ -133,18 +132,21 @@ def fetch(
 
     if target is None and radius is not None:
         raise BadOption(f"radius={radius!r} needs a target=, the middle of the circle")
-    wanted = [variables] if isinstance(variables, str) else None if variables is None else list(variables)
-    asked = wanted if wanted is None or target is None else list(dict.fromkeys([*wanted, "x", "y"]))
-    data = catalogue.fetch("xray", product, variables=asked, chunks=chunks)
+    names = list(variables) if isinstance(variables, Iterable) and not isinstance(variables, str) else variables
+    extra: list[str] = []
+    if target is not None and names:  # a circle on the sky needs positions; they are taken out again
+        held, names = catalogue.product("xray", product).holds, [names] if isinstance(names, str) else names
+        extra = [name for name in ("x", "y") if isinstance(names, list) and name in held and name not in names]
+        names = [*names, *extra] if extra else names
+    data = catalogue.fetch("xray", product, variables=names, chunks=chunks)
     if obsid is not None:
         _refuse_other_observation(data, product, str(obsid))
     if target is None:
         return data
     cut = _at(data, product, target, radius)
-    if wanted is None or not isinstance(cut, xr.DataTree):
+    if not extra or not isinstance(cut, xr.DataTree):
         return cut
-    extra = [name for name in ("x", "y") if name not in wanted]
-    return cut.map_over_datasets(lambda held: held.drop_vars(extra, errors="ignore"))
+    return cut.map_over_datasets(lambda node: node.drop_vars(extra, errors="ignore"))
 
 
 def collect(*products: str) -> xr.DataTree:

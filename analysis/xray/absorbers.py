@@ -9,7 +9,7 @@ import xarray as xr
 
 from analysis.errors import BadOption, WrongData
 from analysis.model import in_units, labelled
-from analysis.xray.inputs import Amount, amount, as_dataset, variable
+from analysis.xray.inputs import Amount, amount, as_dataset, synthetic_of, variable
 
 # model: file in the sample, abundances as XSPEC names them, atomic data, paper
 TABLES = {
@@ -53,7 +53,8 @@ def cross_section(energies: xr.DataArray | xr.Dataset, *, model: str = "tbabs") 
     -------
     xarray.DataArray
         ``cross_section`` in cm2 on the dims of the energies; attrs name the model, its abundances, and how
-        many energies lie outside the table (0.1-20 keV). There the power law of the table's end is
+        many energies lie outside the table (0.1-20 keV). Of a dataset the ends of the bins are coordinates.
+        There the power law of the table's end is
         continued: between absorption edges a photoelectric cross section is close to one, but below 0.1 keV
         edges are missed.
 
@@ -91,6 +92,7 @@ def cross_section(energies: xr.DataArray | xr.Dataset, *, model: str = "tbabs") 
         "interpolation": "linear in log energy and log cross section",
         "outside_table": outside,
         "references": paper,
+        **synthetic_of(energies),
     }
     return labelled(sigma, "cross_section", units="cm2", long_name=f"Cross section per H atom ({model})", attrs=told)
 
@@ -205,7 +207,8 @@ def _centres(energies: xr.DataArray | xr.Dataset) -> xr.DataArray:
     if isinstance(energies, xr.DataArray):
         return in_units(energies, "keV").astype(float)
     low, high = (in_units(variable(energies, name, "cross_section"), "keV") for name in ("energy_low", "energy_high"))
-    return (low.astype(float) + high) / 2
+    low, high = low.astype(float), high.astype(float)
+    return ((low + high) / 2).assign_coords(energy_low=low.variable, energy_high=high.variable)
 
 
 def _interpolated(x: np.ndarray, known_x: np.ndarray, known_y: np.ndarray) -> np.ndarray:

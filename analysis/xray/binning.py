@@ -7,7 +7,19 @@ import xarray as xr
 
 from analysis.errors import BadOption, OutsideCoverage
 from analysis.model import check, derived, in_units, labelled, utc_of_clock
-from analysis.xray.inputs import Amount, amount, as_dataset, events_and_gti, in_band, named_band, variable
+from analysis.xray.inputs import (
+    Amount,
+    amount,
+    as_dataset,
+    band_of,
+    datasets,
+    events_and_gti,
+    in_band,
+    intervals_of,
+    no_events,
+    titled,
+    variable,
+)
 from analysis.xray.intervals import clock_of, exposure_between, good_time, inside, merged, poisson_error
 from analysis.xray.sky import events_of, pixel_sky, sky_frame
 
@@ -69,11 +81,11 @@ def light_curve(events: xr.DataTree, bin_size: Amount, *, band: tuple[Amount, Am
     chosen = times[good & in_band(listed, band, "light_curve")]
     counts = _in_bins(chosen, edges)
     exposure = exposure_between(gti, edges)
-    seen = np.where(exposure > 0, exposure, np.nan)
+    seen, energies = np.where(exposure > 0, exposure, np.nan), band_of(listed, band)
     clock, middles = clock_of(listed), (edges[:-1] + edges[1:]) / 2
     made = xr.Dataset(
         {
-            "rate": _on("time", counts / seen, "ct s-1", f"Count rate, {named_band(band)}"),
+            "rate": _on("time", counts / seen, "ct s-1", f"Count rate, {energies}"),
             "rate_error": _on("time", poisson_error(counts) / seen, "ct s-1", "1σ error of the count rate"),
             "counts": _on("time", counts, "ct", "Counts"),
             "exposure": _on("time", exposure, "s", "Good time in the bin"),
@@ -86,12 +98,13 @@ def light_curve(events: xr.DataTree, bin_size: Amount, *, band: tuple[Amount, Am
                 {"units": "s", "long_name": "Mission time, middle of the bin", **clock},
             ),
         },
-        attrs={"bin_size": width, "bin_size_units": "s", "band": named_band(band)},
+        attrs={"bin_size": width, "bin_size_units": "s", "band": energies},
     )
     outside = int(np.count_nonzero(~good))
-    step = f"xray.light_curve: bins of {width:g} s, {named_band(band)}; "
+    step = f"xray.light_curve: bins of {width:g} s, {energies}; "
     step += f"{outside} events outside the good times left out"
-    return check(derived(made, listed, title=_title("Light curve", listed), step=step, references=[OGIP_TIMES]))
+    title = titled("Light curve", listed)
+    return check(derived(made, listed, title=title, step=step, references=[OGIP_TIMES], also=[gti]))
 
 
 def image(
@@ -105,7 +118,9 @@ def image(
     Parameters
     ----------
     events : xarray.DataTree or xarray.Dataset
-        A tree with the node ``events``, or that node: ``x``, ``y`` and, for a band, ``energy``.
+        A tree with the node ``events``, or that node: ``x``, ``y`` and, for a band, ``energy``. Of a tree with
+        ``gti`` the events outside the good times are left out, as everywhere; the node alone knows none, so all
+        its events are drawn.
     bin_size : float, optional
         Side of the image's pixels, in the event list's sky pixels; left out, about 512 of them make the
         longer side.
@@ -115,16 +130,17 @@ def image(
     Returns
     -------
     xarray.Dataset
-        ``counts`` on ``y, x`` (sky pixels, middles) that holds every event once; ``ra`` and ``dec`` (deg)
+        ``counts`` on ``y, x`` (sky pixels, middles) that holds every good event once; ``ra`` and ``dec`` (deg)
         of each pixel's middle on the same dims, where the file says how the plane lies on the sky. With the
-        usual negative step in right ascension, East is at small ``x``: on the left.
+        usual negative step in right ascension, East is at small ``x``: on the left. ``history`` says how many
+        events were left out.
 
     Raises
     ------
     UnknownVariable
         If the events have no positions.
     OutsideCoverage
-        If no event lies in the band.
+        If no good event with a position lies in the band, or there are none at all.
     BadOption
         If the bin size is not positive or would make more than 4096 × 4096 pixels.
 
@@ -137,10 +153,14 @@ def image(
     """
     listed = events_of(events, "image")
     x, y = (variable(listed, name, "image").values for name in ("x", "y"))
-    kept = in_band(listed, band, "image") & np.isfinite(x) & np.isfinite(y)
-    if not kept.any():
-        raise OutsideCoverage(f"no event with a position lies in {named_band(band)}")
+    gti = intervals_of(events)
+    good = np.ones(x.size, dtype=bool)
+    if gti is not None:
+        good = inside(gti, in_units(variable(listed, "time", "image"), "s").values)
     placed = np.isfinite(x) & np.isfinite(y)
+    kept = in_band(listed, band, "image") & placed & good
+    if not kept.any():
+        raise OutsideCoverage(no_events(x.size, band_of(listed, band), placed=placed, good=good))
     x_edges, y_edges = _plane_edges(x[placed], y[placed], bin_size)
     counts, _, _ = np.histogram2d(y[kept], x[kept], bins=(y_edges, x_edges))
     middle = {name: (edges[:-1] + edges[1:]) / 2 for name, edges in (("x", x_edges), ("y", y_edges))}
@@ -151,16 +171,17 @@ def image(
             "counts": (
                 ("y", "x"),
                 counts.astype(np.int64),
-                {"units": "ct", "long_name": f"Counts, {named_band(band)}"},
+                {"units": "ct", "long_name": f"Counts, {band_of(listed, band)}"},
             )
         },
         coords=coords | pixel_sky(listed, middle["x"], middle["y"]),
-        attrs={"bin_size": size, "bin_size_units": "pix", "band": named_band(band), **sky_frame(listed)},
+        attrs={"bin_size": size, "bin_size_units": "pix", "band": band_of(listed, band), **sky_frame(listed)},
     )
-    lost = int(np.count_nonzero(~placed))
-    step = f"xray.image: pixels of {size:g} sky pixels, {named_band(band)}; "
-    step += f"{lost} events without a position left out"
-    return check(derived(made, listed, title=_title("Image", listed), step=step))
+    step = f"xray.image: pixels of {size:g} sky pixels, {made.attrs['band']}; "
+    step += f"{int(np.count_nonzero(~placed))} events without a position left out, "
+    outside = int(np.count_nonzero(~good))
+    step += "good times not known" if gti is None else f"{outside} events outside the good times left out"
+    return check(derived(made, listed, title=titled("Image", listed), step=step, also=datasets(gti)))
 
 
 def event_spectrum(
@@ -182,7 +203,9 @@ def event_spectrum(
     xarray.Dataset
         ``counts`` on ``channel``, as a PHA file has it; or on ``energy`` (keV, middles of the steps, with
         the ends ``energy_low`` and ``energy_high``). And
-        ``exposure`` in s: the good time, with a line in ``history`` where the header says another.
+        ``exposure`` in s: the good time, with a line in ``history`` where the header says another. Events
+        outside the good times are left out, and so are those without a channel, or without an energy ≥ 0;
+        ``history`` says how many.
 
     Raises
     ------
@@ -203,15 +226,19 @@ def event_spectrum(
     listed, gti = events_and_gti(events, "event_spectrum")
     if rmf is not None and bin_size is not None:
         raise BadOption("event_spectrum takes rmf= (channels) or bin_size= (energies), not both")
-    made = _by_channel(listed, rmf) if bin_size is None else _by_energy(listed, bin_size)
+    good = inside(gti, in_units(listed["time"], "s").values)
+    seen = listed.isel(event=np.flatnonzero(good))
+    made = _by_channel(seen, rmf) if bin_size is None else _by_energy(seen, bin_size)
     seconds = good_time(gti)
     made["exposure"] = labelled(xr.DataArray(seconds), "exposure", units="s", long_name="Exposure")
     said = listed.attrs.get("exposure")
     note = "" if said is None else f"; the header's exposure is {float(said):.1f} s"
-    lost = listed.sizes["event"] - int(made["counts"].sum())
-    step = f"xray.event_spectrum: {lost} events without channel or energy left out; "
+    lost = seen.sizes["event"] - int(made["counts"].sum())
+    step = f"xray.event_spectrum: {int(np.count_nonzero(~good))} events outside the good times and "
+    step += f"{lost} events without {'channel' if bin_size is None else 'an energy ≥ 0'} left out; "
     step += f"exposure {seconds:.1f} s from the good time intervals{note}"
-    return check(derived(made, listed, title=_title("Spectrum", listed), step=step))
+    made.attrs["band"] = band_of(listed, None)
+    return check(derived(made, listed, title=titled("Spectrum", listed), step=step, also=datasets(gti, rmf)))
 
 
 def _by_channel(listed: xr.Dataset, rmf: xr.Dataset | xr.DataTree | None) -> xr.Dataset:
@@ -239,11 +266,11 @@ def _by_energy(listed: xr.Dataset, bin_size: Amount) -> xr.Dataset:
     energy = in_units(variable(listed, "energy", "event_spectrum"), "keV").values
     if step <= 0:
         raise BadOption(f"bin_size={bin_size!r} is not positive")
-    finite = energy[np.isfinite(energy)]
-    number = int(np.floor(finite.max(initial=0.0) / step)) + 1
+    usable = energy[np.isfinite(energy) & (energy >= 0)]
+    number = int(np.floor(usable.max(initial=0.0) / step)) + 1
     if number > MOST_BINS:
         raise BadOption(f"bin_size={bin_size!r} would make {number} bins; take a longer one")
-    counts = np.bincount(np.minimum((finite / step).astype(np.int64), number - 1), minlength=number)
+    counts = np.bincount(np.minimum((usable / step).astype(np.int64), number - 1), minlength=number)
     steps = np.arange(number)
     coords = {
         "energy": ("energy", (steps + 0.5) * step, {"units": "keV", "long_name": "Energy"}),
@@ -285,7 +312,3 @@ def _in_bins(values: np.ndarray, edges: np.ndarray) -> np.ndarray:
 
 def _on(dim: str, values: np.ndarray, units: str, long_name: str) -> tuple[str, np.ndarray, dict[str, str]]:
     return dim, values, {"units": units, "long_name": long_name}
-
-
-def _title(what: str, listed: xr.Dataset) -> str:
-    return f"{what}: {listed.attrs['title']}" if listed.attrs.get("title") else what

@@ -34,7 +34,8 @@ def power_law(
     Raises
     ------
     WrongData
-        If a bin does not end after its start, or starts at zero where the integral diverges (Γ ≥ 1).
+        If a bin does not end after its start, starts at zero where the integral diverges (Γ ≥ 1), or holds
+        more photons than a number can say.
     BadOption
         If index or norm is not a finite number, or the norm is negative.
 
@@ -68,7 +69,15 @@ def power_law(
             ("energy_high", high, "Upper end of the bin"),
         )
     }
-    flux = xr.DataArray(strength * _integral(low, high, 1.0 - index), coords=edges, dims=energy_low.dims)
+    with np.errstate(over="ignore", invalid="ignore"):
+        photons = strength * _integral(low, high, 1.0 - index)
+    if not np.isfinite(photons).all():
+        bad = int(np.flatnonzero(~np.isfinite(photons.ravel()))[0])
+        raise WrongData(
+            f"photon_index={index:g} and norm={strength:g} give no finite flux from {low.ravel()[bad]:g} to "
+            f"{high.ravel()[bad]:g} keV; photon indices of X-ray sources lie between about -3 and 10"
+        )
+    flux = xr.DataArray(photons, coords=edges, dims=energy_low.dims)
     told = {"model": "powerlaw", "photon_index": index, "norm": strength, "norm_units": "ph cm-2 s-1 keV-1"}
     return labelled(flux, "photon_flux", units="ph cm-2 s-1", long_name="Photon flux in the bin", attrs=told)
 
@@ -79,7 +88,7 @@ def _integral(low: np.ndarray, high: np.ndarray, power: float) -> np.ndarray:
     Written as low^p · (e^x - 1) / p with x = p ln(high/low): the difference of two powers loses all digits
     where p is small, this form loses none, and for p = 0 it is the logarithm.
     """
-    with np.errstate(divide="ignore", invalid="ignore"):
+    with np.errstate(divide="ignore", over="ignore", invalid="ignore"):
         width = np.log(high) - np.log(low)
         exact = low**power * np.expm1(power * width) / power if power else width
     return np.where(low > 0, exact, high**power / power) if power > 0 else exact

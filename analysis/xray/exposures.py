@@ -30,8 +30,14 @@ class Pair:
     background_time: np.ndarray
 
 
-def paired(spectrum: xr.Dataset, background: xr.Dataset | None) -> Pair:
+def paired(spectrum: xr.Dataset, background: xr.Dataset | None, used: np.ndarray) -> Pair:
     """Return counts and times of a spectrum and its background; zeros for no background.
+
+    Parameters
+    ----------
+    spectrum, background : xarray.Dataset
+    used : numpy.ndarray
+        Which channels matter: see :func:`per_channel`.
 
     Raises
     ------
@@ -39,12 +45,12 @@ def paired(spectrum: xr.Dataset, background: xr.Dataset | None) -> Pair:
         If one holds rates, has no exposure, or their channels differ.
     """
     counts = counts_of(spectrum, "the spectrum")
-    time = exposure_of(spectrum, "the spectrum") * per_channel(spectrum, "areascal")
+    time = exposure_of(spectrum, "the spectrum") * per_channel(spectrum, "areascal", used)
     if background is None:
         return Pair(counts, np.zeros_like(counts), time, np.zeros_like(counts))
     same_channels(spectrum, background)
-    ratio = per_channel(background, "backscal") / per_channel(spectrum, "backscal")
-    behind = exposure_of(background, "the background") * per_channel(background, "areascal") * ratio
+    ratio = per_channel(background, "backscal", used) / per_channel(spectrum, "backscal", used)
+    behind = exposure_of(background, "the background") * per_channel(background, "areascal", used) * ratio
     return Pair(counts, counts_of(background, "the background"), time, behind)
 
 
@@ -102,13 +108,20 @@ def exposure_of(spectrum: xr.Dataset, what: str) -> float:
     return seconds
 
 
-def per_channel(spectrum: xr.Dataset, name: str) -> np.ndarray:
+def per_channel(spectrum: xr.Dataset, name: str, used: np.ndarray) -> np.ndarray:
     """Return BACKSCAL or AREASCAL for each channel: a column, one number, or 1 where the file has none.
+
+    Parameters
+    ----------
+    spectrum : xarray.Dataset
+    name : {"backscal", "areascal"}
+    used : numpy.ndarray
+        Which channels matter; files write 0 in channels that QUALITY excludes. The others are given 1.
 
     Raises
     ------
     WrongData
-        If a value is not positive.
+        If a value is not positive in a channel that is used.
     """
     n = spectrum.sizes["channel"]
     try:
@@ -116,6 +129,30 @@ def per_channel(spectrum: xr.Dataset, name: str) -> np.ndarray:
         values = np.broadcast_to(np.asarray(held, dtype=float), (n,))
     except (TypeError, ValueError) as error:
         raise WrongData(f"{name} is neither one number nor one a channel") from error
-    if not (values > 0).all():
-        raise WrongData(f"{name} must be positive in every channel; it is {np.unique(values)[:3]}")
+    if not (values[used] > 0).all():
+        raise WrongData(f"{name} must be positive in every channel used; it is {np.unique(values[used])[:3]}")
+    return np.where(used, values, 1.0)
+
+
+def model_rates(spectrum: xr.Dataset, model_rate: xr.DataArray) -> np.ndarray:
+    """Return a model's rate in each channel of a spectrum, in ct s-1.
+
+    Raises
+    ------
+    WrongData
+        If it is no DataArray on the spectrum's channels, or negative, NaN or infinite in one.
+    """
+    if not isinstance(model_rate, xr.DataArray):
+        raise WrongData(f"model_rate is a rate per channel as xray.folded gives it, not a {type(model_rate).__name__}")
+    rate = in_units(model_rate, "ct s-1")
+    if rate.dims != ("channel",) or rate.sizes["channel"] != spectrum.sizes.get("channel"):
+        raise WrongData(
+            f"the model's rate has dims {dict(rate.sizes)}, the spectrum {dict(spectrum.sizes)}; "
+            "both need the same dim 'channel' (xray.folded gives it)"
+        )
+    if "channel" in rate.coords and not np.array_equal(rate["channel"].values, spectrum["channel"].values):
+        raise WrongData("the model's channels are not numbered as the spectrum's; fold with the spectrum's own rmf")
+    values = rate.values.astype(float)
+    if not ((values >= 0) & np.isfinite(values)).all():
+        raise WrongData("the model's rate must be a number ≥ 0 in every channel; it is negative or NaN in some")
     return values

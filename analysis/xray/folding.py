@@ -7,7 +7,7 @@ import xarray as xr
 
 from analysis.errors import MissingUnits, WrongData
 from analysis.model import check, derived, in_units, labelled
-from analysis.xray.inputs import as_dataset, variable
+from analysis.xray.inputs import as_dataset, datasets, synthetic_of, variable
 
 CAL_GEN = "CAL/GEN/92-002, George et al. (1998), The Calibration Requirements for Spectral Analysis"
 FLUX = "ph cm-2 s-1"
@@ -90,7 +90,7 @@ def response(rmf: xr.Dataset | xr.DataTree, *, arf: xr.Dataset | xr.DataTree | N
         coords={"channel": data["channel"]},
     )
     step = f"xray.response: {elements.size} elements{'' if arf is None else ', effective area multiplied in'}"
-    return check(derived(made, data, title="Response, sparse", step=step, references=[CAL_GEN]))
+    return check(derived(made, data, title="Response, sparse", step=step, references=[CAL_GEN], also=datasets(arf)))
 
 
 def folded(
@@ -118,7 +118,7 @@ def folded(
     Raises
     ------
     WrongData
-        If the flux is not on the response's energy bins, or the response knows no area at all.
+        If the flux is no DataArray, not on the response's energy bins, or the response knows no area at all.
     WrongUnits, MissingUnits
         If the flux is per keV, or lost its units in a product.
 
@@ -134,6 +134,11 @@ def folded(
     """
     from scipy.sparse import csc_array
 
+    if not isinstance(photon_flux, xr.DataArray):
+        raise WrongData(
+            f"folded needs a flux as an xarray DataArray with units, not a {type(photon_flux).__name__}; "
+            "xray.power_law gives one"
+        )
     whole = as_dataset(rmf, "folded")
     if "channel_index" not in whole.variables:
         whole = response(whole, arf=arf)
@@ -166,7 +171,8 @@ def folded(
         (matrix.values, whole.variables["channel_index"].values, pointers), shape=(n_channels, first.size)
     )
     rate = xr.DataArray(sparse @ flux.values, dims="channel", coords={"channel": whole.coords["channel"]})
-    return labelled(rate, "model_rate", units="ct s-1", long_name="Model count rate")
+    told = synthetic_of(photon_flux, rmf, arf)
+    return labelled(rate, "model_rate", units="ct s-1", long_name="Model count rate", attrs=told)
 
 
 def _area(data: xr.Dataset, arf: xr.Dataset | xr.DataTree | None) -> tuple[np.ndarray, str]:

@@ -14,7 +14,7 @@ import xarray as xr
 from analysis.errors import BadOption, WrongData
 from analysis.model import check, derived, in_units, labelled
 from analysis.xray.exposures import counts_of, same_channels
-from analysis.xray.inputs import Amount, as_dataset, limits, named_band, variable
+from analysis.xray.inputs import Amount, as_dataset, limits, named_band, synthetic_of, variable
 
 Grouping = Literal["file"] | None
 
@@ -110,7 +110,7 @@ def channel_bins(
     data = as_dataset(spectrum, "channel_bins")
     if grouping not in ("file", None):
         raise BadOption(f"grouping={grouping!r} is unknown; 'file' obeys GROUPING and QUALITY, None ignores both")
-    if min_counts is not None and (isinstance(min_counts, bool) or int(min_counts) != min_counts or min_counts < 1):
+    if min_counts is not None and not _is_whole(min_counts, least=1):
         raise BadOption(f"min_counts={min_counts!r} must be a whole number of at least 1")
     if "channel" not in data.dims:
         raise WrongData(f"channel_bins needs a spectrum on the dim 'channel', not {dict(data.sizes)}")
@@ -128,7 +128,7 @@ def channel_bins(
         how = "GROUPING and QUALITY of the file" if grouping else "every channel, GROUPING and QUALITY ignored"
     numbered = np.where(bins > 0, np.unique(bins, return_inverse=True)[1] - (0 in bins), -1)
     coords = {"channel": data["channel"]} if "channel" in data.variables else {}
-    told = {"grouping": how, "band": named_band(band)}
+    told = {"grouping": how, "band": named_band(band), **synthetic_of(data, rmf)}
     return labelled(
         xr.DataArray(numbered.astype(np.int64), dims="channel", coords=coords),
         "bin",
@@ -143,6 +143,13 @@ def summed(values: np.ndarray, bins: xr.DataArray) -> np.ndarray:
     index = bins.values
     used = index >= 0
     return np.bincount(index[used], np.asarray(values, dtype=float)[used])
+
+
+def _is_whole(value: object, *, least: int) -> bool:
+    """Tell whether this is a whole number; a float that is one counts, True and text do not."""
+    if isinstance(value, float | np.floating):
+        return bool(value.is_integer() and value >= least)
+    return isinstance(value, int | np.integer) and not isinstance(value, bool) and bool(value >= least)
 
 
 def _overlapping(

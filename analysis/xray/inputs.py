@@ -13,7 +13,7 @@ import numpy as np
 import xarray as xr
 
 from analysis.errors import BadOption, MissingUnits, UnknownVariable, WrongData, WrongUnits
-from analysis.model import in_units
+from analysis.model import in_units, is_synthetic
 
 if TYPE_CHECKING:
     from astropy.units import Quantity
@@ -38,15 +38,17 @@ def amount(value: Amount, units: str, what: str, *, bare: bool = False) -> float
     MissingUnits
         For a bare number where a unit is needed.
     WrongUnits, BadOption
-        For a unit of another kind; for what is no finite number.
+        For a unit of another kind; for what is no finite number, True and False among them.
 
     Examples
     --------
     >>> amount("30 arcsec", "arcmin", "radius")
     0.5
     """
+    if isinstance(value, bool | np.bool_):
+        raise BadOption(f"{what}={value!r} is not a value with a unit, such as '10 {units}'")
     # numpy counts its timedelta64 among the integers
-    if isinstance(value, bool | int | float | np.number) and not isinstance(value, np.timedelta64):
+    if isinstance(value, int | float | np.number) and not isinstance(value, np.timedelta64):
         if not bare:
             raise MissingUnits(f"{what}={value!r} has no unit; write for example {what}='{value} {units}'")
         found = float(value)
@@ -154,6 +156,30 @@ def events_and_gti(tree: xr.DataTree, what: str) -> tuple[xr.Dataset, xr.Dataset
     return events, gti
 
 
+def intervals_of(data: xr.DataTree | xr.Dataset) -> xr.Dataset | None:
+    """Return the good time intervals of an event tree; None for a list alone or a tree without any."""
+    if not isinstance(data, xr.DataTree) or not any(n.name == "gti" and n.has_data for n in data.subtree):
+        return None
+    return node(data, "gti", "the event tree")
+
+
+def no_events(size: int, band: str, *, placed: np.ndarray, good: np.ndarray | None = None) -> str:
+    """Return why nothing of an event list is left, as a sentence for an error.
+
+    Examples
+    --------
+    >>> no_events(0, "0.5-2 keV", placed=np.ones(0, bool))
+    'the event list holds no events (asked for: 0.5-2 keV)'
+    """
+    if not size:
+        return f"the event list holds no events (asked for: {band})"
+    if not placed.any():
+        return f"none of the {size} events has a position (asked for: {band})"
+    if good is not None and not (placed & good).any():
+        return f"none of the {size} events with a position lies in the good times (asked for: {band})"
+    return f"none of the {size} events lies in {band}, in good time and with a position"
+
+
 def with_nodes(tree: xr.DataTree, changed: Mapping[str, xr.Dataset]) -> xr.DataTree:
     """Return a tree with the nodes of these names replaced, wherever in it they are."""
     root = tree.path.rstrip("/")
@@ -190,6 +216,62 @@ def in_band(events: xr.Dataset, band: tuple[Amount, Amount] | None, what: str) -
         return np.ones(events.sizes["event"], dtype=bool)
     energy = in_units(variable(events, "energy", f"{what} with a band"), "keV").values
     return (energy >= low) & (energy < high)
+
+
+def with_region(listed: xr.Dataset, region: str) -> str:
+    """Return the region that a list is of once it is cut to one more.
+
+    Examples
+    --------
+    >>> with_region(xr.Dataset(attrs={"region": "circle"}), "box")
+    'circle and box'
+    """
+    earlier = str(listed.attrs.get("region", ""))
+    return f"{earlier} and {region}" if earlier else region
+
+
+def titled(what: str, listed: xr.Dataset) -> str:
+    """Return the title of what was made of an event list: its own, and the region that it was cut to.
+
+    Examples
+    --------
+    >>> titled("Image", xr.Dataset(attrs={"title": "M 82", "region": "circle"}))
+    'Image: M 82, circle'
+    """
+    known = ", ".join(str(listed.attrs[key]) for key in ("title", "region") if listed.attrs.get(key))
+    return f"{what}: {known}" if known else what
+
+
+def synthetic_of(*inputs: xr.Dataset | xr.DataTree | xr.DataArray | None) -> dict[str, str]:
+    """Return the attribute of an array made of these: that it is simulated, if any of them is.
+
+    Examples
+    --------
+    >>> synthetic_of(xr.Dataset(attrs={"synthetic": "true"}), None)
+    {'synthetic': 'true'}
+    """
+    return {"synthetic": "true"} if any(is_synthetic(data) for data in datasets(*inputs)) else {}
+
+
+def datasets(*inputs: xr.Dataset | xr.DataTree | xr.DataArray | None) -> list[xr.Dataset | xr.DataArray]:
+    """Return the further inputs that were given, tree nodes as Datasets, for ``model.derived(also=…)``."""
+    given = [data.to_dataset(inherit=False) if isinstance(data, xr.DataTree) else data for data in inputs]
+    return [data for data in given if data is not None]
+
+
+def band_of(listed: xr.Dataset, band: tuple[Amount, Amount] | None) -> str:
+    """Return the band of events as text, the one that they were cut to earlier included.
+
+    Examples
+    --------
+    >>> soft = xr.Dataset(attrs={"band": "0.5-2 keV"})
+    >>> band_of(soft, None), band_of(soft, (1, 8))
+    ('0.5-2 keV', '1-8 keV of 0.5-2 keV')
+    """
+    earlier, asked = str(listed.attrs.get("band", "")), named_band(band)
+    if not earlier or earlier == asked:
+        return asked
+    return earlier if band is None else f"{asked} of {earlier}"
 
 
 def named_band(band: tuple[Amount, Amount] | None) -> str:

@@ -9,7 +9,7 @@ from analysis.errors import BadOption, WrongData
 from analysis.model import check, derived, in_units, labelled
 from analysis.xray.exposures import same_channels
 from analysis.xray.grouping import channel_energies
-from analysis.xray.inputs import Amount, as_dataset, limits, named_band, node, variable
+from analysis.xray.inputs import Amount, as_dataset, datasets, limits, named_band, node, synthetic_of, variable
 
 KISLAT = "Kislat et al. (2015), Astroparticle Physics 68, 45, doi:10.1016/j.astropartphys.2015.02.007"
 
@@ -25,8 +25,8 @@ def modulation_factor(mrf: xr.Dataset | xr.DataTree, arf: xr.Dataset | xr.DataTr
     Returns
     -------
     xarray.DataArray
-        ``modulation_factor``, 0 to 1, on ``energy``, whose middles in keV are its coordinate; NaN without
-        area.
+        ``modulation_factor``, 0 to 1, on ``energy``, whose middles in keV are its coordinate, with
+        ``energy_low`` and ``energy_high`` beside them; NaN without area.
 
     Raises
     ------
@@ -58,9 +58,12 @@ def modulation_factor(mrf: xr.Dataset | xr.DataTree, arf: xr.Dataset | xr.DataTr
         for data in (upper, lower)
     )
     factor = np.divide(with_area, area, out=np.full_like(area, np.nan), where=area > 0)
-    middles = ("energy", (edges[0] + edges[1]) / 2, {"units": "keV", "long_name": "Energy"})
-    made = xr.DataArray(factor, dims="energy", coords={"energy": middles})
-    return labelled(made, "modulation_factor", units="1", long_name="Modulation factor", attrs={"references": KISLAT})
+    bins = {"energy": (edges[0] + edges[1]) / 2, "energy_low": edges[0], "energy_high": edges[1]}
+    names = {"energy": "Energy", "energy_low": "Energy", "energy_high": "Upper end of the bin"}
+    coords = {name: ("energy", ends, {"units": "keV", "long_name": names[name]}) for name, ends in bins.items()}
+    made = xr.DataArray(factor, dims="energy", coords=coords)
+    told = {"references": KISLAT, **synthetic_of(upper, lower)}
+    return labelled(made, "modulation_factor", units="1", long_name="Modulation factor", attrs=told)
 
 
 def polarization(stokes: xr.DataTree, *, band: tuple[Amount, Amount] = (2.0, 8.0)) -> xr.Dataset:
@@ -76,7 +79,8 @@ def polarization(stokes: xr.DataTree, *, band: tuple[Amount, Amount] = (2.0, 8.0
         With the nodes ``stokes_i``, ``stokes_q``, ``stokes_u`` (rates on ``channel``), ``arf``, ``mrf``,
         ``rmf``.
     band : (low, high), optional
-        Energies in keV; channels that overlap the band count, at their nominal energies.
+        Energies in keV; channels that overlap the band count, at their nominal energies, but for those that
+        QUALITY excludes in any of the three; ``history`` says how many.
 
     Returns
     -------
@@ -87,9 +91,10 @@ def polarization(stokes: xr.DataTree, *, band: tuple[Amount, Amount] = (2.0, 8.0
     Raises
     ------
     WrongData
-        If a node is missing, channels differ, or a channel of the band has no modulation factor.
+        If a node is missing, channels differ, or a channel of the band has no modulation factor, no rate or
+        no error; names the channels.
     BadOption
-        If no channel overlaps the band.
+        If no good channel overlaps the band.
 
     Notes
     -----
@@ -116,25 +121,42 @@ def polarization(stokes: xr.DataTree, *, band: tuple[Amount, Amount] = (2.0, 8.0
     used = (energies["energy_high"].values > low) & (energies["energy_low"].values < high)
     if not used.any():
         raise BadOption(f"no channel overlaps {named_band(band)}")
+    good = np.all([s["quality"].values == 0 for s in spectra.values() if "quality" in s.variables] or [used], axis=0)
+    bad = int(np.count_nonzero(used & ~good))
+    used &= good
+    if not used.any():
+        raise BadOption(f"QUALITY excludes each of the {bad} channels of {named_band(band)}")
     factor = modulation_factor(node(stokes, "mrf", what), node(stokes, "arf", what))
     mu = np.interp(energies["energy"].values[used], factor["energy"].values, factor.values, left=np.nan, right=np.nan)
     if not (mu > 0).all():
         raise WrongData(f"the modulation factor is unknown in part of {named_band(band)}; take a narrower band")
-    total = in_units(variable(spectra["i"], "rate", what), "ct s-1").values[used].astype(float).sum()
+    total = _numbers(spectra["i"], "i", "rate", used).sum()
     if not total > 0:
         raise WrongData(f"Stokes I is {total} in {named_band(band)}; there is nothing to be polarized")
     found = {}
     for name in "qu":
-        rate, error = (
-            in_units(variable(spectra[name], key, what), "ct s-1").values[used].astype(float)
-            for key in ("rate", "stat_error")
-        )
+        rate, error = (_numbers(spectra[name], name, key, used) for key in ("rate", "stat_error"))
         found[name] = float((rate / mu).sum() / total)
         found[f"{name}_error"] = float(np.sqrt(((error / mu) ** 2).sum()) / total)
     made = xr.Dataset(_degree_and_angle(**found), attrs={"band": named_band(band)})
-    step = f"xray.polarization: flat sum over {named_band(band)}, {int(used.sum())} channels"
+    step = f"xray.polarization: flat sum over {named_band(band)}, {int(used.sum())} channels; "
+    step += f"{bad} channels that QUALITY excludes left out"
     title = f"Polarization, {named_band(band)}"
-    return check(derived(made, spectra["i"], title=title, step=step, references=[KISLAT]))
+    also = [*spectra.values(), *datasets(*(node(stokes, name, what) for name in ("arf", "mrf", "rmf")))]
+    return check(derived(made, spectra["i"], title=title, step=step, references=[KISLAT], also=also))
+
+
+def _numbers(spectrum: xr.Dataset, stokes: str, key: str, used: np.ndarray) -> np.ndarray:
+    """Rates or errors of the channels used, each a number."""
+    values = in_units(variable(spectrum, key, "polarization"), "ct s-1").values[used].astype(float)
+    if not np.isfinite(values).all():
+        channels = spectrum["channel"].values[used][~np.isfinite(values)]
+        named = ", ".join(map(str, channels[:5])) + (" …" if channels.size > 5 else "")
+        raise WrongData(
+            f"stokes_{stokes} has no {key} in {channels.size} channels of the band ({named}); "
+            "set their QUALITY, or take a band without them"
+        )
+    return values
 
 
 def _degree_and_angle(q: float, u: float, q_error: float, u_error: float) -> dict[str, xr.DataArray]:

@@ -9,7 +9,17 @@ import xarray as xr
 
 from analysis.errors import BadOption, OutsideCoverage
 from analysis.model import check, history_with, in_units, span
-from analysis.xray.inputs import Amount, amount, events_and_gti, in_band, named_band, variable, with_nodes
+from analysis.xray.inputs import (
+    Amount,
+    amount,
+    band_of,
+    events_and_gti,
+    in_band,
+    named_band,
+    variable,
+    with_nodes,
+    with_region,
+)
 from analysis.xray.intervals import clock_of, merged
 
 if TYPE_CHECKING:
@@ -43,7 +53,8 @@ def selected(
     -------
     xarray.DataTree
         The same tree with fewer events, perhaps none: where nothing was seen in good time, that is a
-        result. The header's exposure no longer fits a range of time and is taken out.
+        result. The header's exposure no longer fits a range of time and is taken out. Attrs ``region`` (of x
+        and y) and ``band`` say what the events were cut to.
 
     Raises
     ------
@@ -64,12 +75,14 @@ def selected(
     listed, gti = events_and_gti(events, "selected")
     kept = in_band(listed, band, "selected")
     told = [] if band is None else [named_band(band)]
+    box = []
     for name, ends in (("x", x), ("y", y)):
         if ends is not None:
             low, high = _pixels(name, ends)
             values = variable(listed, name, "selected").values
             kept &= (values >= low) & (values < high)
-            told.append(f"{name} in [{low:g}, {high:g})")
+            box.append(f"{name} in [{low:g}, {high:g})")
+    told += box
     nodes = {}
     if time is not None:
         start, stop = _seconds(listed, time)
@@ -82,6 +95,10 @@ def selected(
     gone = ("exposure", "livetime", "ontime") if time is not None else ()
     attrs = {key: value for key, value in listed.attrs.items() if key not in gone}
     cut.attrs = {**attrs, "history": history_with(listed, step)}
+    if box:
+        cut.attrs["region"] = with_region(listed, f"box({', '.join(box)} pix)")
+    if band is not None:
+        cut.attrs["band"] = band_of(listed, band)
     nodes["events"] = check(cut)
     return with_nodes(events, nodes)
 

@@ -11,7 +11,7 @@ import xarray as xr
 
 from analysis.errors import BadOption, OutsideCoverage, WrongData
 from analysis.model import check, derived, history_with, in_units, labelled
-from analysis.xray.inputs import Amount, amount, as_dataset, node, variable, with_nodes
+from analysis.xray.inputs import Amount, amount, as_dataset, node, synthetic_of, variable, with_nodes, with_region
 
 if TYPE_CHECKING:
     from astropy.coordinates import SkyCoord
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 WCS_KEYS = ("wcs_ctype", "wcs_crpix", "wcs_crval", "wcs_cdelt")
 FRAMES = {"": "icrs", "ICRS": "icrs", "FK5": "fk5", "FK4": "fk4"}
 WCS_PAPER = "Calabretta & Greisen (2002), A&A 395, 1077, doi:10.1051/0004-6361:20021327"
+REACH = 1.5  # pixels: so far a value stands for a place whose own pixel holds none
 TARGET_HELP = "'148.96 69.68' (RA Dec in degrees), '09h55m50s +69d40m47s', or an astropy SkyCoord"
 
 
@@ -94,7 +95,7 @@ def within(events: xr.DataTree, target: str | SkyCoord, radius: Amount) -> xr.Da
     MissingUnits
         If the radius is a bare number.
     OutsideCoverage
-        If no event lies in the circle; says how far the nearest one is.
+        If no event lies in the circle; says how far the nearest one is, or that there is none at all.
 
     Examples
     --------
@@ -112,16 +113,19 @@ def within(events: xr.DataTree, target: str | SkyCoord, radius: Amount) -> xr.Da
     centre = place.transform_to(where.attrs["frame"])
     away = _separation(where["ra"].values, where["dec"].values, float(centre.ra.deg), float(centre.dec.deg))
     kept = away <= size
+    region = f"circle({_said(place)}, {size * 60:.6g} arcmin)"
     if not kept.any():
-        nearest = float(np.nanmin(away)) * 60 if np.isfinite(away).any() else np.nan
+        if not away.size:
+            raise OutsideCoverage(f"the event list holds no events, so none lies in {region}")
+        if not np.isfinite(away).any():
+            raise OutsideCoverage(f"none of the {away.size} events has a position, so none lies in {region}")
         raise OutsideCoverage(
             f"no event lies within {size * 60:.3g} arcmin of {_said(place)}; "
-            f"the nearest one is {nearest:.4g} arcmin away"
+            f"the nearest one is {float(np.nanmin(away)) * 60:.4g} arcmin away"
         )
-    region = f"circle({_said(place)}, {size * 60:.6g} arcmin)"
     cut = listed.isel(event=np.flatnonzero(kept))
     step = f"xray.within: {region}, {int(kept.sum())} of {kept.size} events"
-    cut.attrs = {**cut.attrs, "region": region, "history": history_with(listed, step)}
+    cut.attrs = {**cut.attrs, "region": with_region(listed, region), "history": history_with(listed, step)}
     return with_nodes(events, {"events": check(cut)})
 
 
@@ -138,8 +142,10 @@ def hydrogen_column(sky_map: xr.Dataset | xr.DataTree, target: str | SkyCoord) -
     Returns
     -------
     xarray.DataArray
-        ``hydrogen_column`` in cm-2: the value of the pixel that holds the place; attrs ``target`` and
-        ``pixel_size`` (deg), within which the gas may well vary.
+        ``hydrogen_column`` in cm-2: the value of the pixel that holds the place. A place at the rim of the sky,
+        where a map of the whole sky has no pixel of its own, is given the nearest value within a pixel and a
+        half. Attrs ``target``, ``pixel_size`` (deg), within which the gas may well vary, and
+        ``pixel_distance``, from the place to the pixel's middle in pixels.
 
     Raises
     ------
@@ -171,20 +177,36 @@ def hydrogen_column(sky_map: xr.Dataset | xr.DataTree, target: str | SkyCoord) -
     galactic = str(attrs["wcs_ctype"][0]).startswith("GLON")
     centre = place.galactic if galactic else place.transform_to(_frame(attrs))
     longitude, latitude = (centre.l.deg, centre.b.deg) if galactic else (centre.ra.deg, centre.dec.deg)
-    x, y = (int(np.rint(v)) for v in wcs.all_world2pix(longitude, latitude, 0))
-    rows, columns = values.shape
-    if not (0 <= x < columns and 0 <= y < rows):
-        raise OutsideCoverage(f"{_said(place)} is at pixel ({x}, {y}), outside the map of {columns} × {rows}")
-    found = float(values.values[y, x])
-    if not np.isfinite(found) or found <= 0:
-        raise OutsideCoverage(f"the map holds no value at {_said(place)} (pixel {x}, {y})")
+    x, y = (float(v) for v in wcs.all_world2pix(longitude, latitude, 0))
+    found, distance = _nearest_value(values.values, x, y, _said(place))
     told = {
         "target": _said(place),
         "pixel_size": float(np.abs(np.asarray(attrs["wcs_cdelt"], dtype=float)).max()),
+        "pixel_distance": round(distance, 3),
+        **synthetic_of(data),
     }
     return labelled(
         xr.DataArray(found), "hydrogen_column", units="cm-2", long_name="Hydrogen column density", attrs=told
     )
+
+
+def _nearest_value(values: np.ndarray, x: float, y: float, said: str) -> tuple[float, float]:
+    """Value of the pixel at x, y, or of the nearest one that holds any within REACH; and how far its middle is.
+
+    Zeros are no values: all-sky maps fill the corners outside the sky with them.
+    """
+    rows, columns = values.shape
+    if not (-REACH < x < columns - 1 + REACH and -REACH < y < rows - 1 + REACH):  # NaN too
+        raise OutsideCoverage(f"{said} is at pixel ({x:.1f}, {y:.1f}), outside the map of {columns} × {rows}")
+    around = range(-2, 3)
+    near = [(round(y) + j, round(x) + i) for j in around for i in around]
+    held = [p for p in near if 0 <= p[0] < rows and 0 <= p[1] < columns and 0 < values[p] < np.inf]
+    away = {p: float(np.hypot(p[0] - y, p[1] - x)) for p in held}
+    own = (round(y), round(x))
+    best = own if own in away else min(away, key=lambda p: away[p], default=own)
+    if away.get(best, np.inf) > REACH:
+        raise OutsideCoverage(f"the map holds no value at {said} (pixel {own[1]}, {own[0]}), nor next to it")
+    return float(values[best]), away[best]
 
 
 def position(target: str | SkyCoord) -> SkyCoord:

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import xarray as xr
 
 from analysis.errors import BadOption, WrongData
 from analysis.model import check, derived, in_units, labelled
-from analysis.xray.exposures import counts_of, exposure_of, per_channel, same_channels
+from analysis.xray.exposures import counts_of, exposure_of, model_rates, per_channel, same_channels
 from analysis.xray.grouping import OGIP, Grouping, channel_bins, channel_energies, summed
-from analysis.xray.inputs import Amount, as_dataset, events_and_gti, in_band, named_band
-from analysis.xray.intervals import good_time, poisson_error
+from analysis.xray.inputs import Amount, as_dataset, band_of, datasets, events_and_gti, in_band, titled
+from analysis.xray.intervals import good_time, inside, poisson_error
 
 
 def grouped(
@@ -52,7 +54,7 @@ def grouped(
     BadOption
         As :func:`channel_bins`, and if no channel is left.
     WrongData
-        If channels differ or an exposure is missing.
+        If channels differ, an exposure is missing, or the model's rate is not a number ≥ 0 in each channel.
 
     Notes
     -----
@@ -77,7 +79,7 @@ def grouped(
     behind = None if background is None else as_dataset(background, "grouped: background")
     made = _rates(data, behind, bins)
     if model_rate is not None:
-        made |= _against_model(made, model_rate, bins)
+        made |= _against_model(made, summed(model_rates(data, model_rate), bins))
     if rmf is not None:
         made |= _per_energy(made, channel_energies(rmf), data, bins)
     step = f"xray.grouped: {bins.attrs['grouping']}; {bins.attrs['band']}"
@@ -90,6 +92,7 @@ def grouped(
             title=f"{data.attrs.get('title', 'Spectrum')}, grouped",
             step=step,
             references=[OGIP],
+            also=datasets(behind, model_rate, rmf),
         )
     )
 
@@ -103,6 +106,8 @@ def count_rate(
     exposure: str | None = None,
 ) -> xr.Dataset:
     """Return the count rate of a spectrum or an event list, background taken off where it is given.
+
+    Events outside the good time intervals are left out, and ``history`` says how many.
 
     Parameters
     ----------
@@ -154,9 +159,9 @@ def count_rate(
         raise BadOption(f"no channel is left in {bins.attrs['band']} after QUALITY")
     behind = None if background is None else as_dataset(background, "count_rate: background")
     made = xr.Dataset(_rates(spectrum, behind, one)).isel(bin=0)
-    return _rate_labelled(
-        made, exposure_of(spectrum, "the spectrum"), spectrum, bins.attrs["band"], "the file's EXPOSURE"
-    )
+    made["exposure"] = _variable(exposure_of(spectrum, "the spectrum"), "s", "Exposure")
+    made.attrs = {"band": bins.attrs["band"], "exposure_from": "the file's EXPOSURE"}
+    return _rate_labelled(made, spectrum, "", datasets(behind, rmf))
 
 
 def _rate_of_events(tree: xr.DataTree, band: tuple[Amount, Amount] | None, exposure: str | None) -> xr.Dataset:
@@ -174,23 +179,28 @@ def _rate_of_events(tree: xr.DataTree, band: tuple[Amount, Amount] | None, expos
         )
     by_header = said is not None and exposure != "gti"
     seconds = float(said) if by_header else good  # type: ignore[arg-type]
-    n = int(np.count_nonzero(in_band(events, band, "count_rate")))
+    inside_gti = inside(gti, in_units(events["time"], "s").values)
+    n = int(np.count_nonzero(inside_gti & in_band(events, band, "count_rate")))
     made = xr.Dataset(
         {
             "counts": _variable(n, "ct", "Counts"),
             "rate": _variable(n / seconds, "ct s-1", "Count rate"),
             "rate_error": _variable(float(poisson_error(n)) / seconds, "ct s-1", "1σ error of the count rate"),
+            "exposure": _variable(seconds, "s", "Exposure"),
         }
     )
     source = "the header's EXPOSURE" if by_header else "the good time intervals"
-    return _rate_labelled(made, seconds, events, named_band(band), source)
+    made.attrs = {"band": band_of(events, band), "exposure_from": source}
+    left_out = int(np.count_nonzero(~inside_gti))
+    return _rate_labelled(made, events, f"; {left_out} events outside the good times left out", [gti])
 
 
-def _rate_labelled(made: xr.Dataset, seconds: float, origin: xr.Dataset, band: str, source: str) -> xr.Dataset:
-    made["exposure"] = _variable(seconds, "s", "Exposure")
-    made.attrs = {"band": band, "exposure_from": source}
-    step = f"xray.count_rate: {band}, divided by {source}"
-    return check(derived(made, origin, title=f"Count rate, {band}", step=step, references=[OGIP]))
+def _rate_labelled(
+    made: xr.Dataset, origin: xr.Dataset, remark: str, also: Sequence[xr.Dataset | xr.DataArray]
+) -> xr.Dataset:
+    step = f"xray.count_rate: {made.attrs['band']}, divided by {made.attrs['exposure_from']}{remark}"
+    title = titled(f"Count rate, {made.attrs['band']}", origin)
+    return check(derived(made, origin, title=title, step=step, references=[OGIP], also=also))
 
 
 def _rates(data: xr.Dataset, background: xr.Dataset | None, bins: xr.DataArray) -> dict[str, xr.DataArray]:
@@ -202,7 +212,8 @@ def _rates(data: xr.Dataset, background: xr.Dataset | None, bins: xr.DataArray) 
     made |= _pair("rate", rate, error, "Count rate")
     if background is not None:
         same_channels(data, background)
-        ratio = per_channel(data, "backscal") / per_channel(background, "backscal")
+        used = bins.values >= 0
+        ratio = per_channel(data, "backscal", used) / per_channel(background, "backscal", used)
         behind, its_error = _rate_and_error(background, bins, ratio, "the background")
         made |= _pair("background_rate", behind, its_error, "Background rate in the source region")
         made |= _pair("net_rate", rate - behind, np.hypot(error, its_error), "Net count rate")
@@ -212,9 +223,10 @@ def _rates(data: xr.Dataset, background: xr.Dataset | None, bins: xr.DataArray) 
 def _rate_and_error(
     data: xr.Dataset, bins: xr.DataArray, scale: np.ndarray | float, what: str
 ) -> tuple[np.ndarray, np.ndarray]:
+    area = per_channel(data, "areascal", bins.values >= 0)
     if "counts" in data.variables:
         counts = counts_of(data, what)
-        per_count = scale / (exposure_of(data, what) * per_channel(data, "areascal"))
+        per_count = scale / (exposure_of(data, what) * area)
         total = summed(counts, bins)
         rate = summed(counts * per_count, bins)
         # a bin's own seconds per count, also where they differ from channel to channel or nothing was counted
@@ -224,17 +236,12 @@ def _rate_and_error(
         raise WrongData(f"{what} has neither 'counts' nor 'rate'")
     if "stat_error" not in data.variables:
         raise WrongData(f"{what} holds rates without 'stat_error'; an error cannot be made up for them")
-    rates = in_units(data["rate"], "ct s-1").values * scale / per_channel(data, "areascal")
-    errors = in_units(data["stat_error"], "ct s-1").values * scale / per_channel(data, "areascal")
+    rates = in_units(data["rate"], "ct s-1").values * scale / area
+    errors = in_units(data["stat_error"], "ct s-1").values * scale / area
     return summed(rates, bins), np.sqrt(summed(errors**2, bins))
 
 
-def _against_model(
-    made: dict[str, xr.DataArray], model_rate: xr.DataArray, bins: xr.DataArray
-) -> dict[str, xr.DataArray]:
-    if model_rate.dims != ("channel",) or model_rate.size != bins.size:
-        raise WrongData(f"model_rate has dims {dict(model_rate.sizes)}; it needs the spectrum's {dict(bins.sizes)}")
-    expected = summed(in_units(model_rate, "ct s-1").values, bins)
+def _against_model(made: dict[str, xr.DataArray], expected: np.ndarray) -> dict[str, xr.DataArray]:
     name = "net_rate" if "net_rate" in made else "rate"
     error = made[f"{name}_error"].values
     residual = np.divide(made[name].values - expected, error, out=np.full_like(error, np.nan), where=error > 0)

@@ -9,10 +9,10 @@ import numpy as np
 import xarray as xr
 
 from analysis.errors import BadOption, WrongData
-from analysis.model import in_units, labelled
-from analysis.xray.exposures import paired
+from analysis.model import labelled
+from analysis.xray.exposures import model_rates, paired
 from analysis.xray.grouping import Grouping, channel_bins, summed
-from analysis.xray.inputs import Amount, as_dataset
+from analysis.xray.inputs import Amount, as_dataset, synthetic_of
 
 REFERENCES = {
     "wstat": "Arnaud, Dorman & Gordon, XSPEC User's Guide (HEASARC), Appendix B: Statistics in XSPEC; "
@@ -75,16 +75,16 @@ def w_statistic(
     ApJ 230, 274, doi:10.1086/157084.
     """
     data, behind = as_dataset(spectrum, "w_statistic"), as_dataset(background, "w_statistic: background")
-    rate = _checked_model(data, model_rate)
+    rate = model_rates(data, model_rate)
     bins = channel_bins(data, grouping=grouping, min_counts=min_counts, band=band, rmf=rmf)
-    pair = paired(data, behind)
+    pair = paired(data, behind, bins.values >= 0)
     terms = w_terms(
         summed(pair.source_counts, bins),
         summed(pair.background_counts, bins),
         summed(rate * pair.source_time, bins),
         summed(pair.background_time, bins) / summed(pair.source_time, bins),
     )
-    return _labelled(terms, "wstat", "W statistic", bins)
+    return _labelled(terms, "wstat", "W statistic", bins, synthetic_of(data, behind, model_rate, rmf))
 
 
 def c_statistic(
@@ -121,13 +121,14 @@ def c_statistic(
     Cash (1979), ApJ 228, 939, doi:10.1086/156922.
     """
     data = as_dataset(spectrum, "c_statistic")
-    rate = _checked_model(data, model_rate)
+    rate = model_rates(data, model_rate)
     bins = channel_bins(data, grouping=grouping, min_counts=min_counts, band=band, rmf=rmf)
-    pair = paired(data, None)
+    pair = paired(data, None, bins.values >= 0)
     counts, expected = summed(pair.source_counts, bins), summed(rate * pair.source_time, bins)
     if impossible := int(np.count_nonzero((expected == 0) & (counts > 0))):
         raise WrongData(f"the model expects no counts in {impossible} bins that hold some; C is infinite there")
-    return _labelled(2 * (expected - counts + _x_log_ratio(counts, counts, expected)), "cstat", "C statistic", bins)
+    terms = 2 * (expected - counts + _x_log_ratio(counts, counts, expected))
+    return _labelled(terms, "cstat", "C statistic", bins, synthetic_of(data, model_rate, rmf))
 
 
 def w_terms(source: np.ndarray, background: np.ndarray, expected: np.ndarray, ratio: np.ndarray) -> np.ndarray:
@@ -161,22 +162,9 @@ def _x_log_ratio(x: np.ndarray, above: np.ndarray, below: np.ndarray) -> np.ndar
         return np.where(x > 0, x * np.log(above / below), 0.0)
 
 
-def _checked_model(data: xr.Dataset, model_rate: xr.DataArray) -> np.ndarray:
-    rate = in_units(model_rate, "ct s-1")
-    if rate.dims != ("channel",) or rate.sizes["channel"] != data.sizes.get("channel"):
-        raise WrongData(
-            f"the model's rate has dims {dict(rate.sizes)}, the spectrum {dict(data.sizes)}; "
-            "both need the same dim 'channel' (xray.folded gives it)"
-        )
-    if "channel" in rate.coords and not np.array_equal(rate["channel"].values, data["channel"].values):
-        raise WrongData("the model's channels are not numbered as the spectrum's; fold with the spectrum's own rmf")
-    values = rate.values.astype(float)
-    if not (values >= 0).all():
-        raise WrongData("the model's rate must be a number ≥ 0 in every channel; it is negative or NaN in some")
-    return values
-
-
-def _labelled(terms: np.ndarray, short: str, long_name: str, bins: xr.DataArray) -> xr.DataArray:
+def _labelled(
+    terms: np.ndarray, short: str, long_name: str, bins: xr.DataArray, synthetic: dict[str, str]
+) -> xr.DataArray:
     if not terms.size:
         raise BadOption("no channel is left by band, grouping and quality; there is nothing to compare")
     told = {
@@ -185,5 +173,6 @@ def _labelled(terms: np.ndarray, short: str, long_name: str, bins: xr.DataArray)
         "channels": int(np.count_nonzero(bins.values >= 0)),
         **{key: bins.attrs[key] for key in ("grouping", "band")},
         "references": REFERENCES[short],
+        **synthetic,
     }
     return labelled(xr.DataArray(float(terms.sum())), short, units="1", long_name=long_name, attrs=told)

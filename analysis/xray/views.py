@@ -10,14 +10,14 @@ import xarray as xr
 from analysis.errors import BadOption, WrongData
 from analysis.xray.binning import event_spectrum, image, light_curve
 from analysis.xray.grouping import Grouping
-from analysis.xray.inputs import Amount, amount, events_and_gti
+from analysis.xray.inputs import Amount, amount, events_and_gti, intervals_of
 from analysis.xray.intervals import usual_bin
 from analysis.xray.selecting import selected
 from analysis.xray.spectra import grouped
 
 DRAWN = (
     "events (a tree, or their node), spectra on 'channel' or grouped on 'bin', light curves on 'time', "
-    "images and maps on 'y, x', effective areas on 'energy'"
+    "images and maps on 'y, x', effective areas and models on bins of 'energy', rates on 'channel'"
 )
 
 LABELS = {
@@ -43,8 +43,10 @@ def view(
     Parameters
     ----------
     data : xarray.DataTree, xarray.Dataset or xarray.DataArray
-        Events give an image (East left, North up), a spectrum steps with error bars, a light curve a line,
-        a map an image. A tree with ``spectrum`` brings its own ``background`` and ``rmf``.
+        Events give an image (East left, North up), or their light curve where they have no positions; a
+        spectrum steps with error bars, a light curve a line, a map an image; a model, a transmission or a
+        modulation factor steps over energy, a folded model steps over channels. A tree with ``spectrum``
+        brings its own ``background`` and ``rmf``.
     background, rmf, model_rate, grouping, min_counts, band : optional
         For spectra: see :func:`analysis.xray.grouped`. With a model, its residuals are drawn below.
         ``band`` is also obeyed for events.
@@ -56,7 +58,7 @@ def view(
     Raises
     ------
     WrongData
-        If the data are of no kind that can be drawn; lists those that can.
+        If the data are of no kind that can be drawn; says what can, or what to draw instead.
     BadOption
         If an option for spectra is given with data that are none.
 
@@ -183,10 +185,23 @@ def _of_tree(
     if given:
         raise BadOption(f"{', '.join(given)}: only for a tree with a node 'spectrum'; this one has {sorted(children)}")
     if "events" in children:
-        return view(tree["events"], band=band)
+        return _of_events(tree, band)
     if "stokes_i" in children:
         return view(tree["stokes_i"], rmf=tree.children.get("rmf"), grouping=grouping, band=band)
     raise WrongData(f"xray.view cannot draw a tree of {sorted(children)}; it draws {DRAWN}. Give one of its nodes")
+
+
+def _of_events(tree: xr.DataTree, band: tuple[Amount, Amount] | None) -> Any:
+    """Their image; of an instrument without one, their light curve."""
+    from analysis import panels
+
+    if {"x", "y"} <= set(map(str, tree["events"].variables)):
+        made = image(tree, band=band)
+        return panels.image(made["counts"], attrs=made.attrs)
+    gti = intervals_of(tree)
+    if gti is None:
+        raise WrongData("these events have no x and y for an image, and no node 'gti' for a light curve")
+    return view(light_curve(tree, usual_bin(gti), band=band))
 
 
 def _of_array(array: xr.DataArray, given: list[str]) -> Any:
@@ -198,14 +213,40 @@ def _of_array(array: xr.DataArray, given: list[str]) -> Any:
         return panels.curves(array)
     if array.dims == ("y", "x"):
         return panels.image(array)
+    if array.dims == ("energy",):
+        return _over_energy(array)
+    if array.dims == ("channel",) and "channel" in array.coords:
+        number = array["channel"].assign_attrs(long_name="Channel")
+        edges = ((number - 0.5).assign_attrs(number.attrs), number + 0.5)
+        return panels.histogram_steps(array, edges=edges, logx=False)
+    if not array.dims:
+        raise WrongData(f"{array.name or 'the array'} is one number: print it; there is nothing to draw")
     raise WrongData(f"xray.view cannot draw an array with dims {dict(array.sizes)}; give the dataset it is of")
+
+
+def _over_energy(array: xr.DataArray) -> Any:
+    from analysis import panels
+
+    if {"energy_low", "energy_high"} <= set(array.coords):
+        edges = (array["energy_low"].assign_attrs(long_name="Energy"), array["energy_high"])
+        return panels.histogram_steps(array, edges=edges, logy=array.attrs.get("units") != "1")  # 0 to 1: a fraction
+    if "energy" in array.coords:
+        return panels.points(array)
+    raise WrongData(
+        f"{array.name or 'the array'} does not say its energies: make it of a dataset with energy_low and "
+        "energy_high (a response, an effective area), or assign_coords(energy=…)"
+    )
 
 
 def _of_dataset(data: xr.Dataset, band: tuple[Amount, Amount] | None) -> Any:
     from analysis import panels
 
     names = set(map(str, data.variables))
-    if "event" in data.dims and {"x", "y"} <= names:
+    if "event" in data.dims and not {"x", "y"} <= names:
+        raise WrongData(
+            "these events have no x and y for an image; give the whole tree, whose good times a light curve needs"
+        )
+    if "event" in data.dims:
         made = image(data, band=band)
         return panels.image(made["counts"], attrs=made.attrs)
     if band is not None:
@@ -221,6 +262,13 @@ def _of_dataset(data: xr.Dataset, band: tuple[Amount, Amount] | None) -> Any:
     for array in data.data_vars.values():
         if array.dims == ("y", "x"):
             return panels.image(array, attrs=data.attrs)
+    if data.data_vars and not data.dims:
+        raise WrongData(f"these are single numbers ({', '.join(sorted(names))}): print them; there is nothing to draw")
+    if "matrix" in names:
+        raise WrongData(
+            "a response is a matrix that has no picture here: draw its effective area, xray.view(arf), "
+            "or a model folded through it, xray.view(xray.folded(flux, rmf=…))"
+        )
     raise WrongData(f"xray.view cannot draw a dataset with dims {dict(data.sizes)}; it draws {DRAWN}")
 
 
@@ -244,6 +292,8 @@ def _spectrum(binned: xr.Dataset) -> Any:
     picture = shown[0]
     for further in shown[1:]:
         picture = picture * further
+    # an overlay of overlays has forgotten where their legends were: see histogram_steps
+    picture = picture.opts(backend="bokeh", legend_position="bottom_left" if by_energy else "top_right")
     if "residual" not in binned.variables:
         return picture
     below = panels.histogram_steps(binned["residual"], edges=edges, logx=by_energy, logy=False, attrs=binned.attrs)

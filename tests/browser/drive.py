@@ -1,7 +1,7 @@
 """Open notebooks in JupyterLab with a real browser and report what a person would see, as JSON.
 
 Runs as a program of its own so that server, kernel and browser can share a network namespace that has nothing but
-loopback: ``drive.py FOLDER OUT NOTEBOOK …``. Nothing is intercepted; requests to other hosts are only counted.
+loopback: ``drive.py CHROMIUM FOLDER OUT NOTEBOOK …``. Nothing is intercepted; requests to other hosts are only counted.
 """
 
 from __future__ import annotations
@@ -20,7 +20,6 @@ from urllib.parse import urlsplit
 
 from playwright.sync_api import Page, sync_playwright
 
-CHROMIUM = "/usr/bin/chromium"
 FLAGS = [
     "--no-sandbox",
     "--disable-gpu",
@@ -183,13 +182,13 @@ def visit(page: Page, address: str, token: str, notebook: str, out: Path, second
     return {"cells": cells, "figures": shown, "zoom": zoomed, "outside": left, "page_errors": problems}
 
 
-def main(folder: Path, out: Path, notebooks: list[str], rules: bool) -> None:
+def main(chromium: str, folder: Path, out: Path, notebooks: list[str], rules: bool) -> None:
     """Visit each notebook and write ``report.json``."""
     out.mkdir(parents=True, exist_ok=True)
     report = {}
     with jupyterlab(folder, out) as (address, token), sync_playwright() as play:
         flags = FLAGS + ([LOOPBACK_RULES] if rules else [])
-        browser = play.chromium.launch(executable_path=CHROMIUM, args=flags)
+        browser = play.chromium.launch(executable_path=chromium, args=flags)
         for notebook in notebooks:
             page = browser.new_page(viewport={"width": 1300, "height": 1000})
             page.set_default_timeout(60_000)
@@ -201,4 +200,4 @@ def main(folder: Path, out: Path, notebooks: list[str], rules: bool) -> None:
 
 if __name__ == "__main__":
     given = [word for word in sys.argv[1:] if word != "--host-rules"]
-    main(Path(given[0]), Path(given[1]), given[2:], "--host-rules" in sys.argv)
+    main(given[0], Path(given[1]), Path(given[2]), given[3:], "--host-rules" in sys.argv)

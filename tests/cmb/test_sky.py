@@ -7,6 +7,7 @@ import pytest
 import xarray as xr
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tiers import examples
 
 from analysis import cmb
 from analysis.errors import AnalysisError, BadOption, OutsideCoverage, WrongData, WrongFrame, WrongUnits
@@ -19,7 +20,7 @@ angles = st.floats(-180, 180)
 # --------------------------------------------------------------------------------------------------- Stokes
 
 
-@settings(max_examples=25)
+@settings(max_examples=examples(25))
 @given(q=st.floats(-10, 10), u=st.floats(-10, 10), angle=angles)
 def test_rotation_keeps_polarized_intensity_and_turns_the_angle(make, q, u, angle):
     turned = (q + 1j * u) * np.exp(2j * np.radians(angle))
@@ -79,14 +80,14 @@ def test_arrays_of_cells_keep_the_contract(w_band):
 # ---------------------------------------------------------------------------------------------------- masks
 
 
-@settings(max_examples=20)
+@settings(max_examples=examples(20))
 @given(latitude=st.floats(0, 85))
 def test_a_galactic_mask_keeps_one_minus_sin_b_of_the_sky(latitude):
     fraction = float(cmb.sky_fraction(cmb.galactic_mask(128, latitude=latitude)))
     assert fraction == pytest.approx(1 - np.sin(np.radians(latitude)), abs=0.008)  # about half a ring on each side
 
 
-@settings(max_examples=20)
+@settings(max_examples=examples(20))
 @given(latitude=st.floats(0, 85))
 def test_a_galactic_mask_is_the_same_north_and_south(latitude):
     import ducc0

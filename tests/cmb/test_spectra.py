@@ -7,6 +7,7 @@ import pytest
 import xarray as xr
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tiers import examples
 
 from analysis import cmb
 from analysis.cmb.harmonics import spectrum_of
@@ -106,7 +107,7 @@ def test_power_over_multipoles_is_the_mean_square_of_the_map(make, pair):
     assert total == pytest.approx(square, rel=1e-3)  # the pixel sum is no exact quadrature
 
 
-@settings(max_examples=10)
+@settings(max_examples=examples(10))
 @given(factor=st.floats(1e-3, 1e3))
 def test_spectra_scale_with_the_square_of_the_map(make, factor):
     sky = make.from_alm(8, 12, t=make.alm(12, seed=5)[0], e=make.alm(12, seed=6)[0])

@@ -30,6 +30,7 @@ def test_an_unknown_product_is_refused_with_the_nearest_names():
         cmb.fetch("wmap_w_iqu")
 
 
+@pytest.mark.slow
 def test_the_examples_of_the_page_run():
     blocks = re.findall(r"```python\n(.*?)```", PAGE.read_text("utf-8"), re.S)
     assert len(blocks) >= 3

@@ -21,6 +21,7 @@ def spectra(w_band):
     return cmb.power_spectra(w_band, mask=cmb.galactic_mask(32, latitude=15), lmax=64)
 
 
+@pytest.mark.slow
 def test_a_map_and_its_spectra_stand_in_one_picture(w_band, spectra):
     picture = cmb.view(w_band) + cmb.view(spectra)
     assert isinstance(picture, hv.Layout)
@@ -31,6 +32,7 @@ def test_a_map_and_its_spectra_stand_in_one_picture(w_band, spectra):
     assert figures["EE"].y_range.end < figures["TT"].y_range.end / 5  # each spectrum has its own scale
 
 
+@pytest.mark.slow
 def test_a_map_shows_its_first_stokes_parameter_with_unit_and_title(w_band):
     image = elements(cmb.view(w_band, width=300), hv.Image)[0]
     assert image.vdims[0].pprint_label == "Stokes I (mK)"
@@ -56,8 +58,8 @@ def test_masks_angles_and_modes_are_maps_too(w_band):
 def test_a_reference_is_drawn_in_the_units_and_form_of_the_spectra(spectra):
     theory = cmb.fetch("planck2018_lcdm")
     curves = elements(cmb.view(cmb.d_ell(spectra), spectra=["TT"], reference=theory), hv.Curve)
-    drawn = max(curves, key=lambda curve: curve.dimension_values(1).max() if curve.label == "reference" else -1)
-    wanted = cmb.d_ell(theory).dl.sel(spectrum="TT", ell=slice(0, 64)) * 1e-6  # uK2 to mK2
+    drawn = max(curves, key=lambda curve: curve.dimension_values(1).max() if "Planck" in curve.label else -1)
+    wanted = cmb.d_ell(theory).dl.sel(spectrum="TT", ell=slice(2, 64)) * 1e-6  # uK2 to mK2
     np.testing.assert_allclose(drawn.dimension_values(1), wanted)
 
 
@@ -82,6 +84,15 @@ def test_channels_show_sensitivity_and_beam_over_frequency():
         ({"projection": "mercator"}, BadOption, "mollweide"),
         ({"spectra": ["TT"]}, BadOption, "does not apply to a map"),
         ({"width": 3}, BadOption, "width"),
+        ({"width": "700"}, BadOption, "width"),
+        ({"width": 700.5}, BadOption, "whole number"),
+        ({"projection": ["mollweide"]}, BadOption, "mollweide"),
+        ({"projection": ""}, BadOption, "mollweide"),
+        ({"clim": 5}, BadOption, "clim"),
+        ({"clim": "a"}, BadOption, "clim"),
+        ({"clim": (0, np.inf)}, BadOption, "clim"),
+        ({"stokes": 5}, BadOption, "I, Q, U"),
+        ({"stokes": []}, BadOption, "I, Q, U"),
     ],
 )
 def test_what_a_map_cannot_show_is_refused(w_band, options, error, words):
@@ -92,8 +103,14 @@ def test_what_a_map_cannot_show_is_refused(w_band, options, error, words):
 def test_what_spectra_cannot_show_is_refused(spectra):
     with pytest.raises(BadOption, match="does not apply to spectra"):
         cmb.view(spectra, stokes="I")
-    with pytest.raises(UnknownVariable):
-        cmb.view(spectra, spectra=["XX"])
+    for unknown in (["XX"], "XX", [5]):
+        with pytest.raises(
+            UnknownVariable, match=f"no spectrum {unknown[0] if isinstance(unknown, list) else unknown}"
+        ):
+            cmb.view(spectra, spectra=unknown)
+    for nothing in ([], "", 5):
+        with pytest.raises((BadOption, UnknownVariable), match="TT, EE"):
+            cmb.view(spectra, spectra=nothing)
     with pytest.raises(WrongData, match="reference"):
         cmb.view(spectra, reference=cmb.galactic_mask(8))
     with pytest.raises(WrongData, match="take d_ell of the spectra"):
@@ -106,11 +123,60 @@ def test_what_is_nothing_of_ours_is_refused(data):
         cmb.view(data)
 
 
-def test_a_tree_is_refused_with_the_names_of_its_nodes():
-    with pytest.raises(WrongData, match="wmap7_v_iqu, wmap7_w_iqu"):
-        cmb.view(cmb.collect("wmap7_v_iqu", "wmap7_w_iqu"))
+def test_the_nodes_of_a_tree_stand_in_a_column_each_with_the_options_that_apply():
+    tree = cmb.collect("wmap7_v_iqu", "wmap7_mask", "planck2018_lcdm")
+    picture = cmb.view(tree, stokes="Q", spectra="TT", width=200)
+    assert len(elements(picture, hv.Image)) == 2 and len(elements(picture, hv.Curve)) == 1
+    assert picture._max_cols == 1
+    assert elements(picture, hv.Image)[0].vdims[0].name == "stokes_q"
+    assert isinstance(cmb.view(tree["wmap7_v_iqu"], width=200), hv.Overlay)
+    with pytest.raises(BadOption, match="reference does not apply"):
+        cmb.view(tree["wmap7_v_iqu"], reference=cmb.fetch("planck2018_lcdm"))
+    with pytest.raises(WrongData, match="no data"):
+        cmb.view(xr.DataTree())
 
 
+def test_the_explorer_takes_the_only_map_of_a_tree_and_names_several():
+    assert type(cmb.explore(cmb.collect("wmap7_w_iqu", "wmap7_mask"))).__name__ == "Column"
+    with pytest.raises(WrongData, match=r"wmap7_v_iqu, wmap7_w_iqu.*explore\(tree\['wmap7_v_iqu'\]\)"):
+        cmb.explore(cmb.collect("wmap7_v_iqu", "wmap7_w_iqu"))
+
+
+def test_a_binned_reference_is_drawn_at_its_effective_multipoles(spectra):
+    bins = cmb.binned(spectra, width=4)
+    for data in (spectra, bins):
+        curves = elements(cmb.view(data, spectra="TT", reference=bins), hv.Curve)
+        drawn = next(curve for curve in curves if curve.label == "reference")
+        np.testing.assert_allclose(drawn.dimension_values(0), bins.ell_effective)
+    with pytest.raises(WrongData, match="ell_effective"):
+        cmb.view(spectra, reference=bins.drop_vars("ell_effective"))
+
+
+@pytest.mark.slow
+def test_every_picture_of_a_map_names_its_source(w_band):
+    mask = cmb.galactic_mask(32)
+    modes = cmb.eb_maps(w_band)
+    for data in (w_band, modes.e_modes, cmb.polarized_intensity(w_band), cmb.polarization_angle(w_band)):
+        figure = hv.render(cmb.view(data, width=300), backend="bokeh")
+        assert any("Source: WMAP" in getattr(line, "text", "") for line in figure.below)
+    assert hv.render(cmb.view(modes.e_modes, width=300)).title.text.startswith("E modes of WMAP")
+    assert hv.render(cmb.view(~mask, width=300)).title.text == "Mask, kept where 1 (galactic coordinates)"
+
+
+@pytest.mark.slow
+def test_titles_fit_above_the_map(w_band):
+    for width in (300, 700):
+        lines = hv.render(cmb.view(w_band, width=width)).title.text.splitlines()
+        assert max(map(len, lines)) * 7 < width and len(lines) <= 3
+
+
+@pytest.mark.slow
+def test_no_figure_of_a_row_is_moved_down_where_its_lower_edge_would_be_cut_off(w_band, spectra):
+    figures = hv.render(cmb.view(w_band, width=300) + cmb.view(spectra)).select({"type": Figure})
+    assert all(not figure.frame_align["top"] and not figure.frame_align["bottom"] for figure in figures)
+
+
+@pytest.mark.slow
 def test_the_explorer_follows_its_slider_and_selector(w_band):
     page = cmb.explore(w_band, reference=cmb.fetch("planck2018_lcdm"))
     slider = next(w for w in page.select() if type(w).__name__ == "FloatSlider")

@@ -173,8 +173,14 @@ def test_a_missing_time_scale_is_guessed_aloud(tmp_path):
     with pytest.warns(AnalysisWarning, match="timesys = 'TT'"):
         assert fits.read(path, {})["events"].attrs["timesys"] == "TT"
     assert fits.read(path, {"timesys": "TDB"})["events"].attrs["timesys"] == "TDB"
+
+
+def test_a_clock_of_its_own_is_kept_until_utc_is_asked_for(tmp_path):
+    with pytest.warns(AnalysisWarning, match="unknown"):
+        held = fits.read(written(tmp_path / "f.evt", events(TIMESYS="LOCAL")), {})["events"]
+    assert held.attrs["timesys"] == "LOCAL" and held["time"].values.tolist() == [1, 2, 3]
     with pytest.raises(BadTime, match="unknown"):
-        fits.read(written(tmp_path / "f.evt", events(TIMESYS="LOCAL")), {})
+        utc_of_clock(held["time"].values, mjdref=50814, timesys=held.attrs["timesys"])
 
 
 def test_facts_that_contradict_the_header_are_refused(tmp_path):
@@ -264,5 +270,54 @@ def test_a_file_cut_between_extensions_is_told_by_nextend(tmp_path):
         start = hdus[2].fileinfo()["hdrLoc"]
     path = tmp_path / "cut.evt"
     path.write_bytes(whole.read_bytes()[:start])
-    with pytest.raises(CorruptFile, match="NEXTEND announces 2"):
+    with pytest.warns(AnalysisWarning, match="NEXTEND announces 2"):
+        assert fits.read(path, {})["events"].sizes["event"] == 3
+
+
+def test_a_split_timezero_is_added(tmp_path):
+    hdu = events(TIMEZERI=100, TIMEZERF=0.5)
+    assert fits.read(written(tmp_path / "e.evt", hdu), {})["events"]["time"].values.tolist() == [101.5, 102.5, 103.5]
+
+
+def test_intervals_in_another_time_scale_move_to_the_events_clock(tmp_path):
+    path = written(tmp_path / "e.evt", events(), gti((0, 10), TIMESYS="UTC", MJDREF=50814.0))
+    np.testing.assert_allclose(pairs(fits.read(path, {})["gti"]), [(63.184, 73.184)], atol=1e-6)  # TT − UTC in 1998
+    path = written(tmp_path / "l.evt", events(), gti((0, 10), TIMESYS="LOCAL", MJDREF=50814.0))
+    with pytest.raises(CorruptFile, match="LOCAL"):
         fits.read(path, {})
+
+
+def test_families_of_intervals_must_both_hold(tmp_path):
+    sets = (gti((0, 10), name="STDGTI04"), gti((10, 20), name="STDGTI05"), gti((5, 12), name="GTI00004"))
+    assert pairs(fits.read(written(tmp_path / "e.evt", events(), *sets), {})["gti"]) == [(5, 12)]
+
+
+def test_intervals_are_known_by_their_class_and_by_other_names_of_their_edges(tmp_path):
+    hdu = gti((0, 5), name="GOODTIME", HDUCLAS1="GTI")
+    hdu.columns["START"].name, hdu.columns["STOP"].name = "TSTART", "TSTOP"
+    assert pairs(fits.read(written(tmp_path / "e.evt", events(), hdu), {})["gti"]) == [(0, 5)]
+
+
+def test_a_second_event_list_is_left_out_aloud(tmp_path):
+    with pytest.warns(AnalysisWarning, match="other event lists are left out") as said:
+        assert fits.read(written(tmp_path / "e.evt", events(), events()), {})["events"].sizes["event"] == 3
+    assert not any("assume" in str(warning.message) for warning in said)
+
+
+def test_complex_rows_keep_their_imaginary_part(tmp_path):
+    rows = np.array([np.array([1 + 2j]), np.array([3j]), np.array([4.0 + 0j])], dtype=object)
+    held = fits.read(written(tmp_path / "e.evt", events(columns=[astropy_fits.Column("Z", "PM()", array=rows)])), {})
+    assert held["events"]["z"].values[:, 0].tolist() == [1 + 2j, 3j, 4]
+
+
+def test_sky_coordinates_that_are_turned_are_left_out_aloud(tmp_path):
+    columns = [astropy_fits.Column(name, "E", array=[1.0, 2.0, 3.0]) for name in "XY"]
+    hdu = events(columns=columns)
+    for n, kind in ((2, "RA---TAN"), (3, "DEC--TAN")):
+        hdu.header.update({f"TCTYP{n}": kind, f"TCRPX{n}": 1.0, f"TCRVL{n}": 10.0, f"TCDLT{n}": 0.1})
+    path = written(tmp_path / "e.evt", hdu)
+    assert "wcs_ctype" in fits.read(path, {})["events"].attrs
+    hdu.header["TCROT3"] = 30.0
+    with pytest.warns(AnalysisWarning, match="turned against the sky"):
+        held = fits.read(written(tmp_path / "f.evt", hdu), {})["events"]
+    assert "wcs_ctype" not in held.attrs

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from analysis import formats, sample
-from analysis.errors import AnalysisWarning, BadOption, CorruptFile
+from analysis.errors import AnalysisWarning, BadOption, CorruptFile, UnknownFormat
 from analysis.formats import fits
 from analysis.formats._rings import nested_of_ring
 from analysis.model import check
@@ -75,7 +75,7 @@ def test_the_galaxy_is_at_the_equator_of_a_galactic_map():
 
 
 def test_a_file_of_zeros_and_ones_is_a_mask_that_hides_the_galaxy():
-    with pytest.warns(AnalysisWarning, match="frame"):
+    with pytest.warns(AnalysisWarning, match=r"content = 'mask', frame"):
         mask = formats.read(sample.path("wmap7_temperature_mask_nside32.fits"))
     assert list(mask.data_vars) == ["mask"] and mask.mask.dtype == bool
     latitude = np.abs(90 - np.degrees(Healpix_Base(32, "NEST").pix2ang(mask.cell_ids.values)[:, 0]))
@@ -123,6 +123,7 @@ def test_both_orders_give_the_same_map(tmp_path, form):
 
 
 @given(st.sets(st.integers(0, 191), min_size=1, max_size=60), st.sampled_from(["RING", "NESTED"]), st.randoms())
+@pytest.mark.slow
 def test_a_partial_map_lands_on_the_same_cells_as_the_whole(tmp_path_factory, cells, order, random):
     pixels = np.array(random.sample(sorted(cells), len(cells)))
     columns = {"PIXEL": pixels.astype(np.int32), "SIGNAL": pixels.astype(np.float32) + 2}
@@ -245,7 +246,77 @@ def test_a_cut_map_is_never_read_in_part(tmp_path):
             fits.read(path, WMAP)
 
 
+@pytest.mark.parametrize("name", ["PIXEL", "hpix", "PIXEL_INDEX", "INDEX", "CELL", "PixNum", "HPXPIXEL"])
+def test_pixel_numbers_are_found_under_every_name_in_use(tmp_path, name):
+    pixels = np.array([70, 3, 150], np.int32)
+    hdu = sky_map({name: pixels, "TEMPERATURE": pixels.astype(np.float32)}, ORDERING="NESTED", INDXSCHM="EXPLICIT")
+    data = fits.read(written(tmp_path / "m.fits", hdu), {})
+    assert data.cell_ids.values.tolist() == [3, 70, 150] and data.sky.values.tolist() == [[3, 70, 150]]
+
+
+def test_pixel_numbers_under_an_unknown_name_are_refused_not_read_in_row_order(tmp_path):
+    hdu = sky_map({"WHERE": ramp(), "TEMPERATURE": ramp()}, INDXSCHM="EXPLICIT")
+    with pytest.raises(UnknownFormat, match=r"EXPLICIT.*where, temperature"):
+        fits.read(written(tmp_path / "m.fits", hdu), {})
+
+
+def test_a_map_called_index_is_a_map_where_pixels_are_implicit(tmp_path):
+    data = fits.read(written(tmp_path / "m.fits", sky_map({"INDEX": ramp() / 100}, INDXSCHM="IMPLICIT")), {})
+    assert data["index"].dims == ("cells",) and data.sizes["cells"] == 192
+
+
+@pytest.mark.parametrize(
+    "keywords", [{"ORDERING": "NUNIQ"}, {"ORDERING": "NUNIQ", "NSIDE": None}, {"NSIDE": None, "MOCORDER": 5}]
+)
+def test_a_multi_order_map_is_refused_by_name(tmp_path, keywords):
+    hdu = sky_map({"UNIQ": np.arange(4, 9, dtype=np.int32), "PROBDENSITY": np.ones(5, np.float32)}, **keywords)
+    with pytest.raises(UnknownFormat, match=r"multi-order map \(MOC\)"):
+        fits.read(written(tmp_path / "m.fits", hdu), {})
+
+
+def test_a_misspelt_ordering_is_never_taken_as_ring(tmp_path):
+    path = written(tmp_path / "m.fits", sky_map({"TEMPERATURE": ramp()}, ORDERING="NESTD"))
+    with pytest.raises(CorruptFile, match="NESTD"):
+        fits.read(path, {})
+    np.testing.assert_array_equal(fits.read(path, {"ordering": "NESTED"}).sky[0], ramp())
+
+
+@pytest.mark.parametrize("word", ["GEO", "EARTH", "CUSTOM", "FK4", "B1950", "L"])
+def test_a_frame_that_is_not_known_is_refused_unless_the_caller_knows(tmp_path, word):
+    path = written(tmp_path / "m.fits", sky_map({"TEMPERATURE": ramp()}, COORDSYS=word))
+    with pytest.raises(UnknownFormat, match=f"COORDSYS = '{word}'"):
+        fits.read(path, {})
+    data = fits.read(path, {"frame": "icrs"})
+    assert data.attrs["frame"] == "icrs" and word in data.attrs["history"]
+
+
+@pytest.mark.parametrize(("name", "units"), [("TEMPERATURE", "K"), ("HITS", "count"), ("HITS", ""), ("I_STOKES", "mK")])
+def test_a_measurement_of_zeros_and_ones_is_no_mask(tmp_path, name, units):
+    path = written(tmp_path / "m.fits", sky_map({name: ramp() % 2}, units=units))
+    data = fits.read(path, {"temperature_scale": "K_CMB"})
+    assert "mask" not in data and ("sky" in data or "hits" in data)
+
+
+def test_zeros_and_ones_named_mask_are_one_without_a_guess(tmp_path):
+    assert fits.read(written(tmp_path / "m.fits", sky_map({"GAL_MASK": ramp() % 2})), {}).mask.dtype == bool
+
+
 # ---------------------------------------------------------------------------------- power spectra
+
+
+def test_a_column_of_multipoles_numbers_the_rows(tmp_path):
+    ell = [2, 3, 5, 9]
+    columns = [
+        astropy_fits.Column("ELL", "J", array=ell),
+        astropy_fits.Column("TT", "D", "uK^2", array=np.array(ell) * 10.0),
+    ]
+    path = written(tmp_path / "cl.fits", astropy_fits.BinTableHDU.from_columns(columns, name="POWER SPECTRUM"))
+    data = fits.read(path, {"temperature_scale": "K_CMB"})
+    assert data.ell.values.tolist() == ell and float(data.cl.sel(spectrum="TT", ell=9)) == 90
+    columns[0] = astropy_fits.Column("ELL", "J", array=[2, 2, 5, 9])
+    bad = astropy_fits.BinTableHDU.from_columns(columns, name="POWER SPECTRUM")
+    with pytest.raises(CorruptFile, match="ELL"):
+        fits.read(written(tmp_path / "bad.fits", bad), {})
 
 
 def test_the_planck_spectra_peak_where_planck_saw_it():

@@ -8,8 +8,9 @@ import pytest
 import xarray as xr
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from tiers import examples
 
-from analysis import formats, sample
+from analysis import catalogue, cmb, formats, plasma, sample, xray
 from analysis.errors import AnalysisError, AnalysisWarning, BadOption, CorruptFile, UnknownFormat, WrongData
 from analysis.model import breaches, check, provenance_of, stamp
 
@@ -83,6 +84,7 @@ def test_a_tree_that_was_written_comes_back_identical(tmp_path):
     assert not breaches(again)
 
 
+@pytest.mark.slow
 def test_what_a_reader_gave_can_be_written_and_read_again(tmp_path):
     tree = formats.read(sample.path("rbspa_rel04_ect-hope-PA-L3_20121201_v0.0.0.cdf"))
     tree.to_netcdf(tmp_path / "hope.nc", engine="h5netcdf")
@@ -100,6 +102,7 @@ def test_the_file_can_be_deleted_and_the_data_stay(tmp_path):
 # --- the CF conventions
 
 
+@pytest.mark.slow
 def test_noaa_file_keeps_flags_whole_with_their_meanings():
     with pytest.warns(AnalysisWarning, match="au_factor"):
         data = formats.read(sample.path("goes16_xrs_20170910.nc"))
@@ -183,10 +186,61 @@ def test_times_out_of_order_are_refused_unless_asked_to_sort(written):
     assert "1 exact duplicates" in data.attrs["history"]
 
 
-def test_a_calendar_that_is_not_ours_is_refused(written):
-    when = {"units": "days since 2000-01-01", "calendar": "360_day"}
-    with pytest.raises(WrongData, match="times"):
-        formats.read(written({"time": ("time", [0.0, 59.0], when)}))
+@pytest.mark.parametrize(
+    "when",
+    [
+        {"units": "days since 2000-01-01", "calendar": "360_day"},
+        {"units": "days since 2000-01-01", "calendar": "noleap"},
+        {"units": "months since 2000-01-01"},
+        {"units": "days since 0001-01-01"},
+        {"units": "s"},
+    ],
+)
+def test_times_that_have_no_utc_are_a_clock_with_a_warning(written, when):
+    path = written({"time": ("time", [0.0, 59.0], when), "t": ("time", [1.0, 2.0], {"units": "K"})})
+    with pytest.warns(AnalysisWarning, match=r"plain numbers under the name clock: time"):
+        data = formats.read(path)
+    assert data["t"].dims == ("clock",) and data["clock"].values.tolist() == [0, 59]
+    assert when["units"] in (data["clock"].attrs.get("time_units"), data["clock"].attrs["units"])
+
+
+@pytest.mark.parametrize("words", [["2501-01-01", "2502-01-01"], ["1030-01-01"], ["2501"], ["2001-02-30"], ["1030"]])
+def test_text_that_is_no_time_of_ours_is_refused(written, words):
+    with pytest.raises(WrongData, match="time"):
+        formats.read(written({"time": ("x", words, {"long_name": "Time"})}))
+
+
+def test_text_that_is_a_time_is_one(written):
+    data = formats.read(written({"time": ("time", ["2001-03-31T01:02:03.5Z", "2001-04-01"], {"long_name": "Time"})}))
+    assert data["time"].values[0] == np.datetime64("2001-03-31T01:02:03.5")
+
+
+@pytest.mark.parametrize("dim", ["spectrum", "parameter", "cells"])
+def test_dims_that_are_called_like_those_of_results_are_renamed(written, dim):
+    data = formats.read(written({"a": (dim, [1.0, 2.0], {"units": "K"}), dim: (dim, [3, 4], {"units": "1"})}))
+    assert data["a"].dims == (f"{dim}_dim",) and f"dimension {dim}" in data.attrs["history"]
+    assert data[dim].values.tolist() == [3, 4] and not breaches(data)
+
+
+def test_large_numbers_that_are_no_fill_are_kept(written):
+    data = formats.read(written({"em": ("x", [1e55, 2e31], {"units": "cm-3"})}))
+    assert data["em"].values.tolist() == [1e55, 2e31]
+
+
+@pytest.mark.parametrize("conventions", [True, False])
+def test_lists_of_varying_length_are_left_out_with_a_warning(tmp_path, conventions):
+    with h5py.File(tmp_path / "lists.nc", "w") as held:
+        held["a"] = [1.0, 2.0]
+        held["a"].attrs["units"] = np.array(["nT"], dtype=h5py.string_dtype())
+        lists = held.create_dataset("lists", (2,), dtype=h5py.vlen_dtype("f8"))
+        lists[0], lists[1] = [1.0], [2.0, 3.0]
+        if conventions:
+            held.attrs["Conventions"] = "CF-1.8"
+            held["a"].make_scale("a")
+            lists.dims[0].attach_scale(held["a"])
+    with pytest.warns(AnalysisWarning, match="varying length.*: lists"):
+        data = formats.read(tmp_path / "lists.nc")
+    assert set(data.variables) == {"a"} and data["a"].attrs["units"] == "nT"
 
 
 # --- plain HDF5
@@ -259,7 +313,7 @@ def test_a_file_cut_short_is_refused(tmp_path, engine, share):
 
 
 @given(data=st.data())
-@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=examples(60), suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_damaged_bytes_give_a_typed_error_or_a_checked_dataset(tmp_path, small, data):
     content = bytearray(small)
     start = data.draw(st.integers(8, len(content) - 1))
@@ -286,7 +340,87 @@ def test_an_array_larger_than_its_file_can_hold_is_refused(tmp_path):
         formats.read(tmp_path / "vast.h5")
 
 
+def test_many_empty_arrays_are_refused_together(tmp_path):
+    with h5py.File(tmp_path / "many.h5", "w") as held:
+        for i in range(4):
+            held.create_dataset(f"a{i}", (50_000_000,), "f8")
+    with pytest.raises(CorruptFile, match=r"many\.h5.*can hold"):
+        formats.read(tmp_path / "many.h5")
+
+
+def test_links_that_lead_nowhere_are_left_out_and_said_so(tmp_path):
+    with h5py.File(tmp_path / "other.h5", "w") as held:
+        held["b"] = [1]
+    with h5py.File(tmp_path / "links.h5", "w") as held:
+        held["a"] = [1]
+        held["soft"] = h5py.SoftLink("/nowhere")
+        held["external"] = h5py.ExternalLink("other.h5", "/b")
+    data = formats.read(tmp_path / "links.h5")
+    assert set(data.data_vars) == {"a"} and "external, soft" in data.attrs["history"]
+
+
+def test_groups_that_many_paths_lead_to_are_read_once(tmp_path):
+    with h5py.File(tmp_path / "diamonds.h5", "w") as held:
+        group = held
+        for _ in range(25):
+            below = group.create_group("left")
+            group["right"] = below
+            group = below
+        group["a"] = [1]
+        group["back"] = held
+    tree = formats.read(tmp_path / "diamonds.h5")
+    assert sum("a" in node.data_vars for node in tree.subtree) == 1
+
+
+def test_netcdf_without_its_surplus_links_is_read(tmp_path):
+    with h5py.File(tmp_path / "links.nc", "w") as held:
+        held.attrs["Conventions"] = "CF-1.8"
+        held["a"] = [1]
+        held["soft"] = h5py.SoftLink("/nowhere")
+        held["external"] = h5py.ExternalLink("other.h5", "/b")
+        held["below/b"] = [2]
+        held["below/back"] = held["again"] = held["below"]
+    tree = formats.read(tmp_path / "links.nc")
+    assert sorted(name for node in tree.subtree for name in node.data_vars) == ["a", "b"]
+    assert "/external" in tree.attrs["history"]
+
+
 def test_the_64_bit_data_variant_is_named(tmp_path):
     (tmp_path / "five.nc").write_bytes(b"CDF\x05" + bytes(64))
     with pytest.raises(UnknownFormat, match="CDF-5"):
         formats.read(tmp_path / "five.nc")
+
+
+# --- what ships, written and read again
+
+VERBS = {"plasma": plasma, "xray": xray, "cmb": cmb}
+PRODUCTS = [(domain, name) for domain in catalogue.FIELDS for name in catalogue.products(domain)]
+
+
+def nodes(data):
+    if isinstance(data, xr.Dataset):
+        return {"/": data}
+    return {node.path: node.to_dataset(inherit=False) for node in data.subtree if node.has_data}
+
+
+def same(one, other):
+    """Return the names of attributes that differ; a list may come back as an array."""
+    shared = one.keys() & other.keys()
+    return (one.keys() ^ other.keys()) | {
+        k for k in shared if not np.array_equal(np.asarray(one[k]), np.asarray(other[k]))
+    }
+
+
+@pytest.mark.filterwarnings("ignore::analysis.errors.AnalysisWarning")
+@pytest.mark.parametrize(("domain", "name"), PRODUCTS)
+@pytest.mark.slow
+def test_every_product_that_is_written_comes_back_with_its_values_and_attributes(domain, name, tmp_path):
+    given = VERBS[domain].fetch(name)
+    given.to_netcdf(tmp_path / "product.nc", engine="h5netcdf")
+    again = formats.read(tmp_path / "product.nc")
+    assert nodes(given).keys() == nodes(again).keys()
+    for path, node in nodes(given).items():
+        back = nodes(again)[path]
+        xr.testing.assert_equal(back, node)
+        assert same(node.attrs, back.attrs) == set()
+        assert {v: same(node[v].attrs, back[v].attrs) for v in node.variables} == {v: set() for v in node.variables}

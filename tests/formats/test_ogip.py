@@ -7,9 +7,10 @@ import pytest
 from astropy.io import fits as astropy_fits
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from tiers import examples
 
 from analysis import formats, sample
-from analysis.errors import AnalysisError, AnalysisWarning, BadOption, CorruptFile, UnknownFormat
+from analysis.errors import AnalysisError, AnalysisWarning, BadOption, CorruptFile, UnknownFormat, WrongData
 from analysis.formats import fits
 from analysis.model import check
 
@@ -164,6 +165,36 @@ def test_scales_and_flags_may_be_columns(tmp_path):
     assert pha.systematic.attrs["units"] == "1"
 
 
+RATES = {
+    "CHANNEL": ("J", np.arange(2)),
+    "RATE": ("E", np.array([1.0, 2.0])),
+    "STAT_ERR": ("E", np.array([0.5, 0.5])),
+    "SYS_ERR": ("E", np.array([2.0, 3.0])),
+}
+
+
+def test_units_of_rates_and_errors_are_brought_to_the_standards(tmp_path):
+    hdu = spectrum(RATES, TUNIT2="count/ks", TUNIT3="count/ks", TUNIT4="%")
+    pha = fits.read(write(tmp_path / "s.pha", hdu), {})
+    np.testing.assert_allclose(pha.rate, [1e-3, 2e-3])
+    np.testing.assert_allclose(pha.stat_error, 5e-4)
+    np.testing.assert_allclose(pha.systematic, [0.02, 0.03])
+    assert pha.rate.attrs["units"] == "ct s-1"
+
+
+@pytest.mark.parametrize(
+    ("columns", "unit"), [(RATES, "count/s/keV"), (RATES, "flurb"), (None, "count/s"), (RATES, "count")]
+)
+def test_a_spectrum_in_units_of_another_kind_is_refused(tmp_path, columns, unit):
+    with pytest.raises(WrongData, match=rf"{unit}.*TUNIT2"):
+        fits.read(write(tmp_path / "s.pha", spectrum(columns, TUNIT2=unit)), {})
+
+
+def test_a_spectrum_says_whether_its_background_is_off(tmp_path):
+    pha = fits.read(write(tmp_path / "s.pha", spectrum(HDUCLAS2="NET", HDUCLAS3="COUNT")), {})
+    assert (pha.attrs["hduclas2"], pha.attrs["hduclas3"]) == ("NET", "COUNT")
+
+
 @pytest.mark.parametrize(
     ("hdu", "says"),
     [
@@ -214,6 +245,7 @@ def test_areas_in_other_units_are_converted(tmp_path):
 
 
 @pytest.mark.parametrize("name", ["ngc7793_ulx4_pn.rmf.gz", "nicer_maxi_j1820.rmf.gz", "ixpe_du1.rmf.gz"])
+@pytest.mark.slow
 def test_reading_keeps_what_each_energy_sums_to(name):
     path = sample.path(name)
     rmf = formats.read(path)
@@ -271,13 +303,60 @@ def test_scalar_and_vector_channels_give_the_same_response(tmp_path):
     assert two.sizes["group"] == 3 and two.sizes["element"] == 4
 
 
-@pytest.mark.parametrize("tlmin", [0, "0", 1, None])
+@pytest.mark.parametrize("tlmin", [0, "0", 1])
 def test_first_channels_count_as_ebounds_does_whatever_tlmin_is(tmp_path, tlmin):
-    lowest = 0 if tlmin is None else int(tlmin)
-    made = response([lowest + 2], [2], [[5, 6]], tlmin=tlmin, name="SPECRESP MATRIX")
+    made = response([int(tlmin) + 2], [2], [[5, 6]], tlmin=tlmin, name="SPECRESP MATRIX")
     rmf = fits.read(write(tmp_path / "a.rmf", *made), {})
     assert rmf.first_channel.values.tolist() == [2]
     np.testing.assert_array_equal(dense(rmf)[0], [0, 0, 5, 6, 0, 0])
+
+
+@pytest.mark.parametrize(
+    ("start", "f_chan", "lowest"),
+    [(0, 2, 1), (0, 0, 0), (0, 5, 1), (1, 0, 0), (10, 12, 10)],
+)
+def test_a_silent_tlmin_is_the_standards_1_where_that_fits_and_never_taken_in_silence(tmp_path, start, f_chan, lowest):
+    made = response([f_chan], [2], [[5, 6]], first=start, tlmin=None)
+    path = write(tmp_path / "a.rmf", *made)
+    with pytest.warns(AnalysisWarning, match=f"TLMIN4.*: {lowest} taken"):
+        rmf = fits.read(path, {})
+    assert rmf.first_channel.values.tolist() == [f_chan - lowest + start]
+    told = fits.read(path, {"first_channel": str(lowest)})
+    np.testing.assert_array_equal(told.first_channel, rmf.first_channel)
+
+
+def test_the_default_of_tlmin_needs_no_word_where_ebounds_agrees(tmp_path):
+    rmf = fits.read(write(tmp_path / "a.rmf", *response([3], [2], [[5, 6]], first=1, tlmin=None)), {})
+    assert rmf.first_channel.values.tolist() == [3] and "not stated" in rmf.attrs["history"]
+
+
+@pytest.mark.parametrize(("told", "says"), [("1", "contradicts"), ("x", "not a number")])
+def test_a_first_channel_that_cannot_be_is_refused(tmp_path, told, says):
+    path = write(tmp_path / "a.rmf", *response([0], [2], [[5, 6]], tlmin=0))
+    with pytest.raises(BadOption, match=says):
+        fits.read(path, {"first_channel": told})
+
+
+@pytest.mark.parametrize(("unit", "value"), [("cm**2", 5.0), ("cm2", 5.0), ("m**2", 5e4)])
+def test_a_matrix_in_units_of_area_includes_the_area(tmp_path, unit, value):
+    made = response([0], [2], [[5, 6]], name="SPECRESP MATRIX", TUNIT6=unit)
+    rmf = fits.read(write(tmp_path / "a.rsp", *made), {})
+    assert rmf.matrix.attrs["units"] == "cm2" and rmf.attrs["response_type"] == "FULL"
+    assert "area" in rmf.matrix.long_name and float(rmf.matrix[0]) == value
+
+
+@pytest.mark.parametrize(
+    ("unit", "factor"), [("EV", 1e-3), ("eV", 1e-3), ("ev", 1e-3), ("KEV", 1), ("MEV", 1e3), ("MeV", 1e3)]
+)
+def test_energies_are_keV_however_their_unit_is_spelled(tmp_path, unit, factor):
+    matrix, bounds = response([0], [2], [[5, 6]])
+    for name in ("ENERG_LO", "ENERG_HI"):
+        matrix.columns[name].unit = unit
+    rmf = fits.read(write(tmp_path / "a.rmf", matrix, bounds), {})
+    np.testing.assert_allclose(rmf.energy_high, [factor], rtol=1e-6)
+    bounds.columns["E_MIN"].unit = "furlong?"
+    with pytest.raises(WrongData, match=r"E_MIN is in 'furlong\?'.*keV"):
+        fits.read(write(tmp_path / "b.rmf", matrix, bounds), {})
 
 
 def test_a_full_response_is_in_cm2_and_keeps_its_threshold(tmp_path):
@@ -345,12 +424,13 @@ def test_a_cut_spectrum_is_never_read_in_part(tmp_path, cut):
         fits.read(path, {})
 
 
-@settings(max_examples=120, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=examples(120), suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     place=st.lists(st.tuples(st.floats(0, 1, exclude_max=True), st.integers(0, 255)), min_size=1, max_size=4),
     length=st.one_of(st.just(1.0), st.floats(0, 1)),
     head=st.booleans(),
 )
+@pytest.mark.slow
 def test_a_damaged_response_is_read_or_refused_but_never_breaks(tmp_path, place, length, head):
     source = tmp_path / "whole.rmf"
     if not source.exists():

@@ -5,6 +5,7 @@ import gzip
 import io
 import json
 import lzma
+import os
 import pickle
 import tarfile
 import warnings
@@ -15,6 +16,7 @@ import xarray as xr
 
 from analysis import formats, sample
 from analysis.errors import AnalysisError, AnalysisWarning, BadOption, CorruptFile, MissingFile, UnknownFormat
+from analysis.formats import _content
 from analysis.model import provenance_of
 
 PSP = "psp_fld_l2_mag_rtn_1min_20200104_v02.cdf"
@@ -169,3 +171,45 @@ def test_home_is_expanded(tmp_path, content, monkeypatch):
 
 def test_provenance_holds_no_folder(psp, tmp_path):
     assert "/" not in json.dumps(provenance_of(psp["mag_rtn_1min"]))
+
+
+def test_a_zip_of_macos_gives_its_one_real_member(tmp_path, content):
+    name = "mac.zip"
+    assert "mag_rtn_1min" in read(tmp_path, name, zipped(content, "a.cdf", "__MACOSX/._a.cdf", ".DS_Store")).children
+
+
+@pytest.mark.parametrize("how", PACKED)
+def test_unknown_content_is_not_unpacked_beyond_its_beginning(tmp_path, how, monkeypatch):
+    monkeypatch.setattr(_content, "SIZE", 1 << 20)
+    with pytest.raises(UnknownFormat, match="no known kind"):
+        read(tmp_path, f"zeros.{how}", PACKED[how](bytes(5 << 20)))
+
+
+@pytest.mark.parametrize("how", PACKED)
+@pytest.mark.slow
+def test_what_unpacks_beyond_all_measure_is_refused(tmp_path, content, how, monkeypatch):
+    monkeypatch.setattr(_content, "SIZE", 1 << 20)
+    monkeypatch.setattr(_content, "GROWTH", 2)
+    with pytest.raises(CorruptFile, match="unpacks to more than"):
+        read(tmp_path, f"bomb.{how}", PACKED[how](content + bytes(40 << 20)))
+
+
+def test_what_is_there_but_no_file_is_said_to_be_so(tmp_path):
+    os.mkfifo(tmp_path / "pipe.cdf")
+    with pytest.raises(BadOption, match="pipe, socket or device"):
+        formats.read(tmp_path / "pipe.cdf")
+    with pytest.raises(BadOption, match="device"):
+        formats.read("/dev/null")
+    (tmp_path / "link.cdf").symlink_to(tmp_path / "gone.cdf")
+    with pytest.raises(MissingFile, match=r"link to .*gone\.cdf, which is not there"):
+        formats.read(tmp_path / "link.cdf")
+    with pytest.raises(MissingFile, match="AAA… cannot be looked at"):
+        formats.read("A" * 300)
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
+def test_a_file_that_may_not_be_read_is_said_to_be_so(tmp_path, content):
+    (tmp_path / "mine.cdf").write_bytes(content)
+    (tmp_path / "mine.cdf").chmod(0)
+    with pytest.raises(MissingFile, match="Permission denied"):
+        formats.read(tmp_path / "mine.cdf")

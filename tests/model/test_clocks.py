@@ -2,10 +2,12 @@
 
 import datetime as dt
 
+import astropy.units as u
 import numpy as np
 import pandas as pd
 import pytest
-from astropy.time import Time
+import xarray as xr
+from astropy.time import Time, TimeDelta
 
 from analysis.errors import BadTime
 from analysis.model import span, to_utc, utc, utc_of_clock
@@ -86,3 +88,75 @@ def test_tdb_and_tt_clocks_differ_by_less_than_two_milliseconds():
 def test_an_unknown_time_scale_is_refused():
     with pytest.raises(BadTime, match=r"'LOCAL'.*TDB"):
         utc_of_clock(0.0, mjdref=50814, timesys="LOCAL")
+
+
+@pytest.mark.parametrize(
+    "text", ["01/04/2001", "31/03/2001", "08:00", "now", "today", "2001Q1", "2001-W13-6", "200103"]
+)
+def test_text_that_could_be_read_in_more_than_one_way_is_not_guessed(text):
+    with pytest.raises(BadTime, match="ISO 8601"):
+        utc(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "iso"),
+    [
+        ("2001-090", "2001-03-31"),
+        ("2001-090T12:00", "2001-03-31T12:00"),
+        ("2000-366", "2000-12-31"),
+        ("2001-03-30T24:00", "2001-03-31"),
+        ("2001-03-30T24:00:00+02:00", "2001-03-30T22:00"),
+        ("20010331T080000Z", "2001-03-31T08:00"),
+        ("2001", "2001-01-01"),
+        ("2001-03", "2001-03-01"),
+    ],
+)
+def test_forms_of_iso_8601_mean_what_the_standard_says(text, iso):
+    assert utc(text) == np.datetime64(iso, "ns")
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("2001-366", "2001 has no day 366"),
+        ("2016-12-31T23:59:60", "leap second"),
+        ("2001-03-31T24:01", "ends at 24:00"),
+    ],
+)
+def test_a_time_that_is_not_is_refused_with_the_true_reason(text, reason):
+    with pytest.raises(BadTime, match=reason):
+        utc(text)
+
+
+def test_one_time_of_a_dataset_is_an_instant_and_several_are_not():
+    times = xr.DataArray(np.array(["2001-03-31T08", "2001-03-31T09"], "datetime64[ns]"), dims="time")
+    assert utc(times[0]) == utc(times.values[0]) == np.datetime64("2001-03-31T08", "ns")
+    with pytest.raises(BadTime, match="2 times"):
+        utc(times)
+
+
+def test_a_quantity_or_a_duration_is_no_time():
+    for wrong in (5 * u.s, TimeDelta(5, format="sec")):
+        with pytest.raises(BadTime, match="2001-03-31"):
+            utc(wrong)
+
+
+def test_astropy_times_that_nanoseconds_cannot_hold_are_refused_and_not_wrapped():
+    assert to_utc(Time("2261-12-31")) == np.datetime64("2261-12-31", "ns")
+    assert to_utc(Time("1678-01-01")) == np.datetime64("1678-01-01", "ns")
+    for year in ("3000", "1600", "2262"):
+        with pytest.raises(BadTime, match="between 1678 and 2261"):
+            utc(Time(f"{year}-01-01"))
+    with pytest.raises(BadTime, match="between 1678 and 2261"):
+        utc_of_clock([0.0, 1e12], mjdref=50814)
+
+
+def test_masked_times_leap_seconds_and_times_without_utc_are_refused():
+    masked = Time(["2001-01-01", "2002-01-01"])
+    masked[0] = np.ma.masked
+    with pytest.raises(BadTime, match="masked"):
+        to_utc(masked)
+    with pytest.raises(BadTime, match="leap second"):
+        utc(Time("2016-12-31T23:59:60.5", scale="utc"))
+    with pytest.raises(BadTime, match="'local'"):
+        utc(Time("2001-01-01", scale="local"))

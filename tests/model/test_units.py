@@ -85,3 +85,27 @@ def test_a_label_leaves_no_attribute_of_the_input():
         "units": "nT2",
         "long_name": "B squared",
     }
+
+
+@pytest.mark.parametrize("spelling", ["deg K", "Deg K", "degrees K", "degree K"])
+def test_degrees_of_kelvin_are_kelvin(spelling):
+    assert u.Unit(unit_text(spelling)) == u.K
+
+
+@pytest.mark.parametrize("spelling", ["deg C", "Deg C", "degrees C"])
+def test_degrees_of_celsius_are_no_angle(spelling):
+    assert u.Unit(unit_text(spelling)) == u.deg_C
+
+
+def test_a_unit_of_none_is_missing_and_not_dimensionless():
+    with pytest.raises(MissingUnits, match="ratio"):
+        unit_of(xr.DataArray(5.0, name="ratio", attrs={"units": None}))
+    with pytest.raises(UnknownUnits, match="None"):
+        unit_text(None)
+
+
+def test_the_target_of_a_conversion_may_be_an_archive_spelling():
+    converted = in_units(xr.DataArray(1.0, attrs={"units": "R_earth"}), "R_E")
+    assert converted.attrs["units"] == "R_earth" and converted.item() == 1.0
+    with pytest.raises(UnknownUnits, match="blorb"):
+        in_units(converted, "blorb")

@@ -28,12 +28,13 @@ def line(figure):
 def test_steps_span_their_bins_and_axes_have_units(rate, edges):
     figure = hv.render(panels.histogram_steps(rate, edges=edges, logy=False))
     assert figure.xaxis[0].axis_label == "Energy (keV)"
-    assert figure.yaxis[0].axis_label == "Count rate (ct s-1 keV-1)"
+    assert figure.yaxis[0].axis_label == "Count rate (ct s⁻¹ keV⁻¹)"
     drawn = line(figure)
     assert (drawn["energy"].min(), drawn["energy"].max()) == (0.5, 8.0)
     assert list(drawn["rate"][::3]) == [4.0, 2.0, 0.0, 1.0]
 
 
+@pytest.mark.slow
 def test_a_bin_that_starts_at_zero_does_not_stretch_a_logarithmic_axis(rate, edges):
     drawn = line(hv.render(panels.histogram_steps(rate, edges=edges.where(edges > 0.5, 0).assign_attrs(edges.attrs))))
     assert drawn["energy"].min() == 1.0
@@ -78,3 +79,20 @@ def test_points_of_nothing_give_words(rate):
     figure = hv.render(panels.points(rate * np.nan))
     texts = [r.data_source.data["text"][0] for r in figure.select({"type": GlyphRenderer})]
     assert "no value" in texts[0]
+
+
+def test_a_bin_that_is_left_out_is_on_neither_axis(rate, edges):
+    low, high = edges[:-1].where(edges[:-1] > 0.5, 0).assign_attrs(edges.attrs), edges[1:]
+    drawn = line(hv.render(panels.histogram_steps(rate, edges=(low, high))))
+    assert (np.asarray(drawn["energy"]) > 0).all() and drawn["energy"].size == drawn["rate"].size
+
+
+def test_a_logarithmic_axis_starts_eight_decades_below_the_highest_value(rate, edges):
+    figure = hv.render(panels.histogram_steps(rate.copy(data=[1e-250, 1e-9, 1.0, 2.0]), edges=edges))
+    assert figure.y_range.start == pytest.approx(2e-8) and figure.y_range.end == pytest.approx(6.0)
+
+
+def test_the_legend_leaves_the_corner_where_spectra_are(rate, edges):
+    for options, corner in (({}, "bottom_left"), ({"logx": False}, "top_right")):
+        picture = panels.histogram_steps(rate, edges=edges, error=rate / 9, label="data", **options)
+        assert hv.render(picture).legend[0].location == corner

@@ -52,3 +52,20 @@ def test_an_image_of_zeros_is_drawn(counts):
 def test_three_dims_are_refused(counts):
     with pytest.raises(WrongData, match="needs 2"):
         panels.image(counts.expand_dims("energy"))
+
+
+@pytest.mark.parametrize("shape", [{"x": [3]}, {"y": [3]}, {"x": [3], "y": [3]}])
+def test_a_single_row_column_or_pixel_is_drawn(counts, shape):
+    figure = hv.render(panels.image(counts.isel(shape)))
+    glyph = pixels(figure).data_source.data
+    assert (glyph["dw"][0], glyph["dh"][0]) == (1.0 if "x" in shape else 40.0, 1.0 if "y" in shape else 20.0)
+
+
+def test_hover_shows_coordinates_that_each_pixel_has_of_its_own(counts):
+    from bokeh.models import HoverTool
+
+    dec = (("y", "x"), np.full((20, 40), 69.5), {"units": "deg", "long_name": "Declination"})
+    figure = hv.render(panels.image(counts.assign_coords(dec=dec)))
+    tooltips = figure.select({"type": HoverTool})[0].tooltips
+    assert ("Declination (deg)", "@{dec}{0.0000}") in tooltips
+    assert pixels(figure).data_source.data["dec"][0].max() == 69.5

@@ -11,6 +11,7 @@ array = xr.DataArray(np.arange(3.0), dims="x", name="a")
 """
 
 
+@pytest.mark.slow
 def test_importing_panels_does_not_import_holoviews():
     code = "import sys, analysis.panels, analysis.explore\nprint({'holoviews', 'panel', 'bokeh'} & set(sys.modules))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
@@ -41,6 +42,7 @@ def published():
     return cells
 
 
+@pytest.mark.slow
 def test_the_first_picture_brings_the_scripts_and_later_ones_do_not(published):
     assert "Traceback" not in "".join(published)
     assert len(published[0]) == 0
@@ -48,6 +50,7 @@ def test_the_first_picture_brings_the_scripts_and_later_ones_do_not(published):
     assert 1_000 < len(published[2]) < 200_000
 
 
+@pytest.mark.slow
 def test_pictures_in_a_notebook_name_no_address_outside(published):
     assert "cdn.bokeh.org/bokeh/release/bokeh-" not in published[1]
     for later in published[2:]:

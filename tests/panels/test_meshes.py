@@ -17,7 +17,7 @@ def test_a_spectrogram_has_units_on_axes_and_colour_bar(flux):
     assert figure.yaxis[0].axis_label == "Energy (eV)"
     assert type(figure.y_scale).__name__ == "LogScale"
     bar = figure.select({"type": ColorBar})[0]
-    assert bar.title == "Proton flux (cm-2 s-1 sr-1 keV-1)"
+    assert bar.title == "Proton flux (cm⁻² s⁻¹ sr⁻¹ keV⁻¹)"
     assert isinstance(bar.color_mapper, LogColorMapper)
 
 

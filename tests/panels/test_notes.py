@@ -46,7 +46,7 @@ def test_spectra_have_a_labelled_panel_each(spectra):
     titles = [hv.render(panel).title.text for panel in layout]
     axes = [hv.render(panel).xaxis[0].axis_label for panel in layout]
     assert titles == ["TT", "EE"] and axes == ["Multipole ℓ"] * 2
-    assert hv.render(next(iter(layout))).yaxis[0].axis_label == "D_ℓ (uK2)"
+    assert hv.render(next(iter(layout))).yaxis[0].axis_label == "D_ℓ (µK²)"
 
 
 def test_binned_spectra_are_points_with_errors(spectra):

@@ -26,7 +26,7 @@ def legend(figure):
 
 def test_axes_carry_name_and_units(wind):
     figure = figures(panels.curves(wind["density"]))[0]
-    assert figure.yaxis[0].axis_label == "Proton density (cm-3)"
+    assert figure.yaxis[0].axis_label == "Proton density (cm⁻³)"
     assert figure.xaxis[0].axis_label == "Time (UTC)"
 
 
@@ -133,3 +133,25 @@ def test_time_panels_draw_spectrograms_and_name_what_they_leave_out(wind, flux):
 def test_a_variable_that_is_not_there_is_refused_by_name(wind):
     with pytest.raises(UnknownVariable, match="dst"):
         panels.time_panels(wind, variables=["dst"])
+
+
+def test_bits_mark_each_warning_they_hold_and_nothing_without(wind):
+    bits = np.zeros(48, dtype="u2")
+    bits[5], bits[7] = 6, 4
+    flags = {"flag_masks": [65535, 1, 2, 4], "flag_values": [0, 1, 2, 4], "flag_meanings": "clear eclipse spike drift"}
+    quality = xr.DataArray(bits, dims="time", name="q", attrs=flags)
+    only_masks = quality.assign_attrs(flag_masks=[1, 2, 4], flag_meanings="eclipse spike drift")
+    del only_masks.attrs["flag_values"]
+    for flag in (quality, only_masks):
+        picture = panels.curves(wind["density"], quality=flag)
+        marks = {element.label: len(element) for element in picture if type(element).__name__ == "Scatter"}
+        assert marks == {"spike": 1, "drift": 2}
+        assert sorted(legend(figures(picture)[0])) == ["drift", "spike"]
+
+
+@pytest.mark.parametrize("word", ["good_data", "excellent", "nominal"])
+@pytest.mark.slow
+def test_words_for_a_good_sample_need_no_mark(wind, word):
+    quality = wind["density_quality"].assign_attrs(flag_meanings=f"filled interpolated {word}")
+    figure = figures(panels.curves(wind["density"], quality=quality))[0]
+    assert sorted(legend(figure)) == ["filled", "interpolated"]

@@ -43,6 +43,7 @@ def test_the_mollweide_projection_keeps_areas():
 
 
 @pytest.mark.parametrize("projection", ["mollweide", "cartesian"])
+@pytest.mark.slow
 def test_longitude_grows_to_the_left(sky, projection):
     figure = hv.render(panels.sky_map(sky, projection=projection, width=400))
     quarter = figure.x_range.end / 2
@@ -74,12 +75,14 @@ def test_colour_bar_and_title_say_what_and_in_which_frame(sky):
     assert isinstance(hover.formatters["$x"], CustomJSHover)
 
 
+@pytest.mark.slow
 def test_maps_of_both_signs_have_symmetric_limits(sky):
     figure = hv.render(panels.sky_map(sky - 100, width=300))
     mapper = figure.select({"type": ColorBar})[0].color_mapper
     assert mapper.low == -mapper.high < 0
 
 
+@pytest.mark.slow
 def test_cells_that_are_missing_or_nan_have_no_value(sky):
     part = sky.isel(cells=slice(0, 1024))
     part = part.where(part["cell_ids"] != 100)
@@ -88,6 +91,7 @@ def test_cells_that_are_missing_or_nan_have_no_value(sky):
     assert np.isfinite(image).sum() == pytest.approx(np.isfinite(whole).sum() * 1023 / 3072, rel=0.02)
 
 
+@pytest.mark.slow
 def test_a_part_of_the_sky_in_any_order_draws_the_same(sky):
     shuffled = sky.isel(cells=np.random.default_rng(0).permutation(sky.size))
     one, other = (pixels(hv.render(panels.sky_map(m, width=200))).data_source.data["image"][0] for m in (sky, shuffled))

@@ -55,12 +55,14 @@ def test_average_solar_wind_holds_the_magnetopause_near_ten_earth_radii():
 
 @given(bz=st.floats(-40, 15), p=st.floats(0.5, 60), k=st.floats(1.01, 10))
 @pytest.mark.parametrize("model", ["shue_1997", "shue_1998"])
+@pytest.mark.slow
 def test_more_pressure_pushes_the_magnetopause_in_by_the_power_of_6_6(model, bz, p, k):
     assert standoff(bz, k * p, model) / standoff(bz, p, model) == pytest.approx(k ** (-1 / 6.6), rel=1e-9)
 
 
 @given(bz=st.floats(-40, 15), step=st.floats(0.1, 10))
 @pytest.mark.parametrize("model", ["shue_1997", "shue_1998"])
+@pytest.mark.slow
 def test_southward_field_erodes_and_flares_the_magnetopause(model, bz, step):
     calm, stormy = (plasma.magnetopause(bz=field(b), pdyn=pressure(3.0), model=model) for b in (bz, bz - step))
     assert stormy.standoff.item() < calm.standoff.item()
@@ -215,3 +217,27 @@ def test_units_are_converted_whatever_they_are():
 def test_input_that_makes_no_sense_is_refused_by_name(call, error, named):
     with pytest.raises(error, match=named):
         call()
+
+
+def test_a_vector_is_no_bz():
+    b = xr.DataArray([1.0, 2.0, -3.0], dims="component", attrs={"units": "nT", "frame": "GSM"})
+    with pytest.raises(WrongData, match="bz is a vector"):
+        plasma.magnetopause(bz=b, pdyn=xr.DataArray(2.0, attrs={"units": "nPa"}))
+
+
+def test_a_list_is_no_model():
+    with pytest.raises(BadOption, match="not known"):
+        plasma.magnetopause(plasma.fetch("qin_denton_hourly", "2001-03-31", "2001-04-01"), model=["shue_1998"])
+
+
+def test_a_pressure_that_is_made_up_makes_the_magnetopause_so():
+    wind = plasma.fetch("qin_denton_hourly", "2001-03-31", "2001-04-01")
+    wind["pdyn"] = wind.pdyn.assign_attrs(synthetic="true")
+    nose = plasma.magnetopause(wind)
+    assert nose.attrs["synthetic"] == nose.standoff.attrs["synthetic"] == "true"
+
+
+def test_the_shape_comes_in_the_unit_of_the_standoff_however_that_is_spelled():
+    angle, one = xr.DataArray(90.0, attrs={"units": "deg"}), xr.DataArray(0.5, attrs={"units": "1"})
+    shape = plasma.magnetopause_shape(angle, xr.DataArray(10.0, attrs={"units": "R_E"}), one)
+    assert shape.attrs["units"] == "R_earth" and shape.item() == pytest.approx(10 * 2**0.5)

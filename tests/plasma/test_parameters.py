@@ -259,3 +259,47 @@ def test_results_keep_the_data_contract():
         plasma.magnetic_pressure(b),
     ):
         check(result)
+
+
+def test_masses_on_other_times_are_refused_and_not_cut_to_the_times_in_common():
+    b, n = (quantity([5.0, 5.0], units).rename(dim_0="time").assign_coords(time=[0, 1]) for units in ("nT", "cm-3"))
+    mass = quantity([1.0, 2.0], "u").rename(dim_0="time").assign_coords(time=[1, 2])
+    with pytest.raises(WrongData, match="ion_mass are not on the same axes"):
+        plasma.alfven_speed(b, n, ion_mass=mass)
+
+
+def test_flags_and_origin_of_the_masses_reach_the_speed():
+    flag = ("time", [0, 2], {"flag_values": [0, 2], "flag_meanings": "filled measured", "units": "1"})
+    mass = xr.DataArray([1.0, 2.0], {"m_quality": flag}, ["time"], "m", {"units": "u", "synthetic": "true"})
+    speed = plasma.alfven_speed(quantity(5.0, "nT"), quantity(5.0, "cm-3"), ion_mass=mass)
+    assert speed.alfven_speed_quality.values.tolist() == [0, 2]
+    assert speed.attrs["synthetic"] == "true"
+
+
+def three(units):
+    return xr.DataArray([1.0, 1.0, 1.0], dims="component", attrs={"units": units, "frame": "GSM"})
+
+
+@pytest.mark.parametrize(
+    ("call", "named"),
+    [
+        (lambda: plasma.plasma_beta(three("nPa"), quantity(5.0, "nT")), "pressure"),
+        (lambda: plasma.thermal_pressure(three("cm-3"), quantity(5.0, "eV")), "density"),
+        (lambda: plasma.thermal_pressure(quantity(5.0, "cm-3"), three("eV")), "temperature"),
+        (lambda: plasma.alfven_speed(quantity(5.0, "nT"), three("cm-3")), "density"),
+        (lambda: plasma.alfven_speed(quantity(5.0, "nT"), quantity(5.0, "cm-3"), ion_mass=three("u")), "ion_mass"),
+        (lambda: plasma.dynamic_pressure(three("cm-3"), quantity(5.0, "km/s")), "density"),
+    ],
+)
+def test_a_vector_where_a_number_belongs_is_refused(call, named):
+    with pytest.raises(WrongData, match=f"{named} is a vector"):
+        call()
+
+
+def test_a_fraction_may_be_a_number_of_numpy_but_no_truth_value():
+    n, v = quantity(5.0, "cm-3"), quantity(400.0, "km/s")
+    numpys = plasma.dynamic_pressure(n, v, helium_fraction=np.float32(0.5))
+    assert numpys.item() == plasma.dynamic_pressure(n, v, helium_fraction=0.5).item()
+    for wrong in (True, "0.5", None):
+        with pytest.raises(BadOption, match="helium_fraction"):
+            plasma.dynamic_pressure(n, v, helium_fraction=wrong)

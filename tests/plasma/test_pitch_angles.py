@@ -1,5 +1,6 @@
 """Means over pitch angle: isotropy, beams, and the omnidirectional flux in the file itself."""
 
+import astropy.units as u
 import numpy as np
 import pytest
 import xarray as xr
@@ -7,8 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from analysis import plasma
-from analysis.errors import BadOption, BadTime, MissingUnits, OutsideCoverage, WrongData, WrongUnits
+from analysis.errors import BadOption, BadTime, MissingUnits, OutsideCoverage, UnknownUnits, WrongData, WrongUnits
 from analysis.model import check
+from analysis.plasma.pitch_angles import at_energy
 
 HOPE_ANGLES = [4.5, 18.0, 36.0, 54.0, 72.0, 90.0, 108.0, 126.0, 144.0, 162.0, 175.5]
 UNITS = "s-1 cm-2 sr-1 keV-1"
@@ -36,6 +38,7 @@ def flux_of_energy():
 
 
 @given(level=st.floats(1e-3, 1e9), angles=grids)
+@pytest.mark.slow
 def test_an_isotropic_flux_is_its_own_mean_and_has_no_anisotropy(level, angles):
     same = flux(np.full(len(angles), level), angles)
     assert plasma.omnidirectional(same).item() == pytest.approx(level)
@@ -43,6 +46,7 @@ def test_an_isotropic_flux_is_its_own_mean_and_has_no_anisotropy(level, angles):
 
 
 @given(level=st.floats(0.1, 1e6), missing=st.sets(st.integers(0, 10), max_size=6))
+@pytest.mark.slow
 def test_an_isotropic_flux_keeps_its_mean_when_bins_are_missing(level, missing):
     values = np.full(11, level)
     values[list(missing)] = np.nan
@@ -157,3 +161,49 @@ def test_results_keep_the_data_contract():
 def test_input_that_makes_no_sense_is_refused_by_name(call, error, named):
     with pytest.raises(error, match=named):
         call()
+
+
+def test_an_energy_lies_in_the_bin_whose_ends_hold_it():
+    ions = plasma.fetch("solo_epd_hcad")["ion"].to_dataset()
+    for energy, number in ((0.052, 0), (0.066, 0), (0.0676, 1), (6.0, 11)):
+        assert float(at_energy(ions.flux, energy).energy) == float(ions.energy[number])
+
+
+def test_where_passbands_overlap_the_nearer_bin_is_taken():
+    ions = plasma.fetch("rbsp_hope_pad")["ion"].to_dataset()
+    for number in (0, 20, 71):
+        energy = float(ions.energy[number]) * 1.001
+        assert float(at_energy(ions.flux, energy).energy) == float(ions.energy[number])
+
+
+def test_an_energy_may_bring_its_unit():
+    ions = plasma.fetch("rbsp_hope_pad")["ion"].to_dataset()
+    plain = plasma.pitch_angle_distribution(ions.flux, energy=5000)
+    quantity = xr.DataArray(5.0, attrs={"units": "keV"})
+    for energy in ("5 keV", "5000eV", "5e3 eV", 5 * u.keV, np.int64(5000), np.float32(5000), quantity):
+        xr.testing.assert_identical(plasma.pitch_angle_distribution(ions.flux, energy=energy), plain)
+
+
+@pytest.mark.parametrize(
+    ("energy", "error"),
+    [("5 nT", WrongUnits), ("five", BadOption), ("5 blorb", UnknownUnits), ([5] * u.keV, BadOption), (True, BadOption)],
+)
+def test_what_is_no_energy_is_refused(energy, error):
+    ions = plasma.fetch("rbsp_hope_pad")["ion"].to_dataset()
+    with pytest.raises(error, match=r"energy|unit"):
+        plasma.pitch_angle_distribution(ions.flux, energy=energy)
+
+
+def test_a_flux_without_any_record_is_refused():
+    for species in ("ion", "electron"):
+        empty = plasma.fetch("rbsp_hope_pad")[species].to_dataset().flux.isel(time=slice(0, 0))
+        with pytest.raises(OutsideCoverage, match="no record"):
+            plasma.pitch_angle_distribution(empty, energy=1000)
+
+
+def test_a_coverage_may_be_a_number_of_numpy_but_no_truth_value():
+    ions = plasma.fetch("rbsp_hope_pad")["ion"].to_dataset()
+    half = plasma.omnidirectional(ions.flux, coverage=np.float32(0.5))
+    xr.testing.assert_identical(half, plasma.omnidirectional(ions.flux, coverage=0.5))
+    with pytest.raises(BadOption, match="coverage=True"):
+        plasma.omnidirectional(ions.flux, coverage=True)

@@ -64,6 +64,7 @@ def test_the_mean_over_pitch_angle_is_the_omnidirectional_flux_in_the_file():
         assert plasma.omnidirectional(flux).count() == 0
 
 
+@pytest.mark.slow
 def test_lazy_products_compute_to_the_same():
     lazy = plasma.fetch("qin_denton_hourly", "2001-03-31", "2001-04-01", chunks={"time": 7})
     assert lazy.bz.chunks is not None
@@ -85,6 +86,7 @@ def test_what_no_product_has_is_refused_with_what_there_is(call, error, named):
         call()
 
 
+@pytest.mark.slow
 def test_importing_loads_no_library_of_pictures_readers_or_units():
     script = """if True:
         import json, sys
@@ -105,6 +107,7 @@ def test_every_public_name_is_there_and_no_module_hides_one():
     assert plasma.__all__ == sorted(plasma.__all__)
 
 
+@pytest.mark.slow
 def test_the_page_about_plasma_names_every_function_and_its_code_runs():
     text = PAGE.read_text("utf-8")
     assert [name for name in plasma.__all__ if f"`{name}" not in text and f"plasma.{name}" not in text] == []

@@ -54,6 +54,7 @@ def drawn(picture):
     return hv.render(picture, backend="bokeh")
 
 
+@pytest.mark.slow
 def test_the_story_of_the_storm_adds_up_in_one_layout():
     data = storm()
     nose = plasma.magnetopause(data, model="shue_1998").standoff
@@ -78,6 +79,7 @@ def test_times_outside_the_range_of_the_model_are_shaded():
     drawn(picture)
 
 
+@pytest.mark.slow
 def test_a_line_of_reference_is_drawn_in_the_units_of_the_array():
     nose = plasma.magnetopause(storm()).standoff
     picture = plasma.view(nose, reference={"geosynchronous orbit": plasma.geosynchronous_orbit(), "Moon": 60.0})
@@ -98,6 +100,7 @@ def test_a_picture_of_the_magnetopause_says_whose_wind_it_was_made_of():
     assert "ACE" in text and "Shue" in text
 
 
+@pytest.mark.slow
 def test_a_flux_is_drawn_at_an_energy_at_a_time_or_as_a_distribution():
     flux = fluxes().protons
     at_energy, at_time = plasma.view(flux, energy=120), plasma.view(flux, time="2001-03-31T02:20")
@@ -118,6 +121,7 @@ def test_a_dataset_of_fluxes_is_drawn_with_and_without_a_cut():
     drawn(plasma.view(data, time="2001-03-31T02"))
 
 
+@pytest.mark.slow
 def test_a_tree_is_drawn_node_by_node():
     tree = xr.DataTree.from_dict({"storm": storm(), "hope": fluxes()})
     assert len(plasma.view(tree)) == 4
@@ -174,3 +178,44 @@ def test_exploring_gives_a_page_with_selectors():
 def test_what_has_no_picture_is_refused_with_the_reason(call, error, named):
     with pytest.raises(error, match=named):
         call()
+
+
+def test_one_name_is_enough_to_choose_a_variable():
+    assert plasma.view(storm(), variables="dst").vdims == plasma.view(storm(), variables=["dst"]).vdims
+
+
+@pytest.mark.parametrize(
+    ("call", "error", "named"),
+    [
+        (lambda: plasma.view(storm().dst, reference=-100), BadOption, "lines by name"),
+        (lambda: plasma.view(storm(), reference=-100), BadOption, "lines by name"),
+        (lambda: plasma.view(storm().dst, reference={"a": storm().dst}), BadOption, "dst holds 6"),
+        (lambda: plasma.view(storm(), variables=5), BadOption, "list of names"),
+        (lambda: plasma.view(storm(), variables=[]), BadOption, "list of names"),
+        (lambda: plasma.view(storm().isel(time=slice(0, 0))), OutsideCoverage, "no record"),
+        (lambda: plasma.view(storm().dst.isel(time=slice(0, 0))), OutsideCoverage, "dst holds no record"),
+        (lambda: plasma.view(fluxes().protons.isel(time=slice(0, 0)), energy=100), OutsideCoverage, "no record"),
+        (
+            lambda: plasma.view(xr.DataTree.from_dict({"a": storm().isel(time=slice(0, 0))})),
+            OutsideCoverage,
+            "no record",
+        ),
+    ],
+)
+def test_what_is_asked_wrongly_or_of_nothing_is_refused(call, error, named):
+    with pytest.raises(error, match=named):
+        call()
+
+
+def test_cells_of_solar_orbiter_lie_between_the_ends_of_its_bins():
+    ions = plasma.fetch("solo_epd_hcad", "2020-07-13T04:00", "2020-07-13T04:02")["ion"].to_dataset()
+    cells = plasma.view(ions.flux + 1.0).traverse(lambda e: e, [hv.Rectangles])[0]
+    low, high = (np.unique(cells.dimension_values(dim)) for dim in cells.kdims[1::2])
+    assert (low[0], high[0]) == pytest.approx((0.05175, 0.06748), rel=1e-5)
+
+
+@pytest.mark.slow
+def test_of_the_flare_of_2017_only_the_samples_with_a_warning_are_marked():
+    goes = plasma.fetch("goes_xrs_20170910")
+    marks = plasma.view(goes.xrs_b).traverse(lambda e: e, [hv.Scatter])
+    assert {(mark.label, len(mark)) for mark in marks if mark.label} == {("particle spike", 146)}

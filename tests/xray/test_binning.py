@@ -5,6 +5,7 @@ import pytest
 import xarray as xr
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tiers import examples
 
 from analysis import xray
 from analysis.errors import BadOption, MissingUnits, OutsideCoverage, UnknownVariable, WrongData, WrongUnits
@@ -13,7 +14,7 @@ from analysis.model import breaches
 times_in_an_hour = st.lists(st.floats(0, 3600), min_size=1, max_size=80).map(sorted)
 
 
-@settings(max_examples=30)
+@settings(max_examples=examples(30))
 @given(times=times_in_an_hour, width=st.floats(1, 5000))
 def test_a_light_curve_holds_every_event_once(made_events, times, width):
     curve = xray.light_curve(made_events(times, [(0, 3600)]), width)
@@ -22,7 +23,7 @@ def test_a_light_curve_holds_every_event_once(made_events, times, width):
     assert float((curve.rate * curve.exposure).sum()) == pytest.approx(len(times))
 
 
-@settings(max_examples=30)
+@settings(max_examples=examples(30))
 @given(
     edges=st.lists(st.floats(0, 1000), min_size=2, max_size=12, unique=True).map(sorted),
     times=st.lists(st.floats(0, 1000), min_size=1, max_size=60).map(sorted),
@@ -108,7 +109,7 @@ def test_a_tree_without_good_times_is_refused(m82):
         xray.light_curve(xr.DataTree.from_dict({"events": m82["events"].to_dataset()}), 100)
 
 
-@settings(max_examples=30)
+@settings(max_examples=examples(30))
 @given(
     places=st.lists(st.tuples(st.floats(0, 500), st.floats(0, 300)), min_size=1, max_size=60),
     size=st.floats(0.5, 70),
@@ -176,7 +177,7 @@ def test_events_without_a_place_or_an_energy_cannot_be_drawn_by_them(made_events
         xray.event_spectrum(tree)
 
 
-@settings(max_examples=30)
+@settings(max_examples=examples(30))
 @given(low=st.floats(0, 10), width=st.floats(0.01, 10))
 def test_a_band_is_half_open(made_events, low, width):
     high = low + width
@@ -191,7 +192,7 @@ def test_a_band_is_half_open(made_events, low, width):
     assert int(xray.image(tree, band=(low, high)).counts.sum()) == 2
 
 
-@settings(max_examples=30)
+@settings(max_examples=examples(30))
 @given(
     energies=st.lists(st.floats(0.05, 12), min_size=1, max_size=40),
     factor=st.sampled_from([("keV", 1.0), ("eV", 1e3)]),
@@ -259,3 +260,62 @@ def test_what_is_made_of_events_keeps_the_contract(m82):
 def test_a_bare_number_is_no_radius(m82):
     with pytest.raises(MissingUnits, match="radius"):
         xray.within(m82, "148.96 69.68", 10)
+
+
+def test_every_number_made_of_events_counts_the_same_events():
+    """The RXTE list of M 82 holds 103 events outside its good times."""
+    tree = xray.fetch("m82_ulx_rxte_events")
+    curve, rate = xray.light_curve(tree, 1), xray.count_rate(tree, exposure="gti")
+    assert int(rate.counts) == int(curve.counts.sum()) == 3518 - 103
+    assert float(rate.rate) == pytest.approx(float(curve.counts.sum() / curve.exposure.sum()))
+    assert "103 events outside the good times left out" in rate.attrs["history"]
+
+
+def test_events_outside_the_good_times_are_in_no_spectrum_and_no_image(made_events):
+    tree = made_events([1, 2, 30], [(0, 10)], x=[1.0, 2.0, 9.0], y=[1.0, 2.0, 9.0], pi=[5, 6, 90], energy=[1, 2, 7.0])
+    for made in (xray.event_spectrum(tree), xray.event_spectrum(tree, bin_size=1), xray.image(tree)):
+        assert int(made.counts.sum()) == 2
+        assert "1 events outside the good times" in made.attrs["history"]
+    alone = xray.image(tree["events"])
+    assert int(alone.counts.sum()) == 3 and "good times not known" in alone.attrs["history"]
+
+
+@settings(max_examples=examples(30))
+@given(energies=st.lists(st.floats(-3, 3), min_size=1, max_size=20))
+def test_negative_energies_are_left_out_and_counted(made_events, energies):
+    made = xray.event_spectrum(made_events(range(len(energies)), [(0, 99)], energy=energies), bin_size=0.5)
+    below = sum(e < 0 for e in energies)
+    assert int(made.counts.sum()) == len(energies) - below
+    assert int(made.counts[0]) == sum(0 <= e < 0.5 for e in energies)
+    assert f"{below} events without an energy ≥ 0" in made.attrs["history"]
+
+
+def test_a_region_is_said_by_what_was_made_inside_it(m82):
+    box = xray.selected(xray.within(m82, "09h55m50s +69d40m47s", "20 arcsec"), x=(0, 5000), band=(0.5, 2))
+    made = [xray.light_curve(box, 50), xray.image(box), xray.event_spectrum(box), xray.count_rate(box, exposure="gti")]
+    for data in made:
+        assert data.attrs["region"].startswith("circle(RA 148.95833") and "x in [0, 5000)" in data.attrs["region"]
+        assert data.attrs["region"] in data.attrs["title"]
+        assert data.attrs["band"] == "0.5-2 keV"  # and not "all energies"
+    assert xray.light_curve(box, 50, band=(1, 8)).attrs["band"] == "1-8 keV of 0.5-2 keV"
+
+
+def test_an_empty_list_is_said_to_be_empty(m82):
+    nothing = xray.selected(m82, band=(900, 901))
+    with pytest.raises(OutsideCoverage, match=r"holds no events \(asked for: 900-901 keV\)"):
+        xray.image(nothing)
+    with pytest.raises(OutsideCoverage, match="holds no events, so none lies in circle"):
+        xray.within(nothing, "148.96 69.68", "1 arcmin")
+
+
+def test_events_without_places_are_told_apart_from_an_empty_list(made_events):
+    lost = made_events([1, 2], [(0, 3)], x=[np.nan, np.nan], y=[1.0, 1.0])
+    with pytest.raises(OutsideCoverage, match="none of the 2 events has a position"):
+        xray.image(lost)
+
+
+@pytest.mark.parametrize("value", [True, False, np.True_])
+def test_true_is_no_number(m82, value):
+    for asked in (lambda: xray.light_curve(m82, value), lambda: xray.event_spectrum(m82, bin_size=value)):
+        with pytest.raises(BadOption, match="bin_size"):
+            asked()

@@ -5,6 +5,7 @@ import pytest
 import xarray as xr
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tiers import examples
 
 from analysis import xray
 from analysis.errors import BadOption, UnknownVariable, WrongData
@@ -39,7 +40,7 @@ def test_grouping_none_takes_every_channel_and_ignores_both_flags(made_spectrum)
     assert xray.grouped(spectrum, grouping=None).counts.values.tolist() == [1, 2, 3]
 
 
-@settings(max_examples=40)
+@settings(max_examples=examples(40))
 @given(counts=counts_lists, least=st.integers(1, 60))
 def test_min_counts_fills_every_bin(made_spectrum, counts, least):
     bins = xray.channel_bins(made_spectrum(counts), min_counts=least).values
@@ -57,7 +58,7 @@ def test_min_counts_obeys_quality_unless_told_otherwise(made_spectrum):
     assert xray.grouped(spectrum, min_counts=5, grouping=None).counts.values.tolist() == [5, 5, 5]
 
 
-@settings(max_examples=40)
+@settings(max_examples=examples(40))
 @given(counts=counts_lists, data=st.data())
 def test_grouping_keeps_counts_and_rates(made_spectrum, counts, data):
     flags = data.draw(st.lists(st.sampled_from([1, -1]), min_size=len(counts), max_size=len(counts)))
@@ -127,7 +128,7 @@ def test_what_is_no_spectrum_is_refused(ulx, made_spectrum):
         xray.channel_energies(ulx["arf"])
 
 
-@settings(max_examples=40)
+@settings(max_examples=examples(40))
 @given(source=st.floats(0.1, 10), behind=st.floats(0.1, 10), area=st.floats(0.1, 10))
 def test_a_background_is_scaled_by_exposure_backscal_and_areascal(made_spectrum, source, behind, area):
     spectrum = made_spectrum([100], exposure=10.0, backscal=source, areascal=area)
@@ -204,3 +205,62 @@ def test_what_is_made_of_spectra_keeps_the_contract(ulx):
         xray.count_rate(ulx["spectrum"], background=ulx["background"]),
     ):
         assert breaches(made) == []
+
+
+@pytest.mark.parametrize("least", ["abc", np.nan, np.inf, [1]])
+def test_a_least_count_that_is_no_number_is_refused(made_spectrum, least):
+    with pytest.raises(BadOption, match="whole number"):
+        xray.channel_bins(made_spectrum([1, 2]), min_counts=least)
+
+
+def test_a_model_is_checked_as_a_statistic_checks_it(made_spectrum, rate_of):
+    spectrum = made_spectrum([5, 9])
+    for values in ([1, np.nan], [1, np.inf], [1, -1]):
+        with pytest.raises(WrongData, match="number ≥ 0"):
+            xray.grouped(spectrum, model_rate=rate_of(values, spectrum))
+    with pytest.raises(WrongData, match="numbered"):
+        xray.grouped(spectrum, model_rate=rate_of([1, 1], made_spectrum([5, 9], first=1)))
+    for nonsense in (5, np.ones(2)):
+        with pytest.raises(WrongData, match="model_rate"):
+            xray.grouped(spectrum, model_rate=nonsense)
+
+
+@pytest.mark.parametrize("scale", ["areascal", "backscal"])
+def test_a_scale_of_zero_matters_only_in_channels_that_are_used(made_spectrum, rate_of, scale):
+    spectrum = made_spectrum([5, 9, 2], quality=[0, 0, 1], **{scale: [2.0, 2.0, 0.0]})
+    background = made_spectrum([1, 1, 1], **{scale: [1.0, 1.0, 0.0]})
+    plain = made_spectrum([5, 9], **{scale: 2.0}), made_spectrum([1, 1])
+    made, expected = (xray.grouped(s, background=b) for s, b in ((spectrum, background), plain))
+    assert made.net_rate.values.tolist() == expected.net_rate.values.tolist()
+    w = xray.w_statistic(spectrum, rate_of([1, 1, 1], spectrum), background=background)
+    assert float(w) == pytest.approx(float(xray.w_statistic(plain[0], rate_of([1, 1], plain[0]), background=plain[1])))
+    with pytest.raises(WrongData, match="in every channel used"):
+        xray.grouped(spectrum, background=background, grouping=None)
+
+
+def test_a_result_is_synthetic_if_any_of_its_inputs_is(made_spectrum, rate_of, made_response):
+    spectrum, behind, rmf = made_spectrum([5, 9]), made_spectrum([1, 1]), made_response(np.eye(2), units="cm2")
+    rate = rate_of([1, 1], spectrum)
+
+    def said(data):
+        return data.assign_attrs(synthetic="true")
+
+    flux = xr.DataArray([1.0, 2.0], dims="energy", attrs={"units": "ph cm-2 s-1", "long_name": "Flux"})
+    edges = {"energy_low": rmf.energy_low, "energy_high": rmf.energy_high}
+    area = xr.Dataset({**edges, "effective_area": ("energy", [1.0, 2.0], {"units": "cm2", "long_name": "Area"})})
+    bare = rmf.assign(matrix=rmf.matrix.assign_attrs(units="1"))
+    for made in (
+        xray.grouped(spectrum, background=said(behind)),
+        xray.grouped(spectrum, model_rate=said(rate)),
+        xray.count_rate(spectrum, background=said(behind)),
+        xray.w_statistic(spectrum, rate, background=said(behind)),
+        xray.w_statistic(spectrum, said(rate), background=behind),
+        xray.c_statistic(said(spectrum), rate),
+        xray.folded(said(flux), rmf=rmf),
+        xray.folded(flux, rmf=said(rmf)),
+        xray.response(bare, arf=said(area)),
+        xray.modulation_factor(said(area), area),
+    ):
+        assert made.attrs["synthetic"] == "true"
+    for made in (xray.grouped(spectrum, background=behind, model_rate=rate), xray.folded(flux, rmf=rmf)):
+        assert "synthetic" not in made.attrs

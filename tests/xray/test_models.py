@@ -253,3 +253,16 @@ def test_models_keep_the_contract(ulx, ulx_response):
         assert breaches(made) == []
     direct = xray.folded(flux, rmf=ulx["rmf"], arf=ulx["arf"])
     np.testing.assert_allclose(direct.values, xray.folded(flux, rmf=ulx_response).values)
+
+
+@pytest.mark.parametrize(("index", "norm"), [(1e4, 1), (300, 1), (-400, 1), (1, 1e308)])
+def test_a_flux_beyond_all_numbers_is_refused(index, norm):
+    kev = {"units": "keV", "long_name": "Energy"}
+    edges = xr.DataArray([1e-3, 1e2, 1e5], dims="energy", attrs=kev)
+    with pytest.raises(WrongData, match="no finite flux"):
+        xray.power_law(edges[:-1], edges[1:], photon_index=index, norm=norm)
+
+
+def test_a_flux_without_labels_is_refused(ulx_response):
+    with pytest.raises(WrongData, match="not a ndarray"):
+        xray.folded(np.ones(3), rmf=ulx_response)

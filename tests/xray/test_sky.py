@@ -7,6 +7,7 @@ import xarray as xr
 from astropy.coordinates import SkyCoord
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tiers import examples
 
 from analysis import xray
 from analysis.errors import BadOption, MissingUnits, OutsideCoverage, UnknownVariable, WrongData, WrongUnits
@@ -22,7 +23,7 @@ def test_the_brightest_place_of_m82_is_where_its_ulx_is(m82):
     assert peak.separation(SkyCoord("09h55m50.2s +69d40m47s")) < 5 * u.arcsec  # M82 X-1, Kaaret et al. 2001
 
 
-@settings(max_examples=20)
+@settings(max_examples=examples(20))
 @given(radius=st.floats(2, 300))
 def test_a_circle_holds_the_events_that_astropy_finds_in_it(m82, radius):
     place = SkyCoord("09h55m50s +69d40m47s")
@@ -85,7 +86,7 @@ def test_events_without_a_sky_have_no_places(m82, made_events):
         xray.sky_positions(listed)
 
 
-@settings(max_examples=20)
+@settings(max_examples=examples(20))
 @given(cut=st.floats(339468998, 339470113))
 def test_time_ranges_side_by_side_share_nothing(m82, cut):
     middle = np.datetime64("2008-10-04T00:58:23.247", "ns") + np.timedelta64(int((cut - 339468998) * 1e9) + 10**9, "ns")
@@ -199,3 +200,57 @@ def test_a_band_without_modulation_is_refused():
         xray.polarization(ixpe, band=(50, 60))
     with pytest.raises(WrongData, match="stokes_i"):
         xray.polarization(xray.fetch("ngc7793_ulx4_pn"))
+
+
+def test_every_place_of_the_sky_has_a_column():
+    """Also on the rim of the map: the anticentre's meridian, where it was cut open, and the poles."""
+    lab = xray.fetch("nh_lab")
+    turn = np.linspace(-90, 90, 25)
+    rim = [(180, b) for b in turn] + [(180.001, b) for b in turn] + [(0, 90), (0, -90), (179.9, -80)]
+    for place in rim:
+        found = xray.hydrogen_column(lab, SkyCoord(*place, unit="deg", frame="galactic"))
+        assert 3e19 < float(found) < 3e22 and found.attrs["pixel_distance"] < 1.5
+
+
+def test_both_sides_of_the_cut_agree_and_poles_are_like_their_surroundings():
+    lab = xray.fetch("nh_lab")
+
+    def column(*place):
+        return float(xray.hydrogen_column(lab, SkyCoord(*place, unit="deg", frame="galactic")))
+
+    assert column(179.99, 0) == pytest.approx(column(180.01, 0), rel=0.1)
+    assert column(0, 90) == pytest.approx(column(0, 89), rel=0.5)
+
+
+def test_the_corners_outside_the_sky_hold_no_column():
+    from analysis.xray.sky import _nearest_value
+
+    values = xray.fetch("nh_lab")["nh"].values
+    for x, y in ((0, 0), (479, 239), (20, 20), (np.nan, 5), (-30, 120)):
+        with pytest.raises(OutsideCoverage, match="asked"):
+            _nearest_value(values, float(x), float(y), "what was asked")
+
+
+def changed_stokes(**changes):
+    """Return the IXPE tree with one variable of some spectra changed at channel 100."""
+    ixpe = xray.fetch("ixpe_stokes")
+    nodes = {name: node.to_dataset() for name, node in ixpe.children.items()}
+    for name, (key, value) in changes.items():
+        values = nodes[name][key].values.copy()
+        values[100] = value
+        nodes[name] = nodes[name].assign({key: nodes[name][key].copy(data=values)})
+    return xr.DataTree.from_dict(nodes)
+
+
+def test_channels_that_quality_excludes_are_in_no_polarization():
+    bad = changed_stokes(stokes_q=("quality", 1), stokes_i=("rate", np.nan))
+    found = xray.polarization(bad, band=(2, 8))
+    assert "1 channels that QUALITY excludes left out" in found.attrs["history"]
+    assert float(found.degree) == pytest.approx(0.037, abs=2e-3)
+
+
+@pytest.mark.parametrize("key", ["rate", "stat_error"])
+def test_a_missing_rate_is_no_polarization(key):
+    channel = int(xray.fetch("ixpe_stokes")["stokes_u"].channel[100])
+    with pytest.raises(WrongData, match=rf"stokes_u has no {key} in 1 channels of the band \({channel}\)"):
+        xray.polarization(changed_stokes(stokes_u=(key, np.nan)), band=(2, 8))

@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.optimize import minimize, minimize_scalar
+from tiers import examples
 
 from analysis import formats, xray
 from analysis.errors import BadOption, WrongData
@@ -64,7 +65,7 @@ def test_w_of_a_background_known_exactly_is_c(source, expected):
     assert found == pytest.approx(c, abs=1e-6)
 
 
-@settings(max_examples=30)
+@settings(max_examples=examples(30))
 @given(values=st.lists(st.integers(1, 100), min_size=1, max_size=20))
 def test_a_model_that_hits_every_count_has_no_deviance(made_spectrum, rate_of, values):
     spectrum = made_spectrum(values, exposure=4.0)
@@ -82,7 +83,7 @@ def test_c_is_cash_less_its_constant(made_spectrum, rate_of):
     assert float(xray.c_statistic(spectrum, rate)) == pytest.approx(by_hand)
 
 
-@settings(max_examples=30)
+@settings(max_examples=examples(30))
 @given(area=st.floats(0.1, 5), source=st.floats(0.1, 5), behind=st.floats(0.1, 5))
 def test_areascal_is_exposure_and_only_the_ratio_of_backscals_counts(made_spectrum, rate_of, area, source, behind):
     def w(spectrum, background_scale):
@@ -156,6 +157,7 @@ def test_3c_273_has_the_w_statistic_of_other_programs(oracle):
         ("tbabs", "file", 266.1, 104, 0.1),
     ],
 )
+@pytest.mark.slow
 def test_ngc_7793_ulx4_has_the_least_w_of_other_programs(ulx, ulx_response, model, grouping, expected, bins, within):
     grid = ulx_response[["energy_low", "energy_high"]]
     sigma = xray.cross_section(grid, model=model).values

@@ -98,6 +98,7 @@ def test_a_wrong_request_is_told_what_would_be_right(options, error, match):
     assert isinstance(caught.value, AnalysisError)
 
 
+@pytest.mark.slow
 def test_the_page_of_documentation_runs():
     names = {}
     for block in re.findall(r"```python\n(.*?)```", PAGE.read_text("utf-8"), re.S):
@@ -119,9 +120,26 @@ def test_no_module_bears_a_public_name():
     assert not modules & set(xray.__all__)
 
 
+@pytest.mark.slow
 def test_importing_brings_in_nothing_heavy():
     code = "import sys; from analysis import xray; print(*sorted(m.split('.')[0] for m in sys.modules))"
     loaded = set(
         subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
     )
     assert not loaded & {"astropy", "bokeh", "holoviews", "panel", "scipy", "h5py", "pycdfpp", "ducc0"}
+
+
+def test_variables_are_looked_for_as_they_were_asked():
+    found = xray.fetch("nh_lab", target="187.2779 2.0524", variables=["nh"])
+    assert float(found.hydrogen_column) == pytest.approx(1.7e20, rel=0.1)
+    with pytest.raises(UnknownVariable, match=r"no 'foo'; it has nh$"):
+        xray.fetch("nh_lab", target="10 10", variables=["foo"])
+    kept = xray.fetch("m82_acis_events", target="148.96 69.68", radius="1 arcmin", variables="x")
+    assert set(kept["events"].data_vars) == {"x"}
+
+
+@pytest.mark.parametrize("variables", [5, [], [1]])
+def test_variables_that_are_no_names_are_refused(variables):
+    for place in ({}, {"target": "148.96 69.68", "radius": "1 arcmin"}):
+        with pytest.raises(BadOption, match="variables="):
+            xray.fetch("m82_acis_events", variables=variables, **place)
