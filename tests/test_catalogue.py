@@ -93,6 +93,7 @@ def test_collect_takes_from_each_product_what_it_has_of_the_variables():
     assert set(tree["ring_current_hourly"].data_vars) == {"rc"}
 
 
+@pytest.mark.slow
 def test_start_is_in_and_stop_is_out():
     day = plasma.fetch("qin_denton_hourly", "2001-03-31", "2001-04-01")
     assert str(day.time.values[0]) == "2001-03-31T00:00:00.000000000"

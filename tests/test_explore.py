@@ -129,6 +129,7 @@ def test_ranges_and_box_work_together_and_can_be_cleared(event_page):
     assert seen["image"].sizes["event"] == 500
 
 
+@pytest.mark.slow
 def test_pictures_to_select_on_have_the_tool_for_it(event_page):
     page, _, _ = event_page
     tools = [{type(t).__name__ for t in hv.render(p).toolbar.tools} for p in pictures(page)]

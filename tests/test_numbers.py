@@ -41,6 +41,7 @@ def test_the_gannon_storm_has_an_ap_of_271():
     assert float(day.ap_mean[0]) == 271 and float(day.kp.max()) == 9
 
 
+@pytest.mark.slow
 def test_kp_is_in_thirds_and_ap_is_their_known_table():
     data = plasma.fetch("space_weather_daily", stop="2025-07-21")
     thirds = np.round(data.kp.values * 3)
@@ -69,6 +70,7 @@ def test_the_ring_current_of_november_2003_reached_minus_503_7_nt():
     assert set(rc.time.dt.minute.values) == {30}
 
 
+@pytest.mark.slow
 def test_the_flare_of_june_2011_is_m2_5():
     flux = plasma.fetch("goes_xrs_20110607").xrs_b
     assert when(flux) == "2011-06-07T06:41:24" and float(flux.max()) == pytest.approx(2.5554e-5, rel=1e-4)
@@ -132,6 +134,7 @@ def test_erosita_exposed_24_bins():
     assert int((light.fracexp > 0).any(light.fracexp.dims[1]).sum()) == 24
 
 
+@pytest.mark.slow
 def test_nicer_counted_96_5_million():
     spectrum = xray.fetch("nicer_maxi_j1820")["spectrum"].to_dataset()
     assert float(spectrum.counts.sum()) == pytest.approx(9.65e7, rel=1e-3)

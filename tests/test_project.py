@@ -179,6 +179,7 @@ def test_no_file_is_over_8_mb():
 FORBIDDEN = re.compile(r"pypi\.[o]rg|python[h]osted|npm[j]s\.|(?<![\w.|-])/(root|work)[/]|(?<!\w)shared[/]")
 
 
+@pytest.mark.slow
 def test_no_file_names_a_registry_or_one_machines_folders():
     found = []
     for path in tracked():

@@ -46,6 +46,7 @@ def test_each_stokes_parameter_asked_for_gets_its_own_scale(w_band):
     assert [image.vdims[0].name for image in images] == ["stokes_i", "stokes_q", "stokes_u"]
 
 
+@pytest.mark.slow
 def test_masks_angles_and_modes_are_maps_too(w_band):
     for data in (
         cmb.galactic_mask(32), cmb.fetch("wmap7_mask"), cmb.polarized_intensity(w_band),

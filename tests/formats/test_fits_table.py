@@ -31,6 +31,7 @@ def column(name, form, values, unit=None, **more):
     return astropy_fits.Column(name, form, unit, array=np.asarray(values), **more)
 
 
+@pytest.mark.slow
 def test_the_june_2011_flare_was_an_m2_5():
     goes = formats.read(sample.path("goes15_xrs_20110607.fits"))
     peak = goes.isel(time=int(goes.xrs_b.argmax("time")))

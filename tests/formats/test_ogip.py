@@ -348,6 +348,7 @@ def test_a_matrix_in_units_of_area_includes_the_area(tmp_path, unit, value):
 @pytest.mark.parametrize(
     ("unit", "factor"), [("EV", 1e-3), ("eV", 1e-3), ("ev", 1e-3), ("KEV", 1), ("MEV", 1e3), ("MeV", 1e3)]
 )
+@pytest.mark.slow
 def test_energies_are_keV_however_their_unit_is_spelled(tmp_path, unit, factor):
     matrix, bounds = response([0], [2], [[5, 6]])
     for name in ("ENERG_LO", "ENERG_HI"):

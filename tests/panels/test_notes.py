@@ -41,6 +41,7 @@ def spectra():
     return xr.DataArray(values, labels, ["spectrum", "ell"], name="dl", attrs=attrs)
 
 
+@pytest.mark.slow
 def test_spectra_have_a_labelled_panel_each(spectra):
     layout = panels.power_spectra(spectra, reference=spectra * 2)
     titles = [hv.render(panel).title.text for panel in layout]

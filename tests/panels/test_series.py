@@ -108,6 +108,7 @@ def test_no_samples_or_no_time_axis_is_an_error_that_says_so(wind, cut):
         panels.curves(wind["density"].isel(cut))
 
 
+@pytest.mark.slow
 def test_time_panels_share_the_time_axis_and_end_with_the_source(wind):
     drawn = figures(panels.time_panels(wind))
     assert len(drawn) == 2
@@ -117,11 +118,13 @@ def test_time_panels_share_the_time_axis_and_end_with_the_source(wind):
     assert sorted(len(d["time"]) for d in sources(drawn[0], "Scatter")) == [1, 5]
 
 
+@pytest.mark.slow
 def test_each_panel_of_synthetic_data_says_so(wind):
     for figure in figures(panels.time_panels(wind)):
         assert "SYNTHETIC" in figure.above[-1].text
 
 
+@pytest.mark.slow
 def test_time_panels_draw_spectrograms_and_name_what_they_leave_out(wind, flux):
     cube = flux.expand_dims(pitch_angle=[30.0, 90.0])
     drawn = figures(panels.time_panels(wind.assign(flux=flux, cube=cube)))
@@ -135,6 +138,7 @@ def test_a_variable_that_is_not_there_is_refused_by_name(wind):
         panels.time_panels(wind, variables=["dst"])
 
 
+@pytest.mark.slow
 def test_bits_mark_each_warning_they_hold_and_nothing_without(wind):
     bits = np.zeros(48, dtype="u2")
     bits[5], bits[7] = 6, 4

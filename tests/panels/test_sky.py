@@ -52,12 +52,14 @@ def test_longitude_grows_to_the_left(sky, projection):
     assert at(figure, quarter, 0.01) == pytest.approx(270, abs=6)
 
 
+@pytest.mark.slow
 def test_orthographic_shows_both_half_spheres(sky):
     figure = hv.render(panels.sky_map(sky, projection="orthographic", width=400))
     assert at(figure, -1.02 - 0.5, 0.01) == pytest.approx(30, abs=6)
     assert at(figure, 1.02 + 0.5, 0.01) == pytest.approx(150, abs=6)
 
 
+@pytest.mark.slow
 def test_graticule_labels_lie_where_the_sky_has_them(sky):
     figure = hv.render(panels.sky_map(sky, width=300))
     words = next(r for r in figure.select({"type": GlyphRenderer}) if type(r.glyph).__name__ == "Text")
@@ -67,6 +69,7 @@ def test_graticule_labels_lie_where_the_sky_has_them(sky):
     assert place["+60°"][1] > 0 > place["−60°"][1]
 
 
+@pytest.mark.slow
 def test_colour_bar_and_title_say_what_and_in_which_frame(sky):
     figure = hv.render(panels.sky_map(sky, width=300, attrs={"title": "Longitudes"}))
     assert figure.select({"type": ColorBar})[0].title == "Longitude (deg)"

@@ -100,6 +100,7 @@ def test_the_shape_has_a_dim_for_the_angle_beside_time():
     assert shape.distance_quality.values.tolist() == [0, 2]
 
 
+@pytest.mark.slow
 def test_the_storm_of_31_march_2001_pushes_the_magnetopause_to_5_14_earth_radii():
     storm = plasma.fetch("qin_denton_hourly", "2001-03-30", "2001-04-03")
     nose = check(plasma.magnetopause(storm, model="shue_1998"))
@@ -225,11 +226,13 @@ def test_a_vector_is_no_bz():
         plasma.magnetopause(bz=b, pdyn=xr.DataArray(2.0, attrs={"units": "nPa"}))
 
 
+@pytest.mark.slow
 def test_a_list_is_no_model():
     with pytest.raises(BadOption, match="not known"):
         plasma.magnetopause(plasma.fetch("qin_denton_hourly", "2001-03-31", "2001-04-01"), model=["shue_1998"])
 
 
+@pytest.mark.slow
 def test_a_pressure_that_is_made_up_makes_the_magnetopause_so():
     wind = plasma.fetch("qin_denton_hourly", "2001-03-31", "2001-04-01")
     wind["pdyn"] = wind.pdyn.assign_attrs(synthetic="true")

@@ -25,6 +25,7 @@ def test_search_lists_products_in_a_table():
     assert list(plasma.search("van allen pitch")["product"]) == ["rbsp_hope_pad"]
 
 
+@pytest.mark.slow
 def test_fetch_gives_the_dst_minimum_of_the_storm_of_march_2001():
     wind = plasma.fetch("qin_denton_hourly", "2001-03-31", "2001-04-01", variables=["dst", "bz"])
     check(wind)
@@ -34,12 +35,14 @@ def test_fetch_gives_the_dst_minimum_of_the_storm_of_march_2001():
     assert "bz_quality" in wind.coords and wind.sizes["time"] == 24
 
 
+@pytest.mark.slow
 def test_flags_stay_beside_a_variable_that_is_taken_out():
     wind = plasma.fetch("qin_denton_hourly", "2001-03-31", "2001-04-01")
     assert "pdyn_quality" in wind[["bz", "pdyn"]].variables
     assert "pdyn_quality" in wind.pdyn.coords
 
 
+@pytest.mark.slow
 def test_pressure_with_five_percent_helium_is_that_of_the_file_in_the_middle():
     wind = plasma.fetch("qin_denton_hourly")
     ours = plasma.dynamic_pressure(wind.density, wind.speed, helium_fraction=0.0493)
@@ -47,6 +50,7 @@ def test_pressure_with_five_percent_helium_is_that_of_the_file_in_the_middle():
     assert (ours.dynamic_pressure_quality >= wind.pdyn_quality).all()
 
 
+@pytest.mark.slow
 def test_collect_gives_a_node_for_each_product():
     tree = plasma.collect("qin_denton_hourly", "ring_current_hourly", start="2001-03-31", stop="2001-04-01")
     assert set(tree.children) == {"qin_denton_hourly", "ring_current_hourly"}
@@ -81,6 +85,7 @@ def test_lazy_products_compute_to_the_same():
         (lambda: plasma.collect(), BadOption, "at least one"),
     ],
 )
+@pytest.mark.slow
 def test_what_no_product_has_is_refused_with_what_there_is(call, error, named):
     with pytest.raises(error, match=named):
         call()

@@ -113,6 +113,7 @@ def test_a_flux_is_drawn_at_an_energy_at_a_time_or_as_a_distribution():
     drawn(at_energy + at_time)
 
 
+@pytest.mark.slow
 def test_a_dataset_of_fluxes_is_drawn_with_and_without_a_cut():
     data = fluxes()
     assert len(plasma.view(data)) == 1  # the mean; the picture says that the flux is left out

@@ -250,6 +250,7 @@ def test_channels_that_quality_excludes_are_in_no_polarization():
 
 
 @pytest.mark.parametrize("key", ["rate", "stat_error"])
+@pytest.mark.slow
 def test_a_missing_rate_is_no_polarization(key):
     channel = int(xray.fetch("ixpe_stokes")["stokes_u"].channel[100])
     with pytest.raises(WrongData, match=rf"stokes_u has no {key} in 1 channels of the band \({channel}\)"):

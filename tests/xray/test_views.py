@@ -52,6 +52,7 @@ def test_a_collected_product_is_drawn_as_the_product(ulx):
     assert len(curves(xray.view(xray.collect("ngc7793_ulx4_pn")))) == len(curves(xray.view(ulx)))
 
 
+@pytest.mark.slow
 def test_a_model_is_drawn_with_its_residuals_below(ulx, ulx_response):
     flux = xray.power_law(ulx_response.energy_low, ulx_response.energy_high, photon_index=2, norm=4e-4)
     picture = xray.view(ulx, model_rate=xray.folded(flux, rmf=ulx_response), band=(0.5, 8))
@@ -65,6 +66,7 @@ def test_without_a_response_a_spectrum_is_drawn_over_channels(ulx):
     assert curves(picture)[0].kdims[0].label == "Channel" and curves(picture)[0].vdims[0].unit == "ct s⁻¹"
 
 
+@pytest.mark.slow
 def test_light_curves_arrays_and_areas_are_drawn(m82, ulx):
     curve = xray.light_curve(m82, 50)
     for picture in (
@@ -134,6 +136,7 @@ def test_what_has_no_picture_is_told_what_to_do_instead(ulx, ulx_response):
         xray.view(xray.cross_section(ulx_response.energy_low))
 
 
+@pytest.mark.slow
 def test_a_single_event_and_a_single_row_are_images(m82):
     one = xr.DataTree.from_dict({
         "events": m82["events"].to_dataset().isel(event=[0]), "gti": m82["gti"].to_dataset()
