@@ -35,7 +35,6 @@ KEYS = {
     "radecsys": ("RADESYS", "RADECSYS"),
     "creator": ("CREATOR",),
 }
-FILLS_FROM = FILL_FROM
 SECONDS = {
     "s": 1.0,
     "d": 86400.0,
