@@ -5,19 +5,28 @@ else. A message names what was asked (product, variable, file), what is wrong, a
 """
 
 __all__ = [
+    "AccessDenied",
     "AnalysisError",
     "AnalysisWarning",
+    "BadAnswer",
     "BadOption",
     "BadTime",
     "ContractBreach",
     "CorruptFile",
+    "DownloadError",
     "MissingFile",
     "MissingUnits",
+    "NotFound",
+    "Offline",
     "OutsideCoverage",
+    "StoreError",
+    "TooSlow",
     "UnknownFormat",
     "UnknownProduct",
     "UnknownUnits",
     "UnknownVariable",
+    "Unreachable",
+    "WrongChecksum",
     "WrongData",
     "WrongFrame",
     "WrongUnits",
@@ -86,3 +95,39 @@ class UnknownFormat(AnalysisError, ValueError):
 
 class CorruptFile(AnalysisError, ValueError):
     """The file is of a known format but truncated, empty, damaged or not what its checksum says."""
+
+
+class DownloadError(AnalysisError, OSError):
+    """A file could not be brought from its address; the message names the address and what would help."""
+
+
+class Unreachable(DownloadError):
+    """The server cannot be found or reached, or asked for patience longer than ours."""
+
+
+class TooSlow(DownloadError):
+    """The server sends, but so slowly that the transfer was given up; what came is kept for the next try."""
+
+
+class NotFound(DownloadError, LookupError):
+    """The server says that there is nothing at the address."""
+
+
+class AccessDenied(DownloadError):
+    """The server wants to know who asks, or refuses the one who does."""
+
+
+class BadAnswer(DownloadError, ValueError):
+    """The server answered with something that cannot be the file: an error page, nothing, a wrong part."""
+
+
+class WrongChecksum(DownloadError, ValueError):
+    """The bytes that arrived are not those that the checksum given stands for; they were thrown away."""
+
+
+class Offline(DownloadError):
+    """Sankō is switched offline and the store holds no sound copy."""
+
+
+class StoreError(AnalysisError, OSError):
+    """The store's disk is full or cannot be written to or read."""

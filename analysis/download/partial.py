@@ -1,0 +1,195 @@
+"""The bytes of one file that have arrived so far, and the proof that a later request needs to go on from them.
+
+Two files: the data, under a name of its own for each start, and a journal. The journal's first line names the data
+file and the version of the remote file (ETag or Last-Modified); each further line says that so many bytes with this
+CRC-32 were written. On reopening, the data count as far as the journal vouches for them: a process killed between two
+writes, or a disk that lost its last pages, costs the last block and nothing else.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import email.utils
+import hashlib
+import json
+import os
+import zlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from uuid import uuid4
+
+from analysis.download.disk import write_json
+
+__all__ = ["Partial", "Validator"]
+
+_BLOCK = 1 << 16
+
+
+@dataclass(frozen=True)
+class Validator:
+    """What tells one version of a remote file from another.
+
+    Parameters
+    ----------
+    etag, last_modified : str or None
+        The headers, as the server wrote them.
+    exact : bool
+        Whether Last-Modified may vouch for every byte: a file changed within the minute before the answer may
+        change again under the same time (RFC 9110, section 8.8.2.2).
+    """
+
+    etag: str | None = None
+    last_modified: str | None = None
+    exact: bool = False
+
+    @classmethod
+    def of(cls, headers: Mapping[str, str]) -> Validator:
+        """Return the validator in the headers of an answer."""
+        modified, exact = headers.get("Last-Modified"), False
+        with contextlib.suppress(TypeError, ValueError):  # dates that are absent, or none
+            changed = email.utils.parsedate_to_datetime(modified or "")
+            exact = (email.utils.parsedate_to_datetime(headers.get("Date") or "") - changed).total_seconds() >= 60
+        return cls(headers.get("ETag"), modified, exact)
+
+    @property
+    def for_range(self) -> str | None:
+        """What may stand in If-Range: a strong ETag, or an exact time where there is no ETag at all."""
+        if self.etag:
+            return None if self.etag.startswith("W/") else self.etag
+        return self.last_modified if self.exact else None
+
+    def same_version(self, headers: Mapping[str, str]) -> bool:
+        """Return whether a partial answer says that it is of this version; one that says nothing does not."""
+        if self.etag:
+            return headers.get("ETag") == self.etag
+        return self.last_modified is not None and headers.get("Last-Modified") == self.last_modified
+
+    def conditions(self) -> dict[str, str]:
+        """Return the headers that ask for the file only if it is another version."""
+        asked = {"If-None-Match": self.etag, "If-Modified-Since": self.last_modified}
+        return {key: value for key, value in asked.items() if value}
+
+
+class Partial:
+    """An unfinished file, for one process at a time (the caller holds the lock of its key)."""
+
+    def __init__(self, folder: Path, key: str):
+        self.folder, self.key = folder, key
+        self.journal = folder / f"{key}.journal"
+        self.path: Path | None = None
+        self.validator = Validator()
+        self.total: int | None = None
+        self.position = 0
+        self.carried = False  # whether any of it came before this answer, so that it is a splice
+        self._journaled = False
+        self._digest = hashlib.sha256()
+        self._pending = bytearray()
+        folder.mkdir(parents=True, exist_ok=True)
+        self._load()
+
+    def resumable(self) -> bool:
+        """Return whether a request for the rest may be sent."""
+        return self.position > 0 and self.validator.for_range is not None
+
+    def restart(self, validator: Validator, total: int | None) -> None:
+        """Begin anew with this version of the remote file."""
+        self.discard()
+        self.validator, self.total = validator, total
+        self.path = self.folder / f"{self.key}.{uuid4().hex}.part"
+        # A file of one block is sooner asked for again than vouched for.
+        self._journaled = validator.for_range is not None and (total is None or total > _BLOCK)
+        if self._journaled:
+            told = {"data": self.path.name, "total": total, "exact": validator.exact}
+            write_json(self.journal, told | {"etag": validator.etag, "last_modified": validator.last_modified})
+            with self.journal.open("a", encoding="ascii") as journal:
+                journal.write("\n")
+        self.path.touch()
+
+    def write(self, data: bytes) -> None:
+        """Add bytes; they reach the disk block by block."""
+        self._digest.update(data)
+        self._pending += data
+        self.position += len(data)
+        if len(self._pending) >= _BLOCK:
+            self.flush()
+
+    def flush(self) -> None:
+        """Write what is pending, then vouch for it."""
+        if not self._pending or self.path is None:
+            return
+        blocks = [bytes(self._pending[at : at + _BLOCK]) for at in range(0, len(self._pending), _BLOCK)]
+        with self.path.open("ab") as file:
+            file.writelines(blocks)
+        if self._journaled:
+            with self.journal.open("a", encoding="ascii") as journal:
+                journal.writelines(f"{len(block)} {zlib.crc32(block):08x}\n" for block in blocks)
+        self._pending.clear()
+
+    def head(self) -> bytes:
+        """Return the first bytes, to see what they look like."""
+        self.flush()
+        if self.path is None:
+            return b""
+        with self.path.open("rb") as file:
+            return file.read(4096)
+
+    def seal(self) -> tuple[Path, str]:
+        """Return the file, safe on the disk, and its sha256."""
+        self.flush()
+        assert self.path is not None
+        with self.path.open("rb") as file:
+            os.fsync(file.fileno())
+        return self.path, self._digest.hexdigest()
+
+    def discard(self) -> None:
+        """Forget what came; the journal goes first, so that it never vouches for another start."""
+        self.journal.unlink(missing_ok=True)
+        for left in self.folder.glob(f"{self.key}.*.part"):
+            left.unlink(missing_ok=True)
+        self.path, self.validator, self.total = None, Validator(), None
+        self.position, self.carried = 0, False
+        self._digest = hashlib.sha256()
+        self._pending.clear()
+
+    def _load(self) -> None:
+        """Take up what an earlier process left, as far as its journal vouches for it."""
+        try:
+            first, *lines = self.journal.read_text(encoding="utf-8").split("\n")
+            told = json.loads(first)
+            validator = Validator(told["etag"], told["last_modified"], bool(told["exact"]))
+            path, total = self.folder / Path(told["data"]).name, told["total"]
+            records = [(int(size), int(crc, 16)) for size, crc in (line.split() for line in lines[:-1] if line)]
+            vouched = _vouched(path, records)
+        except (FileNotFoundError, ValueError, KeyError, TypeError, AttributeError):
+            self.discard()
+            return
+        if total is not None and sum(vouched) >= total:
+            vouched.pop()  # all of it came: ask for the last block again, and so whether it is still this version
+        if not vouched:
+            self.discard()
+            return
+        self._cut_back(path, first, records[: len(vouched)])
+        self.path, self.validator, self.total = path, validator, total
+        self.position, self.carried, self._journaled = sum(vouched), True, True
+        with path.open("rb") as file:
+            while block := file.read(1 << 20):
+                self._digest.update(block)
+
+    def _cut_back(self, path: Path, first: str, records: list[tuple[int, int]]) -> None:
+        """Cut off what the journal does not vouch for; the journal first, since it may not promise too much."""
+        text = first + "\n" + "".join(f"{size} {crc:08x}\n" for size, crc in records)
+        os.truncate(self.journal, len(text.encode("utf-8")))
+        os.truncate(path, sum(size for size, _ in records))
+
+
+def _vouched(path: Path, records: list[tuple[int, int]]) -> list[int]:
+    """Return the sizes of the leading blocks that are what the journal says."""
+    sizes: list[int] = []
+    with path.open("rb") as file:
+        for size, crc in records:
+            block = file.read(size) if 0 < size <= _BLOCK else b""
+            if len(block) != size or not size or zlib.crc32(block) != crc:
+                break
+            sizes.append(size)
+    return sizes

@@ -1,0 +1,285 @@
+"""Single requests: redirects, credentials, status codes, and the body piece by piece."""
+
+from __future__ import annotations
+
+import contextlib
+import email.utils
+import os
+import re
+import shutil
+import socket
+import threading
+import time
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+from urllib.parse import urljoin, urlsplit
+
+from analysis.download.content import title_of
+from analysis.download.credentials import authorization, token_name, without_secrets
+from analysis.download.hosts import Busy, turn
+from analysis.download.limits import Limits
+from analysis.errors import AccessDenied, BadAnswer, NotFound, StoreError, Unreachable
+
+__all__ = ["Cut", "answer", "check_room", "chunks", "content_range", "length"]
+
+_local = threading.local()
+_REACH = "Check the address and your connection, or work with what is held: store.offline()."
+_LATER = "Ask again later."
+
+
+class Cut(Exception):
+    """An attempt failed in a way that another one may not.
+
+    Parameters
+    ----------
+    reason, advice : str
+        What happened, for people, and what they may do.
+    after : float, optional
+        Seconds that the server asked us to wait.
+    host : str, optional
+        The host that asked for it.
+    slow : bool
+        The server was too slow, so that no attempt will help.
+    retries : int, optional
+        Attempts after the first that such a failure is worth; as many as the limits say if not given.
+    """
+
+    def __init__(
+        self,
+        reason: str,
+        *,
+        advice: str = _LATER,
+        after: float | None = None,
+        host: str | None = None,
+        slow: bool = False,
+        retries: int | None = None,
+    ):
+        super().__init__(reason)
+        self.reason, self.advice, self.after, self.host = reason, advice, after, host
+        self.slow, self.retries = slow, retries
+
+
+@contextlib.contextmanager
+def answer(
+    url: str, headers: Mapping[str, str], hosts: Path, limits: Limits, patience: float, queued: list[float]
+) -> Iterator[Any]:
+    """Ask, follow redirects, and give the answer of the last server, its body unread.
+
+    Each host sees only its own credentials. Seconds spent waiting for a turn are added to `queued`.
+    """
+    address, refused, hops = url, False, 0
+    while True:
+        host = urlsplit(address).hostname or ""
+        with contextlib.ExitStack() as held:
+            began = time.monotonic()
+            try:
+                held.enter_context(turn(host, hosts, longest=patience))
+            except Busy as busy:
+                reason = f"{host} asked for a pause that lasts {busy.seconds:.0f} s more"
+                raise Cut(reason, retries=0) from busy
+            finally:
+                queued.append(time.monotonic() - began)
+            token = authorization(address, refused=refused)
+            response = held.enter_context(contextlib.closing(_sent(address, headers, token, limits)))
+            status = response.status_code
+            if status == 401 and not refused and not token:
+                refused = True
+                if authorization(address, refused=True):
+                    continue
+            if status in (301, 302, 303, 307, 308):
+                hops += 1
+                address, refused = _next(address, response.headers.get("Location"), url, hops), False
+                continue
+            if status not in (200, 206, 304, 416):
+                _refuse(url, host, response, limits)
+            yield response
+            return
+
+
+def _next(address: str, location: str | None, url: str, hops: int) -> str:
+    """Return where a redirect leads, if it may be followed."""
+    shown = without_secrets(location or "nowhere")
+    try:
+        target = urljoin(address, location or "")
+        parts = urlsplit(target)
+        sound = (
+            bool(location) and parts.scheme in ("http", "https") and bool(parts.hostname) and "@" not in parts.netloc
+        )
+    except ValueError:
+        sound = False
+    if not sound:
+        raise BadAnswer(f"{url}: the server points to {shown}, which is no http or https address; it was not followed")
+    if urlsplit(address).scheme == "https" and parts.scheme == "http":
+        raise BadAnswer(f"{url}: the server points to {shown}, which is not encrypted; it was not followed")
+    if hops > 10:
+        raise BadAnswer(f"{url}: the server points elsewhere for the eleventh time; it was not followed")
+    return target
+
+
+def _refuse(url: str, host: str, response, limits: Limits) -> None:
+    """Raise what a status code stands for."""
+    status = response.status_code
+    if status in (408, 425, 429, 502, 503, 504):
+        after = _retry_after(response.headers)
+        raise Cut(f"{host} answered {status} {_phrase(response)}", after=after, host=host)
+    if status in (401, 403):
+        raise AccessDenied(
+            f"{url}: {host} answered {status} {_phrase(response)}; if the data are yours to read, put your token into "
+            f"the environment variable {token_name(host)}"
+        )
+    if status in (404, 410):
+        raise NotFound(f"{url}: {host} answered {status}, there is nothing at this address; check its spelling")
+    title = ""
+    if "html" in response.headers.get("Content-Type", ""):
+        with contextlib.suppress(Cut):
+            title = title_of(next(chunks(response, 8192, limits), b""))
+    told = f' ("{title}")' if title else ""
+    raise BadAnswer(f"{url}: {host} answered {status} {_phrase(response)}{told}, which is not the file. {_LATER}")
+
+
+def _phrase(response) -> str:
+    return re.sub(r"[^\x20-\x7e]", "?", str(response.reason or ""))[:60].strip()
+
+
+def _session():
+    """Return this thread's connections, kept open between files. No cookies, no .netrc."""
+    import requests
+    from requests.adapters import HTTPAdapter
+
+    if getattr(_local, "process", None) != os.getpid():
+        from http.cookiejar import DefaultCookiePolicy
+
+        session = requests.Session()
+        session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
+        for scheme in ("http://", "https://"):
+            session.mount(scheme, HTTPAdapter(pool_connections=4, pool_maxsize=4, max_retries=0))
+        _local.session, _local.process = session, os.getpid()
+    return _local.session
+
+
+def _sent(address: str, headers: Mapping[str, str], token: str | None, limits: Limits):
+    """Send one GET and return its answer."""
+    import requests
+
+    from analysis import __version__
+
+    told = {"Accept": "*/*", "Accept-Encoding": "identity", "User-Agent": f"sanko/{__version__}", **headers}
+
+    def authorized(request):
+        if token:
+            request.headers["Authorization"] = token
+        return request
+
+    try:
+        return _session().get(
+            address,
+            headers=told,
+            auth=authorized,  # even without a token: else requests looks into .netrc
+            stream=True,
+            allow_redirects=False,
+            timeout=(limits.connect, limits.read),
+        )
+    except requests.exceptions.SSLError as err:
+        reason = f"the certificate of {urlsplit(address).hostname} cannot be trusted"
+        raise Cut(reason, advice="Check the address and this machine's clock and certificates.", retries=0) from err
+    except requests.exceptions.RequestException as err:
+        raise _cut(err, urlsplit(address).hostname or "") from err
+    except (ValueError, OSError) as err:
+        if isinstance(err, OSError):
+            raise _cut(err, urlsplit(address).hostname or "") from err
+        raise Unreachable(f"{without_secrets(address)} cannot be asked for: check how it is spelled") from err
+
+
+def chunks(response, size: int, limits: Limits) -> Iterator[bytes]:
+    """Give the body as it arrives, undecoded."""
+    import urllib3
+
+    began, came = time.monotonic(), 0
+    while True:
+        try:
+            chunk = response.raw.read1(size, decode_content=False)
+        except (urllib3.exceptions.HTTPError, OSError) as err:
+            raise _cut(err, urlsplit(response.url).hostname or "") from err
+        if not chunk:
+            return
+        yield chunk
+        came += len(chunk)
+        passed = time.monotonic() - began
+        if passed >= limits.window:
+            if came < limits.slowest * passed:
+                raise Cut(f"only {came} bytes came in {passed:.0f} s", slow=True)
+            began, came = time.monotonic(), 0
+
+
+def _cut(err: BaseException, host: str) -> Cut:
+    """Say in our words what happened: a library's own may repeat addresses with secrets."""
+    seen: set[int] = set()
+    causes: list[BaseException] = [err]
+    for cause in causes:
+        seen.add(id(cause))
+        inner = [cause.__cause__, cause.__context__, getattr(cause, "reason", None), *cause.args]
+        causes += [item for item in inner if isinstance(item, BaseException) and id(item) not in seen]
+        seen.update(id(item) for item in causes)
+    names = {type(cause).__name__ for cause in causes}
+    for cause in causes:
+        if isinstance(cause, socket.gaierror):
+            retries = 2 if cause.errno == socket.EAI_AGAIN else 0
+            return Cut(f"there is no host {host} that this machine can find", advice=_REACH, retries=retries)
+    for kind, reason in (
+        ("ProxyError", "the proxy did not answer"),
+        ("ConnectTimeoutError", f"{host} did not answer in time"),
+        ("ReadTimeoutError", f"{host} fell silent"),
+        ("TimeoutError", f"{host} fell silent"),
+        ("ConnectionRefusedError", f"{host} refused the connection"),
+        ("ConnectionResetError", f"{host} cut the connection"),
+        ("RemoteDisconnected", f"{host} cut the connection"),
+        ("IncompleteRead", f"{host} cut the file short"),
+        ("ProtocolError", f"{host} cut the connection"),
+    ):
+        if kind in names:
+            return Cut(reason, advice=_REACH)
+    told = next((cause.strerror for cause in causes if isinstance(cause, OSError) and cause.strerror), "no answer")
+    return Cut(f"{host} could not be reached ({told})", advice=_REACH)
+
+
+def _retry_after(headers: Mapping[str, str]) -> float | None:
+    """Return the seconds to wait; a date counts from the server's own clock, since ours may be wrong."""
+    told = headers.get("Retry-After", "").strip()
+    if told.isdigit():
+        return float(told[:9])
+    try:
+        until = email.utils.parsedate_to_datetime(told).timestamp()
+    except (TypeError, ValueError, OverflowError):
+        return None
+    try:
+        now = email.utils.parsedate_to_datetime(headers.get("Date", "")).timestamp()
+    except (TypeError, ValueError, OverflowError):
+        now = time.time()
+    return max(0.0, until - now)
+
+
+def length(headers: Mapping[str, str]) -> int | None:
+    """Return Content-Length, None where there is none to trust."""
+    told = headers.get("Content-Length", "")
+    chunked = "chunked" in headers.get("Transfer-Encoding", "").lower()
+    return int(told) if re.fullmatch(r"[0-9]{1,18}", told) and not chunked else None
+
+
+def content_range(headers: Mapping[str, str]) -> tuple[int, int, int] | None:
+    """Return first byte, last byte and size of the whole that a 206 names, None if it does not name them."""
+    found = re.fullmatch(r"\s*bytes\s+([0-9]{1,18})-([0-9]{1,18})/([0-9]{1,18})\s*", headers.get("Content-Range", ""))
+    if not found:
+        return None
+    first, last, total = (int(text) for text in found.groups())
+    return (first, last, total) if first <= last < total else None
+
+
+def check_room(folder: Path, size: int | None) -> None:
+    """Refuse a file that the disk has no room for before any of it comes."""
+    free = shutil.disk_usage(folder).free
+    if size is not None and size > free:
+        raise StoreError(
+            f"the file has {size} bytes and {folder} has room for {free}: make room with store.prune(max_bytes), "
+            "or set SANKO_HOME to a folder on a larger disk; nothing was stored"
+        )

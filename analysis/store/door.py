@@ -1,0 +1,209 @@
+"""The one door to the network: an address in, a file that is what the server has (or an error) out."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+from analysis.download import Limits, Validator, bring, clean, held_lock
+from analysis.download.disk import disk_errors
+from analysis.errors import BadOption, DownloadError, NotFound, Offline
+from analysis.store.shelves import Reference, Shelves, key_of, shelves
+
+__all__ = ["get", "is_offline", "offline", "reference"]
+
+DAY = 86400.0
+
+_switch_lock = threading.Lock()
+_switched_off = 0
+
+
+def get(
+    url: str,
+    *,
+    sha256: str | None = None,
+    fresh_for: float = DAY,
+    limits: Limits | None = None,
+) -> Path:
+    """Return the file at an address, from the store if it is held there and fresh, else from the server.
+
+    A transfer that is cut goes on where it broke off, also in a later process, and only if the server vouches that
+    it still has the same version. Threads and processes that ask for one address share one transfer.
+
+    Parameters
+    ----------
+    url : str
+        An http or https address, without a password or token: the token of ``data.example.org`` is looked for in
+        the environment variable ``SANKO_TOKEN_DATA_EXAMPLE_ORG``, then (if the server refuses) in the keyring
+        under service ``sanko``, and is sent to no other host.
+    sha256 : str, optional
+        What the file must be, 64 hexadecimal digits. A blob held under it is returned without asking anyone.
+    fresh_for : float, optional
+        Seconds for which a copy counts as current after the server last said so; then it is asked whether the
+        file has changed. 0 asks always.
+    limits : Limits, optional
+        When to give up. By default a transfer that fails is reported within a minute of its last new byte.
+
+    Returns
+    -------
+    pathlib.Path
+        A read-only file in the store, named by its sha256; open it with :func:`analysis.formats.read`.
+
+    Raises
+    ------
+    BadOption
+        The address is none, has a secret in it, or the checksum is none.
+    DownloadError
+        Its kinds: Unreachable, TooSlow, NotFound, AccessDenied, BadAnswer, WrongChecksum, and Offline where the
+        network is switched off and no sound copy is held.
+    StoreError
+        The disk is full or cannot be written to.
+
+    References
+    ----------
+    RFC 9110, HTTP Semantics, sections 8.8 (validators), 13 (conditional requests) and 14 (ranges).
+
+    Examples
+    --------
+    >>> from analysis import store
+    >>> store.get("ftp://example.org/map.fits")
+    Traceback (most recent call last):
+    ...
+    analysis.errors.BadOption: 'ftp://example.org/map.fits' is no http or https address; a file on disk ...
+    """
+    address, wanted = clean(url), _checksum(sha256)
+    if not fresh_for >= 0:
+        raise BadOption(f"fresh_for is a time in seconds, not {fresh_for!r}")
+    shelf, began = shelves(), time.time()
+    with disk_errors(shelf.root):
+        if held := _current(shelf, address, wanted, fresh_for):
+            return held
+        if is_offline():
+            return _without_network(shelf, address, wanted)
+        with held_lock(shelf.url_lock(key_of(address))):
+            # Another thread or process may have brought it while this one waited.
+            held = _current(shelf, address, wanted, fresh_for, after=began)
+            return held or _brought(shelf, address, wanted, limits)
+
+
+def reference(url: str) -> Reference | None:
+    """Return what the store knows of the file at an address, None if it has none.
+
+    Parameters
+    ----------
+    url : str
+        As given to :func:`get`.
+
+    Returns
+    -------
+    Reference or None
+        Checksum, size, ETag, Last-Modified and times: what a provenance needs.
+
+    Examples
+    --------
+    >>> from analysis import store
+    >>> store.reference("https://example.org/never-asked-for.fits") is None
+    True
+    """
+    return shelves().reference(clean(url))
+
+
+@contextlib.contextmanager
+def offline() -> Iterator[None]:
+    """Switch the network off for all threads while the block lasts; ``SANKO_OFFLINE=1`` does it for a process.
+
+    Examples
+    --------
+    >>> from analysis import store
+    >>> with store.offline():
+    ...     store.is_offline()
+    True
+    """
+    global _switched_off
+    with _switch_lock:
+        _switched_off += 1
+    try:
+        yield
+    finally:
+        with _switch_lock:
+            _switched_off -= 1
+
+
+def is_offline() -> bool:
+    """Return whether the network is switched off.
+
+    Examples
+    --------
+    >>> from analysis import store
+    >>> with store.offline():
+    ...     store.is_offline()
+    True
+    """
+    return _switched_off > 0 or os.environ.get("SANKO_OFFLINE", "").strip().lower() not in ("", "0", "false", "no")
+
+
+def _checksum(sha256: str | None) -> str | None:
+    if sha256 is None:
+        return None
+    if not isinstance(sha256, str) or not re.fullmatch("[0-9a-fA-F]{64}", sha256):
+        raise BadOption(f"sha256 is 64 hexadecimal digits, not {sha256!r:.80}")
+    return sha256.lower()
+
+
+def _current(
+    shelf: Shelves, url: str, wanted: str | None, fresh_for: float, *, after: float | None = None
+) -> Path | None:
+    """Return a sound copy that needs no question to the server, or None."""
+    if wanted is not None:
+        return shelf.take(wanted)
+    known = shelf.reference(url)
+    if known is None:
+        return None
+    age = time.time() - known.checked
+    # A copy from the future tells that a clock was wrong: ask.
+    fresh = age >= 0 and (age < fresh_for or (after is not None and known.checked >= after))
+    return shelf.take(known.sha256, known.size) if fresh else None
+
+
+def _without_network(shelf: Shelves, url: str, wanted: str | None) -> Path:
+    """Return the copy held, however old."""
+    known = shelf.reference(url)
+    back = "switch the network on (leave store.offline(), unset SANKO_OFFLINE) and ask again"
+    if known is None or wanted not in (None, known.sha256):
+        which = "" if wanted is None else f" with sha256 {wanted}"
+        raise Offline(f"{url}{which} is not held, and Sankō is offline: {back}")
+    if path := shelf.take(known.sha256, known.size):
+        return path
+    raise Offline(f"the copy of {url} that was held is damaged or gone, and Sankō is offline: {back}")
+
+
+def _brought(shelf: Shelves, url: str, wanted: str | None, limits: Limits | None) -> Path:
+    """Ask the server, and shelve what comes. The lock of the address is held."""
+    known = shelf.reference(url)
+    held = shelf.take(known.sha256, known.size) if known and wanted is None else None
+    version = Validator(known.etag, known.last_modified) if known and held else None
+    if version is not None and not version.conditions():
+        version = None
+    began = time.time()
+    try:
+        arrived = bring(url, shelf.partials, key_of(url), known=version, sha256=wanted, limits=limits)
+    except NotFound:
+        raise
+    except DownloadError as err:
+        if known is None or held is None:
+            raise
+        day = datetime.fromtimestamp(known.checked, UTC)
+        message = f"{err} (A copy that was current at {day:%Y-%m-%d %H:%M} UTC is held: store.offline() gives it.)"
+        raise type(err)(message) from err
+    if arrived is not None:
+        return shelf.put(arrived, url, now=began)
+    assert known is not None and held is not None
+    shelf.remember(replace(known, checked=began))
+    return shelf.take(known.sha256, known.size) or _brought(shelf, url, wanted, limits)
