@@ -90,17 +90,31 @@ def test_a_fault_that_passes_costs_no_byte(archive, fault, workers):
     assert left_behind(store.home()) == []
 
 
-@pytest.mark.parametrize("fault", ["reset every 50 kB", "429", "Range ignored always"])
-def test_processes_survive_the_same_faults(archive, fault):
-    urls = [archive.add(f"/{n}.bin", BODY[n:]) for n in range(2)]
-    for n in range(2):
+def ask_by_processes(archive, fault, count, urls):
+    """Let so many processes ask for so many files, two or more for each, and check what they got."""
+    wanted = [archive.add(f"/{n}.bin", BODY[n:]) for n in range(urls)]
+    for n in range(urls if "Retry-After in" not in fault else 1):
         archive.faults[f"/{n}.bin"] = list(PASSING[fault])
     code = "import sys; from analysis import store; print(store.get(sys.argv[1]).name)"
-    started = [[sys.executable, "-c", code, url] for url in urls * 2]
+    started = [[sys.executable, "-c", code, wanted[n % urls]] for n in range(count)]
     running = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for command in started]
     said = [process.communicate()[0].strip() for process in running]
-    assert said == [hashlib.sha256(BODY[n:]).hexdigest() for n in range(2)] * 2
-    assert all(len([a for a in archive.requests(f"/{n}.bin")]) <= len(PASSING[fault]) + 1 for n in range(2))
+    assert said == [hashlib.sha256(BODY[n % urls :]).hexdigest() for n in range(count)]
+    # One answer more than faults, and one where a part beyond the end had to be refused first.
+    assert all(len(archive.requests(f"/{n}.bin")) <= len(PASSING[fault]) + 2 for n in range(urls))
+    assert left_behind(store.home()) == []
+
+
+@pytest.mark.parametrize("fault", ["reset every 50 kB", "429", "Range ignored always"])
+def test_processes_survive_the_same_faults(archive, fault):
+    ask_by_processes(archive, fault, count=4, urls=2)
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("count", [1, 8])
+@pytest.mark.parametrize("fault", PASSING)
+def test_one_and_eight_processes_survive_every_fault_that_passes(archive, fault, count):
+    ask_by_processes(archive, fault, count, urls=max(1, count // 2))
 
 
 def test_a_cut_transfer_goes_on_where_it_broke_off(archive):

@@ -7,7 +7,9 @@ import hashlib
 import itertools
 import os
 import socket
+import sys
 import time
+import types
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -150,6 +152,13 @@ def test_a_pause_that_one_request_was_told_holds_for_all(archive):
     assert archive.requests("/b.fits") == [] and url
 
 
+def test_a_pause_of_years_is_kept_for_an_hour(tmp_path):
+    hosts.postpone("h", tmp_path, 1e9)
+    with pytest.raises(hosts.Busy) as busy, hosts.turn("h", tmp_path, longest=1):
+        pass
+    assert busy.value.seconds <= 3600
+
+
 def test_a_pause_from_the_future_is_a_wrong_clock(tmp_path):
     disk.write_json(tmp_path / "h.json", {"from": time.time() + 1e6, "seconds": 500})
     with hosts.turn("h", tmp_path, longest=1):
@@ -196,6 +205,24 @@ def test_the_keyring_is_asked_after_a_refusal_only(archive, monkeypatch):
     archive.faults["/a.fits"] = [status(401)]
     assert got(url) == BODY
     assert [asked.headers.get("Authorization") for asked in archive.asked] == [None, "key of 127.0.0.1"]
+
+
+def test_a_keyring_that_holds_nothing_or_fails_is_no_error(monkeypatch):
+    class KeyringError(Exception):
+        pass
+
+    def get_password(service, host):
+        if host == "locked.org":
+            raise KeyringError
+        return {("sanko", "a.org"): "k"}.get((service, host))
+
+    monkeypatch.setitem(sys.modules, "keyring", types.SimpleNamespace(get_password=get_password))
+    monkeypatch.setitem(sys.modules, "keyring.errors", types.SimpleNamespace(KeyringError=KeyringError))
+    assert credentials.authorization("https://a.org/x", refused=True) == "Bearer k"
+    for host in ("b.org", "locked.org"):
+        assert credentials.authorization(f"https://{host}/x", refused=True) is None
+    monkeypatch.setitem(sys.modules, "keyring", None)
+    assert credentials.authorization("https://a.org/x", refused=True) is None
 
 
 def test_no_token_goes_over_an_open_line(monkeypatch):

@@ -129,6 +129,15 @@ def test_a_changed_file_replaces_a_stale_copy(archive):
     assert old.read_bytes() == BODY
 
 
+def test_a_file_put_back_to_an_older_one_is_noticed(archive):
+    url = archive.add("/a.bin", BODY, etag=None, modified=2e9)
+    get(url)
+    archive.add("/a.bin", BODY[::-1], etag=None, modified=1e9)
+    older = archive.pages["/a.bin"].headers(0)["Last-Modified"]
+    archive.faults["/a.bin"] = [status(304, Last_Modified=older)]
+    assert get(url, fresh_for=0).read_bytes() == BODY[::-1]
+
+
 def test_a_file_without_validators_is_fetched_anew(archive):
     url = archive.add("/a.bin", BODY, etag=None)
     get(url)

@@ -36,6 +36,8 @@ HOSTS: dict[str, Host] = {
 }
 ANY_HOST = Host()
 
+_LONGEST = 3600.0  # a server that says a year by mistake would be lost to us
+
 
 class Busy(Exception):
     """The host has asked for a longer pause than the caller can wait."""
@@ -73,7 +75,8 @@ def turn(host: str, folder: Path, *, longest: float) -> Iterator[None]:
 
 
 def postpone(host: str, folder: Path, seconds: float) -> None:
-    """Remember that the host asked for a pause, for all requests of all processes to keep."""
+    """Remember that the host asked for a pause, for all requests of all processes to keep; an hour at most."""
+    seconds = min(seconds, _LONGEST)
     name = re.sub(r"[^a-z0-9.-]", "_", host)
     with held_lock(folder / f"{name}.pace.lock"):
         if seconds > _left(folder / f"{name}.json"):

@@ -65,6 +65,13 @@ class Validator:
             return headers.get("ETag") == self.etag
         return self.last_modified is not None and headers.get("Last-Modified") == self.last_modified
 
+    def agrees(self, headers: Mapping[str, str]) -> bool:
+        """Return whether a 304 can mean this version: a file put back to an older one is not "modified since"."""
+        etag, modified = headers.get("ETag"), headers.get("Last-Modified")
+        if etag and self.etag:
+            return etag.removeprefix("W/") == self.etag.removeprefix("W/")
+        return modified is None or self.last_modified in (None, modified)
+
     def conditions(self) -> dict[str, str]:
         """Return the headers that ask for the file only if it is another version."""
         asked = {"If-None-Match": self.etag, "If-Modified-Since": self.last_modified}

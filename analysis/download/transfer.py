@@ -146,8 +146,11 @@ def _to_the_end(course: _Course, partial: Partial, known: Validator | None) -> b
                 with requesting.answer(
                     course.url, asked, course.hosts, course.limits, max(left, 0.0), course.queued
                 ) as response:
-                    if response.status_code == 304 and known is not None and "Range" not in asked:
-                        return False
+                    if response.status_code == 304 and known is not None and asked == known.conditions():
+                        if known.agrees(response.headers):
+                            return False
+                        known = None
+                        raise Cut("the server calls another version unchanged")
                     last = time.monotonic() - sum(course.queued)
                     _begin(response, partial, course)
                     for chunk in requesting.chunks(response, _CHUNK, course.limits):

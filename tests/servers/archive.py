@@ -124,6 +124,7 @@ class Archive:
 
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True  # else each small answer waits 40 ms for an acknowledgement
     archive: Archive
 
     def log_message(self, *_):
