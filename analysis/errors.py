@@ -19,13 +19,18 @@ __all__ = [
     "NotFound",
     "Offline",
     "OutsideCoverage",
+    "QueryRefused",
     "StoreError",
     "TooSlow",
+    "TruncatedAnswer",
     "UnknownFormat",
     "UnknownProduct",
+    "UnknownServer",
+    "UnknownTarget",
     "UnknownUnits",
     "UnknownVariable",
     "Unreachable",
+    "UnsafeArchive",
     "WrongChecksum",
     "WrongData",
     "WrongFrame",
@@ -43,6 +48,14 @@ class AnalysisWarning(UserWarning):
 
 class UnknownProduct(AnalysisError, LookupError):
     """No product has this name; the message lists the nearest ones."""
+
+
+class UnknownServer(AnalysisError, LookupError):
+    """No server has this name in the table of servers, and it is no address either."""
+
+
+class UnknownTarget(AnalysisError, LookupError):
+    """No name service knows the object; the message says which were asked."""
 
 
 class UnknownVariable(AnalysisError, LookupError):
@@ -97,6 +110,10 @@ class CorruptFile(AnalysisError, ValueError):
     """The file is of a known format but truncated, empty, damaged or not what its checksum says."""
 
 
+class UnsafeArchive(CorruptFile):
+    """A tar or zip file would write outside its folder, or unpack to far more than it should."""
+
+
 class DownloadError(AnalysisError, OSError):
     """A file could not be brought from its address; the message names the address and what would help."""
 
@@ -119,6 +136,14 @@ class AccessDenied(DownloadError):
 
 class BadAnswer(DownloadError, ValueError):
     """The server answered with something that cannot be the file: an error page, nothing, a wrong part."""
+
+
+class QueryRefused(DownloadError, ValueError):
+    """The server understood the request and refuses it; the message repeats its reason."""
+
+
+class TruncatedAnswer(DownloadError, ValueError):
+    """The server sent only a part of what was asked for and said so; the message says how to get the rest."""
 
 
 class WrongChecksum(DownloadError, ValueError):

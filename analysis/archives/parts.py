@@ -1,0 +1,95 @@
+"""The parts that a request is cut into, and how all of them are brought: side by side, each once, or not at all."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Sequence
+from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from analysis import store
+from analysis.errors import AnalysisError, BadOption
+
+__all__ = ["Part", "bring"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Part:
+    """One file or answer to get.
+
+    Parameters
+    ----------
+    url : str
+        Where it is; the same part has the same address in every request, so that the store holds it once.
+    sha256 : str, optional
+        What it must be.
+    start, stop : numpy.datetime64, optional
+        Half-open interval (UTC) that it covers.
+    fresh_for : float
+        Seconds for which a copy held needs no question to the server.
+    """
+
+    url: str
+    sha256: str | None = None
+    start: np.datetime64 | None = None
+    stop: np.datetime64 | None = None
+    fresh_for: float = 86400.0
+
+
+def bring(parts: Sequence[Part], *, workers: int = 8) -> list[Path]:
+    """Return the files of all parts, in the order of the parts.
+
+    Parameters
+    ----------
+    parts : sequence of Part
+        What to get; the same address twice is asked for once.
+    workers : int
+        Transfers side by side; a host's own limit (:data:`analysis.download.HOSTS`) holds as well.
+
+    Returns
+    -------
+    list of pathlib.Path
+        One read-only file a part.
+
+    Raises
+    ------
+    DownloadError, StoreError
+        Of the first part that failed. The parts that came stay in the store, so that the next try asks only for
+        the others; none is returned, since a request with a hole is no answer.
+
+    Examples
+    --------
+    >>> bring([])
+    []
+    """
+    if workers < 1:
+        raise BadOption(f"workers={workers!r} cannot be used; 8 brings eight parts at a time")
+    if len(parts) < 2 or workers == 1:
+        return [_brought(part) for part in parts]
+    given_up = threading.Event()
+
+    def one(part: Part) -> Path | None:
+        return None if given_up.is_set() else _brought(part)
+
+    different = list(dict.fromkeys(parts))
+    with ThreadPoolExecutor(min(workers, len(different)), thread_name_prefix="sanko-part") as pool:
+        asked = {part: pool.submit(one, part) for part in different}
+        try:
+            wait(asked.values(), return_when=FIRST_EXCEPTION)
+        finally:  # a KeyboardInterrupt too: what waits is not begun
+            given_up.set()
+        failed = next((f.exception() for f in asked.values() if f.done() and f.exception()), None)
+        if failed is None:
+            got = {part: task.result() for part, task in asked.items()}
+            return [path for part in parts if (path := got[part]) is not None]
+    came = sum(task.exception() is None and task.result() is not None for task in asked.values())
+    if isinstance(failed, AnalysisError):
+        raise type(failed)(f"{failed} ({came} of {len(different)} parts came and are kept.)") from failed
+    raise failed
+
+
+def _brought(part: Part) -> Path:
+    return store.get(part.url, sha256=part.sha256, fresh_for=part.fresh_for)
