@@ -7,10 +7,12 @@ from collections.abc import Sequence
 from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import numpy as np
 
 from analysis import store
+from analysis.download.progress import counted
 from analysis.errors import AnalysisError, BadOption
 
 __all__ = ["Part", "bring"]
@@ -75,8 +77,13 @@ def bring(parts: Sequence[Part], *, workers: int = 8) -> list[Path]:
         return None if given_up.is_set() else _brought(part)
 
     different = list(dict.fromkeys(parts))
-    with ThreadPoolExecutor(min(workers, len(different)), thread_name_prefix="sanko-part") as pool:
+    with (
+        counted(len(different), urlsplit(different[0].url).hostname or "parts") as bar,
+        ThreadPoolExecutor(min(workers, len(different)), thread_name_prefix="sanko-part") as pool,
+    ):
         asked = {part: pool.submit(one, part) for part in different}
+        for task in asked.values():
+            task.add_done_callback(lambda _: bar.update())
         try:
             wait(asked.values(), return_when=FIRST_EXCEPTION)
         finally:  # a KeyboardInterrupt too: what waits is not begun

@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 
 from analysis.download.partial import Partial
 
-__all__ = ["Bar"]
+__all__ = ["Bar", "counted"]
 
 
 class Bar:
@@ -42,6 +42,15 @@ class Bar:
     def __exit__(self, *_: object) -> None:
         if self._bar is not None:
             self._bar.close()
+
+
+def counted(total: int, what: str) -> Any:
+    """Return a tqdm bar that counts to `total`, shown after a second, where somebody is looking."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        from tqdm.auto import tqdm
+
+        return tqdm(total=total, desc=what, unit="part", delay=1.0, mininterval=0.2, disable=not _watched())
 
 
 def _watched() -> bool:
