@@ -6,7 +6,7 @@ comes in (:func:`in_units`) and labels what goes out (:func:`labelled`).
 
 from __future__ import annotations
 
-import re
+import warnings
 from collections.abc import Mapping
 from functools import cache
 from typing import TYPE_CHECKING
@@ -14,114 +14,10 @@ from typing import TYPE_CHECKING
 import xarray as xr
 
 from analysis.errors import MissingUnits, UnknownUnits, WrongUnits
+from analysis.model import spellings
 
 if TYPE_CHECKING:
     from astropy.units import UnitBase
-
-# Whole spellings first, as archives write them; then single words inside a longer spelling.
-SPELLINGS = {
-    "": "1",
-    "#": "1",
-    "#/cc": "cm-3",
-    "#/cm3": "cm-3",
-    "#/cm^3": "cm-3",
-    "N/cc": "cm-3",
-    "n/cc": "cm-3",
-    "1/cc": "cm-3",
-    "cm^-3": "cm-3",
-    "Kelvin": "K",
-    "degK": "K",
-    "deg K": "K",  # to astropy degree times kelvin, which no archive means
-    "Deg K": "K",
-    "degree K": "K",
-    "degrees K": "K",
-    "Degrees K": "K",
-    "degrees Kelvin": "K",
-    "degrees_north": "deg",
-    "degrees_east": "deg",
-    "degree_north": "deg",
-    "degree_east": "deg",
-    "degC": "deg_C",
-    "deg C": "deg_C",
-    "Deg C": "deg_C",
-    "degree C": "deg_C",
-    "degrees C": "deg_C",
-    "Degrees C": "deg_C",
-    "degrees Celsius": "deg_C",
-    "Celsius": "deg_C",
-    "dimensionless": "1",
-    "unitless": "1",
-    "none": "1",
-    "None": "1",
-    "N/A": "1",
-    "n/a": "1",
-    "ratio": "1",
-    "index": "1",
-    "channel": "chan",
-    "eV/cm^2-s-sr-eV": "cm-2 s-1 sr-1",
-    "eV/(cm^2-s-sr-eV)": "cm-2 s-1 sr-1",
-    "1/cm^2-s-sr-keV": "cm-2 s-1 sr-1 keV-1",
-    "1/(cm^2-s-sr-keV)": "cm-2 s-1 sr-1 keV-1",
-    "1/(cm^2-s-sr-MeV)": "cm-2 s-1 sr-1 MeV-1",
-    "1/(cm2 Sr sec MeV/nucleon)": "cm-2 s-1 sr-1 MeV-1",
-    "K_CMB": "K",
-    "mK_CMB": "mK",
-    "uK_CMB": "uK",
-    "Kcmb": "K",
-    "mKcmb": "mK",
-    "uKcmb": "uK",
-    "K_RJ": "K",
-    "mK_RJ": "mK",
-    "uK_RJ": "uK",
-    "mK,thermodynamic": "mK",
-    "sfu": "1e-22 W m-2 Hz-1",
-}
-WORDS = {
-    "particles": "1",
-    "particle": "1",
-    "#": "1",
-    "counts": "ct",
-    "Counts": "ct",
-    "COUNTS": "ct",
-    "cnts": "ct",
-    "photons": "ph",
-    "ster": "sr",
-    "cc": "cm3",
-    "Re": "R_earth",
-    "RE": "R_earth",
-    "R_E": "R_earth",
-    "Rj": "R_jup",
-    "RJ": "R_jup",
-    "seconds": "s",
-    "secs": "s",
-    "sec": "s",
-    "milliseconds": "ms",
-    "msec": "ms",
-    "nanoseconds": "ns",
-    "hours": "h",
-    "days": "d",
-    "degrees": "deg",
-    "Degrees": "deg",
-    "Deg": "deg",
-    "radians": "rad",
-    "Pascals": "Pa",
-    "pascals": "Pa",
-    "Volts": "V",
-    "volts": "V",
-    "Watts": "W",
-    "watts": "W",
-    "meters": "m",
-    "kilometers": "km",
-    "AU": "au",
-    "kev": "keV",
-    "Kev": "keV",
-    "ev": "eV",
-    "NT": "nT",
-    "nanotesla": "nT",
-    "nanoTesla": "nT",
-    "percent": "%",
-    "PERCENT": "%",
-}
 
 
 @cache  # parsing takes 0.1 ms, and the same few spellings come again and again
@@ -129,7 +25,9 @@ def _parsed(text: str) -> UnitBase | None:
     import astropy.units as u
 
     try:
-        return u.Unit(text)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", u.UnitsWarning)  # several slashes: unit_text spells them out
+            return u.Unit(text)
     except (ValueError, TypeError):
         return None
 
@@ -152,30 +50,26 @@ def unit_text(spelling: str, where: str = "") -> str:
     Raises
     ------
     UnknownUnits
-        If it is None, or neither astropy nor the tables ``SPELLINGS`` and ``WORDS`` know it.
+        If it is None, or neither astropy nor the table of archive spellings knows it.
 
     Examples
     --------
     >>> unit_text("#/cc"), unit_text("s!E-1!Ncm!E-2!Nster!E-1!NkeV!E-1!N"), unit_text(" ")
     ('cm-3', 's-1 cm-2 sr-1 keV-1', '1')
     >>> unit_text("particles / (s cm^2 sr MeV)")
-    '1 / (s cm^2 sr MeV)'
+    's-1 cm-2 sr-1 MeV-1'
     """
     at = f" in {where}" if where else ""
     if spelling is None:  # as text it would pass for the word that archives write for a number without unit
         raise UnknownUnits(f"the unit None{at} is no text; give '1' for a number without a unit")
     text = str(spelling).strip()
-    if text in SPELLINGS:
-        return SPELLINGS[text]
-    if text != "G" and _parsed(text) is not None:
-        return text
-    plain = re.sub(r"![EU]\s*([-+]?\d+)\s*!N", r"\1 ", text)  # IDL: !E up, !N normal
-    plain = re.sub(r"![A-Z]", " ", plain).strip()
-    plain = re.sub(r"\^?\{\s*([-+]?\d+)\s*\}", r"\1", plain)  # TeX exponents
-    words = re.sub(r"[A-Za-z_]+|#", lambda m: WORDS.get(m[0], m[0]), plain)
-    for candidate in (plain, words, words.lower()):
-        if candidate and _parsed(candidate) is not None:
-            return candidate
+    if text in spellings.WHOLE:
+        return spellings.WHOLE[text]
+    if text != "G" and not spellings.AMBIGUOUS.search(text) and (parsed := _parsed(text)) is not None:
+        return text if text.count("/") < 2 else parsed.to_string()
+    for candidate in spellings.candidates(text):
+        if (parsed := _parsed(candidate)) is not None:
+            return candidate if candidate.count("/") < 2 else parsed.to_string()
     if text == "G":  # astropy reads G as the constant of gravity's prefix; field files mean gauss
         return "Gauss"
     raise UnknownUnits(
