@@ -4,6 +4,8 @@ All derive from :class:`AnalysisError`, so ``except AnalysisError`` catches what
 else. A message names what was asked (product, variable, file), what is wrong, and what would be right.
 """
 
+from typing import Self
+
 __all__ = [
     "AccessDenied",
     "AnalysisError",
@@ -115,7 +117,20 @@ class UnsafeArchive(CorruptFile):
 
 
 class DownloadError(AnalysisError, OSError):
-    """A file could not be brought from its address; the message names the address and what would help."""
+    """A file could not be brought from its address; the message names the address and what would help.
+
+    Where a server answered, ``url`` is the address, ``status`` the HTTP status and ``body`` the first bytes of the
+    answer (8 kB at most), since some archives say there what was wrong with the question.
+    """
+
+    url: str | None = None
+    status: int | None = None
+    body: bytes = b""
+
+    def answered(self, url: str, status: int, body: bytes = b"") -> Self:
+        """Return the error with what the server answered."""
+        self.url, self.status, self.body = url, status, body
+        return self
 
 
 class Unreachable(DownloadError):

@@ -234,8 +234,8 @@ def test_no_token_goes_over_an_open_line(monkeypatch):
 
 def test_no_redirect_leads_from_an_encrypted_line_to_an_open_one():
     with pytest.raises(BadAnswer, match="not encrypted"):
-        requesting._next("https://a.org/x", "http://a.org/x", "https://a.org/x", 1)
-    assert requesting._next("https://a.org/x/y", "../z", "https://a.org/x/y", 1) == "https://a.org/z"
+        requesting.next_address("https://a.org/x", "http://a.org/x", "https://a.org/x", 1)
+    assert requesting.next_address("https://a.org/x/y", "../z", "https://a.org/x/y", 1) == "https://a.org/z"
 
 
 @pytest.mark.parametrize(
@@ -295,8 +295,8 @@ def test_a_journal_without_sense_is_dropped(tmp_path, damage):
 def test_a_retry_after_date_counts_from_the_servers_clock():
     date = email.utils.formatdate(1e9, usegmt=True)
     until = email.utils.formatdate(1e9 + 7, usegmt=True)
-    assert requesting._retry_after({"Retry-After": until, "Date": date}) == 7
-    assert requesting._retry_after({"Retry-After": "soon"}) is None
+    assert requesting.retry_after({"Retry-After": until, "Date": date}) == 7
+    assert requesting.retry_after({"Retry-After": "soon"}) is None
 
 
 def test_a_bar_is_drawn_only_where_somebody_looks(archive, capsys, monkeypatch):

@@ -299,7 +299,7 @@ def killed_often(archive, kills, seed):
         url = archive.add(f"/{rounds}.bin", body)
         archive.faults[f"/{rounds}.bin"] = Plan(piece=30_000, pause=0.004)
         for _ in range(3):
-            code = f"import analysis.store, requests, filelock; print(1, flush=True)\n{ASK}"
+            code = f"import analysis.store, requests; print(1, flush=True)\n{ASK}"
             process = subprocess.Popen([sys.executable, "-c", code, url], stdout=subprocess.PIPE)
             process.stdout.readline()
             time.sleep(chance.uniform(0, 0.18))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,9 +13,9 @@ import numpy as np
 
 from analysis import store
 from analysis.download.progress import counted
-from analysis.errors import AnalysisError, BadOption
+from analysis.errors import AnalysisError, BadOption, NotFound
 
-__all__ = ["Part", "bring"]
+__all__ = ["Part", "bring", "present"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,16 +67,56 @@ def bring(parts: Sequence[Part], *, workers: int = 8) -> list[Path]:
     >>> bring([])
     []
     """
+    got = _side_by_side(parts, workers, _brought)
+    return [path for part in parts if (path := got[part]) is not None]
+
+
+def present(parts: Sequence[Part], *, workers: int = 8) -> dict[Part, Path]:
+    """Return the files of those parts that the server has; one that it says is not there is left out.
+
+    Parameters
+    ----------
+    parts, workers
+        As for :func:`bring`.
+
+    Returns
+    -------
+    dict of Part to pathlib.Path
+        In the order of the parts.
+
+    Raises
+    ------
+    DownloadError, StoreError
+        Of the first part that failed in another way than :class:`NotFound`.
+
+    Examples
+    --------
+    >>> present([])
+    {}
+    """
+
+    def looked_for(part: Part) -> Path | None:
+        try:
+            return _brought(part)
+        except NotFound:
+            return None
+
+    got = _side_by_side(parts, workers, looked_for)
+    return {part: path for part in parts if (path := got[part]) is not None}
+
+
+def _side_by_side(parts: Sequence[Part], workers: int, get: Callable[[Part], Path | None]) -> dict[Part, Path | None]:
+    """Get each part once, several at a time; the first that fails ends it all."""
     if workers < 1:
         raise BadOption(f"workers={workers!r} cannot be used; 8 brings eight parts at a time")
-    if len(parts) < 2 or workers == 1:
-        return [_brought(part) for part in parts]
+    different = list(dict.fromkeys(parts))
+    if len(different) < 2 or workers == 1:
+        return {part: get(part) for part in different}
     given_up = threading.Event()
 
     def one(part: Part) -> Path | None:
-        return None if given_up.is_set() else _brought(part)
+        return None if given_up.is_set() else get(part)
 
-    different = list(dict.fromkeys(parts))
     with (
         counted(len(different), urlsplit(different[0].url).hostname or "parts") as bar,
         ThreadPoolExecutor(min(workers, len(different)), thread_name_prefix="sanko-part") as pool,
@@ -90,8 +130,7 @@ def bring(parts: Sequence[Part], *, workers: int = 8) -> list[Path]:
             given_up.set()
         failed = next((f.exception() for f in asked.values() if f.done() and f.exception()), None)
         if failed is None:
-            got = {part: task.result() for part, task in asked.items()}
-            return [path for part in parts if (path := got[part]) is not None]
+            return {part: task.result() for part, task in asked.items()}
     came = sum(task.exception() is None and task.result() is not None for task in asked.values())
     if isinstance(failed, AnalysisError):
         raise type(failed)(f"{failed} ({came} of {len(different)} parts came and are kept.)") from failed

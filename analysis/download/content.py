@@ -40,7 +40,8 @@ def content_problem(url: str, headers: Mapping[str, str], head: bytes = b"") -> 
     >>> content_problem("https://example.org/a.fits", {}, b"<html><title>Down for repair</title>")
     'the server answered with a web page ("Down for repair") instead of a .fits file; ask again later, or check...'
     """
-    suffix = PurePosixPath(unquote(urlsplit(url).path)).suffix.lower()
+    path = unquote(urlsplit(url).path)
+    suffix = "" if path.endswith("/") else PurePosixPath(path).suffix.lower()  # a folder's list is a page
     coding = headers.get("Content-Encoding", "identity").strip().lower()
     if coding not in ("", "identity") and suffix not in _COMPRESSED:
         return f"the server packed the file as {coding!r:.20} though it was asked not to; its bytes are not the file's"

@@ -12,7 +12,7 @@ __all__ = ["authorization", "clean", "token_name", "without_secrets"]
 
 # Query keys that carry a secret in the services that archives stand on, in lower case.
 _SECRET = re.compile(
-    r"(access_?|auth_?|refresh_?|session_?|bearer_?|id_?)?token|api_?key|pass(word|wd|phrase)?|pwd|(client_?)?secret"
+    r"(access_?|auth_?|refresh_?|session_?|bearer_?|id_?)?token|api_?key|pass(word|wd|phrase)?|(aio)?pwd|(client_?)?secret"
     r"|sig(nature)?|auth(orization)?|jwt|credentials?|awsaccesskeyid|x-(amz|goog)-(signature|credential|security-token)"
     r"|session(_?id)?|jsessionid|phpsessid"
 )

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import fcntl
 import json
 import os
+import threading
 from collections.abc import Iterator
 from pathlib import Path
-from tempfile import NamedTemporaryFile
 from typing import Any
+from uuid import uuid4
 
 from analysis.errors import StoreError
 
@@ -41,52 +43,90 @@ def disk_errors(folder: Path) -> Iterator[None]:
 @contextlib.contextmanager
 def held_lock(path: Path) -> Iterator[None]:
     """Hold a lock that threads and processes respect; the system frees it when its holder dies."""
-    lock = _lock(path)
-    lock.acquire(poll_interval=0.01)
+    descriptor = _lock(path)
     try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
         yield
     finally:
-        lock.release()
+        _closed(descriptor)
 
 
 @contextlib.contextmanager
 def try_lock(path: Path) -> Iterator[bool]:
     """Hold the lock if it is free; say whether."""
-    from filelock import Timeout
-
-    lock = _lock(path)
+    descriptor = _lock(path)
     try:
-        lock.acquire(blocking=False)
-    except Timeout:
-        yield False
-        return
-    try:
-        yield True
-    finally:
-        lock.release()
-
-
-def _lock(path: Path):
-    from filelock import FileLock
-
-    path.parent.mkdir(parents=True, exist_ok=True)
-    return FileLock(path, is_singleton=False, thread_local=False)
-
-
-def write_json(path: Path, value: dict[str, Any]) -> None:
-    """Write one JSON object so that a reader finds the old file or the new, never half of one."""
-    scratch = path.parent / "tmp"
-    scratch.mkdir(parents=True, exist_ok=True)
-    with NamedTemporaryFile("w", encoding="utf-8", dir=scratch, suffix=".tmp", delete=False) as file:
         try:
-            json.dump(value, file, ensure_ascii=False)
-            file.flush()
-            os.fsync(file.fileno())
-            Path(file.name).replace(path)
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            mine = True
+        except BlockingIOError:
+            mine = False
+        yield mine
+    finally:
+        _closed(descriptor)
+
+
+# Descriptors of locks that this process holds or waits for. A fork would share them, and with them the locks: the
+# child closes its copies, so that the parent alone holds what it held.
+_open: set[int] = set()
+_open_lock = threading.Lock()
+
+
+def _lock(path: Path) -> int:
+    """Return a descriptor of the file, to be locked."""
+    with _open_lock:  # a fork waits for it, so that no descriptor is open and not noted
+        try:
+            descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
+        except FileNotFoundError:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
+        _open.add(descriptor)
+    return descriptor
+
+
+def _closed(descriptor: int) -> None:
+    with _open_lock:
+        if descriptor in _open:  # not in a child that was forked while the lock was held
+            _open.discard(descriptor)
+            os.close(descriptor)
+
+
+def _in_a_child() -> None:
+    for descriptor in _open:
+        with contextlib.suppress(OSError):
+            os.close(descriptor)
+    _open.clear()
+    _open_lock.release()
+
+
+os.register_at_fork(before=_open_lock.acquire, after_in_parent=_open_lock.release, after_in_child=_in_a_child)
+
+
+def write_json(path: Path, value: dict[str, Any], *, sync: bool = True) -> None:
+    """Write one JSON object so that a reader finds the old file or the new, never half of one.
+
+    Without `sync` that holds for readers, and for a process that dies; a power cut may leave a file that is no JSON.
+    """
+    scratch = path.parent / "tmp"
+    unfinished = scratch / f"{uuid4().hex}.tmp"
+    text = json.dumps(value, ensure_ascii=False).encode("utf-8")
+    try:
+        file = unfinished.open("xb", buffering=0)
+    except FileNotFoundError:
+        scratch.mkdir(parents=True, exist_ok=True)
+        file = unfinished.open("xb", buffering=0)
+    with file:
+        try:
+            if file.write(text) != len(text):
+                raise OSError(errno.ENOSPC, "the disk took only a part")
+            if sync:
+                os.fsync(file.fileno())
+            unfinished.replace(path)
         except BaseException:
-            Path(file.name).unlink(missing_ok=True)
+            unfinished.unlink(missing_ok=True)
             raise
-    sync_folder(path.parent)
+    if sync:
+        sync_folder(path.parent)
 
 
 def sync_folder(folder: Path) -> None:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import re
+import threading
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -33,10 +35,31 @@ class Host:
 
 HOSTS: dict[str, Host] = {
     "data.darts.isas.jaxa.jp": Host(connections=1, interval=1.0),
+    "simbad.cds.unistra.fr": Host(connections=2, interval=0.2),  # more than six a second and it shuts the door
 }
 ANY_HOST = Host()
 
 _LONGEST = 3600.0  # a server that says a year by mistake would be lost to us
+
+
+_queues: dict[tuple[str, int], threading.BoundedSemaphore] = {}
+_queues_lock = threading.Lock()
+
+
+def _queue(host: str, connections: int) -> threading.BoundedSemaphore:
+    """Return where threads of this process wait for each other; only other processes' locks need to be looked at."""
+    with _queues_lock:
+        return _queues.setdefault((host, connections), threading.BoundedSemaphore(connections))
+
+
+def _in_a_child() -> None:
+    """Forget the parent's threads, which a fork leaves behind."""
+    global _queues_lock
+    _queues_lock = threading.Lock()
+    _queues.clear()
+
+
+os.register_at_fork(after_in_child=_in_a_child)
 
 
 class Busy(Exception):
@@ -58,7 +81,9 @@ def turn(host: str, folder: Path, *, longest: float) -> Iterator[None]:
     rule = HOSTS.get(host, ANY_HOST)
     name = re.sub(r"[^a-z0-9.-]", "_", host)
     with contextlib.ExitStack() as held:
-        while not any(held.enter_context(try_lock(folder / f"{name}.{slot}.lock")) for slot in range(rule.connections)):
+        held.enter_context(_queue(host, rule.connections))
+        slots = [folder / f"{name}.{slot}.lock" for slot in range(rule.connections)]
+        while not any(held.enter_context(try_lock(slot)) for slot in slots):
             time.sleep(0.02)
         pace = folder / f"{name}.json"
         if rule.interval or pace.exists():

@@ -24,6 +24,8 @@ from analysis.download.disk import write_json
 __all__ = ["Partial", "Validator"]
 
 _BLOCK = 1 << 16
+_SYNCED = 1 << 24  # a larger file takes longer to bring again than to sync
+_HEAD = 4096
 
 
 @dataclass(frozen=True)
@@ -90,9 +92,13 @@ class Partial:
         self.position = 0
         self.carried = False  # whether any of it came before this answer, so that it is a splice
         self._journaled = False
+        self._on_disk = True  # whether anything of this key may lie in the folder
         self._digest = hashlib.sha256()
-        self._pending = bytearray()
-        folder.mkdir(parents=True, exist_ok=True)
+        self._pending: list[bytes] = []
+        self._waiting = 0  # bytes of them
+        self._head = b""
+        if not folder.is_dir():
+            folder.mkdir(parents=True, exist_ok=True)
         self._load()
 
     def resumable(self) -> bool:
@@ -104,6 +110,7 @@ class Partial:
         self.discard()
         self.validator, self.total = validator, total
         self.path = self.folder / f"{self.key}.{uuid4().hex}.part"
+        self._on_disk = True
         # A file of one block is sooner asked for again than vouched for.
         self._journaled = validator.for_range is not None and (total is None or total > _BLOCK)
         if self._journaled:
@@ -111,53 +118,64 @@ class Partial:
             write_json(self.journal, told | {"etag": validator.etag, "last_modified": validator.last_modified})
             with self.journal.open("a", encoding="ascii") as journal:
                 journal.write("\n")
-        self.path.touch()
 
     def write(self, data: bytes) -> None:
         """Add bytes; they reach the disk block by block."""
+        if self.position < _HEAD:
+            self._head += data[: _HEAD - self.position]
         self._digest.update(data)
-        self._pending += data
+        self._pending.append(data)
+        self._waiting += len(data)
         self.position += len(data)
-        if len(self._pending) >= _BLOCK:
+        if self._waiting >= _BLOCK:
             self.flush()
 
     def flush(self) -> None:
         """Write what is pending, then vouch for it."""
         if not self._pending or self.path is None:
             return
-        blocks = [bytes(self._pending[at : at + _BLOCK]) for at in range(0, len(self._pending), _BLOCK)]
+        data = memoryview(b"".join(self._pending))  # a single piece is not copied
         with self.path.open("ab") as file:
-            file.writelines(blocks)
+            file.write(data)
         if self._journaled:
+            blocks = [data[at : at + _BLOCK] for at in range(0, len(data), _BLOCK)]
             with self.journal.open("a", encoding="ascii") as journal:
                 journal.writelines(f"{len(block)} {zlib.crc32(block):08x}\n" for block in blocks)
         self._pending.clear()
+        self._waiting = 0
 
     def head(self) -> bytes:
         """Return the first bytes, to see what they look like."""
-        self.flush()
-        if self.path is None:
-            return b""
-        with self.path.open("rb") as file:
-            return file.read(4096)
+        return self._head
 
     def seal(self) -> tuple[Path, str]:
-        """Return the file, safe on the disk, and its sha256."""
-        self.flush()
+        """Return the file and its sha256; a large one is safe on the disk.
+
+        A smaller one is not waited for. The system writes it within half a minute; should the power fail before
+        that, the store, which looks at each file's checksum before a process first uses it, brings it again.
+        """
         assert self.path is not None
-        with self.path.open("rb") as file:
-            os.fsync(file.fileno())
+        self.flush()
+        if self.position > _SYNCED:
+            with self.path.open("rb") as file:
+                os.fsync(file.fileno())
         return self.path, self._digest.hexdigest()
 
     def discard(self) -> None:
         """Forget what came; the journal goes first, so that it never vouches for another start."""
-        self.journal.unlink(missing_ok=True)
-        for left in self.folder.glob(f"{self.key}.*.part"):
-            left.unlink(missing_ok=True)
+        if self._on_disk:
+            self.journal.unlink(missing_ok=True)
+            # Not glob: compiling its pattern takes longer than a small file's bytes do.
+            for name in os.listdir(self.folder):  # noqa: PTH208
+                if name.startswith(f"{self.key}.") and name.endswith(".part"):
+                    (self.folder / name).unlink(missing_ok=True)
+            self._on_disk = False
+        self._head = b""
         self.path, self.validator, self.total = None, Validator(), None
         self.position, self.carried = 0, False
         self._digest = hashlib.sha256()
         self._pending.clear()
+        self._waiting = 0
 
     def _load(self) -> None:
         """Take up what an earlier process left, as far as its journal vouches for it."""
@@ -181,6 +199,7 @@ class Partial:
         self.position, self.carried, self._journaled = sum(vouched), True, True
         with path.open("rb") as file:
             while block := file.read(1 << 20):
+                self._head = self._head or block[:_HEAD]
                 self._digest.update(block)
 
     def _cut_back(self, path: Path, first: str, records: list[tuple[int, int]]) -> None:

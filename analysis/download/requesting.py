@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import email.utils
 import os
+import random
 import re
 import shutil
 import socket
@@ -21,7 +22,19 @@ from analysis.download.hosts import Busy, turn
 from analysis.download.limits import Limits
 from analysis.errors import AccessDenied, BadAnswer, NotFound, StoreError, Unreachable
 
-__all__ = ["Cut", "answer", "check_room", "chunks", "content_range", "length"]
+__all__ = [
+    "Cut",
+    "answer",
+    "busy",
+    "check_room",
+    "chunks",
+    "content_range",
+    "in_our_words",
+    "length",
+    "next_address",
+    "pause_after",
+    "retry_after",
+]
 
 _local = threading.local()
 _REACH = "Check the address and your connection, or work with what is held: store.offline()."
@@ -43,6 +56,10 @@ class Cut(Exception):
         The server was too slow, so that no attempt will help.
     retries : int, optional
         Attempts after the first that such a failure is worth; as many as the limits say if not given.
+    unsent : bool
+        No connection came about, so that the server has not seen the request.
+    silent : bool
+        The connection stood, and no byte came for as long as the limits say.
     """
 
     def __init__(
@@ -54,10 +71,12 @@ class Cut(Exception):
         host: str | None = None,
         slow: bool = False,
         retries: int | None = None,
+        unsent: bool = False,
+        silent: bool = False,
     ):
         super().__init__(reason)
         self.reason, self.advice, self.after, self.host = reason, advice, after, host
-        self.slow, self.retries = slow, retries
+        self.slow, self.retries, self.unsent, self.silent = slow, retries, unsent, silent
 
 
 @contextlib.contextmanager
@@ -69,6 +88,7 @@ def answer(
     Each host sees only its own credentials. Seconds spent waiting for a turn are added to `queued`.
     """
     address, refused, hops = url, False, 0
+    _session()  # made before the turn comes, so that a host's pause is one between requests as it sees them
     while True:
         host = urlsplit(address).hostname or ""
         with contextlib.ExitStack() as held:
@@ -89,7 +109,7 @@ def answer(
                     continue
             if status in (301, 302, 303, 307, 308):
                 hops += 1
-                address, refused = _next(address, response.headers.get("Location"), url, hops), False
+                address, refused = next_address(address, response.headers.get("Location"), url, hops), False
                 continue
             if status not in (200, 206, 304, 416):
                 _refuse(url, host, response, limits)
@@ -97,7 +117,7 @@ def answer(
             return
 
 
-def _next(address: str, location: str | None, url: str, hops: int) -> str:
+def next_address(address: str, location: str | None, url: str, hops: int) -> str:
     """Return where a redirect leads, if it may be followed."""
     shown = without_secrets(location or "nowhere")
     try:
@@ -120,22 +140,35 @@ def _next(address: str, location: str | None, url: str, hops: int) -> str:
 def _refuse(url: str, host: str, response, limits: Limits) -> None:
     """Raise what a status code stands for."""
     status = response.status_code
-    if status in (408, 425, 429, 502, 503, 504):
-        after = _retry_after(response.headers)
-        raise Cut(f"{host} answered {status} {_phrase(response)}", after=after, host=host)
+    if cut := busy(host, response):
+        raise cut
     if status in (401, 403):
         raise AccessDenied(
             f"{url}: {host} answered {status} {_phrase(response)}; if the data are yours to read, put your token into "
             f"the environment variable {token_name(host)}"
         )
+    body = b""
+    with contextlib.suppress(Cut):
+        for piece in chunks(response, 8192, limits):
+            body += piece
+            if len(body) >= 8192:
+                break
+    body = body[:8192]
     if status in (404, 410):
-        raise NotFound(f"{url}: {host} answered {status}, there is nothing at this address; check its spelling")
-    title = ""
-    if "html" in response.headers.get("Content-Type", ""):
-        with contextlib.suppress(Cut):
-            title = title_of(next(chunks(response, 8192, limits), b""))
+        message = f"{url}: {host} answered {status}, there is nothing at this address; check its spelling"
+        raise NotFound(message).answered(url, status, body)
+    title = title_of(body) if "html" in response.headers.get("Content-Type", "") else ""
     told = f' ("{title}")' if title else ""
-    raise BadAnswer(f"{url}: {host} answered {status} {_phrase(response)}{told}, which is not the file. {_LATER}")
+    message = f"{url}: {host} answered {status} {_phrase(response)}{told}, which is not the file. {_LATER}"
+    raise BadAnswer(message).answered(url, status, body)
+
+
+def busy(host: str, response) -> Cut | None:
+    """Return what an answer that says "not now" amounts to, None if it says anything else."""
+    if response.status_code not in (408, 425, 429, 502, 503, 504):
+        return None
+    reason = f"{host} answered {response.status_code} {_phrase(response)}"
+    return Cut(reason, after=retry_after(response.headers), host=host)
 
 
 def _phrase(response) -> str:
@@ -160,8 +193,6 @@ def _session():
 
 def _sent(address: str, headers: Mapping[str, str], token: str | None, limits: Limits):
     """Send one GET and return its answer."""
-    import requests
-
     from analysis import __version__
 
     told = {"Accept": "*/*", "Accept-Encoding": "identity", "User-Agent": f"sanko/{__version__}", **headers}
@@ -171,7 +202,7 @@ def _sent(address: str, headers: Mapping[str, str], token: str | None, limits: L
             request.headers["Authorization"] = token
         return request
 
-    try:
+    with in_our_words(address):
         return _session().get(
             address,
             headers=told,
@@ -180,9 +211,19 @@ def _sent(address: str, headers: Mapping[str, str], token: str | None, limits: L
             allow_redirects=False,
             timeout=(limits.connect, limits.read),
         )
+
+
+@contextlib.contextmanager
+def in_our_words(address: str) -> Iterator[None]:
+    """Turn what requests raises while it asks for an address into :class:`Cut` or one of our errors."""
+    import requests
+
+    try:
+        yield
     except requests.exceptions.SSLError as err:
         reason = f"the certificate of {urlsplit(address).hostname} cannot be trusted"
-        raise Cut(reason, advice="Check the address and this machine's clock and certificates.", retries=0) from err
+        advice = "Check the address and this machine's clock and certificates."
+        raise Cut(reason, advice=advice, retries=0, unsent=True) from err
     except requests.exceptions.RequestException as err:
         raise _cut(err, urlsplit(address).hostname or "") from err
     except (ValueError, OSError) as err:
@@ -222,10 +263,14 @@ def _cut(err: BaseException, host: str) -> Cut:
         causes += [item for item in inner if isinstance(item, BaseException) and id(item) not in seen]
         seen.update(id(item) for item in causes)
     names = {type(cause).__name__ for cause in causes}
+    unsent = not names.isdisjoint({"NewConnectionError", "ConnectTimeoutError", "ConnectionRefusedError"})
+    silent = not unsent and not names.isdisjoint({"ReadTimeoutError", "TimeoutError"})
     for cause in causes:
         if isinstance(cause, socket.gaierror):
             retries = 2 if cause.errno == socket.EAI_AGAIN else 0
-            return Cut(f"there is no host {host} that this machine can find", advice=_REACH, retries=retries)
+            return Cut(
+                f"there is no host {host} that this machine can find", advice=_REACH, retries=retries, unsent=True
+            )
     for kind, reason in (
         ("ProxyError", "the proxy did not answer"),
         ("ConnectTimeoutError", f"{host} did not answer in time"),
@@ -238,12 +283,18 @@ def _cut(err: BaseException, host: str) -> Cut:
         ("ProtocolError", f"{host} cut the connection"),
     ):
         if kind in names:
-            return Cut(reason, advice=_REACH)
+            return Cut(reason, advice=_REACH, unsent=unsent, silent=silent)
     told = next((cause.strerror for cause in causes if isinstance(cause, OSError) and cause.strerror), "no answer")
-    return Cut(f"{host} could not be reached ({told})", advice=_REACH)
+    return Cut(f"{host} could not be reached ({told})", advice=_REACH, unsent=unsent)
 
 
-def _retry_after(headers: Mapping[str, str]) -> float | None:
+def pause_after(cut: Cut, failed: int, limits: Limits) -> float:
+    """Return the seconds to wait before the next attempt: as the server said, else doubled, half left to chance."""
+    pause = min(limits.longest_pause, limits.first_pause * 2 ** (failed - 1)) * random.uniform(0.5, 1.0)
+    return pause if cut.after is None else max(pause, cut.after)
+
+
+def retry_after(headers: Mapping[str, str]) -> float | None:
     """Return the seconds to wait; a date counts from the server's own clock, since ours may be wrong."""
     told = headers.get("Retry-After", "").strip()
     if told.isdigit():

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import random
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -21,7 +20,7 @@ from analysis.errors import BadAnswer, StoreError, TooSlow, Unreachable, WrongCh
 
 __all__ = ["Arrived", "bring"]
 
-_CHUNK = 8192  # more than a block of the network loses what came before a cut
+_CHUNK = 1 << 18  # at most: a read gives what has come, so that nothing is lost at a cut
 
 
 @dataclass(frozen=True)
@@ -56,7 +55,7 @@ class _Course:
     url: str
     hosts: Path
     limits: Limits
-    verified: bool  # a checksum was given, so that an unknown length does no harm
+    verified: bool  # a checksum or a check was given, so that an unknown length does no harm
     best: int = 0  # the position that further bytes are new beyond
     spent: float = 0.0  # seconds since the last new byte, turns at hosts not counted
     failed: int = 0
@@ -72,6 +71,7 @@ def bring(
     *,
     known: Validator | None = None,
     sha256: str | None = None,
+    check: Callable[[Path], str | None] | None = None,
     limits: Limits | None = None,
 ) -> Arrived | None:
     """Bring the file at an address, or say that the version known is still the one there.
@@ -88,6 +88,8 @@ def bring(
         Of a copy held: the server is asked to send the file only if it changed.
     sha256 : str, optional
         What the file must be.
+    check : callable, optional
+        Says of a whole file why it cannot be what was asked for, or None.
     limits : Limits, optional
         Times after which an attempt or the transfer is given up.
 
@@ -103,7 +105,7 @@ def bring(
     StoreError
         The disk is full or cannot be written to.
     """
-    course = _Course(url, folder / "hosts", limits or Limits(), verified=sha256 is not None)
+    course = _Course(url, folder / "hosts", limits or Limits(), verified=sha256 is not None or check is not None)
     with disk_errors(folder):
         partial = Partial(folder, key)
         course.best = partial.position
@@ -114,6 +116,7 @@ def bring(
                     return None
                 path, digest = partial.seal()
                 if sha256 in (None, digest):
+                    _look_at(url, path, check, partial)
                     return Arrived(path, digest, partial.position, partial.validator, partial.journal)
                 spliced = partial.carried
                 partial.discard()
@@ -132,6 +135,19 @@ def bring(
             raise
         finally:
             partial.flush()
+
+
+def _look_at(url: str, path: Path, check: Callable[[Path], str | None] | None, partial: Partial) -> None:
+    """Let the caller say whether a file can be the one asked for; one that cannot is not kept."""
+    if check is None:
+        return
+    try:
+        problem = check(path)
+    except BaseException:
+        partial.discard()
+        raise
+    if problem:
+        raise BadAnswer(f"{url}: {problem}")
 
 
 def _to_the_end(course: _Course, partial: Partial, known: Validator | None) -> bool:
@@ -225,7 +241,8 @@ def _end(partial: Partial, course: _Course) -> None:
         course.distrusted = True
         raise Cut("more bytes came than the file has")
     if partial.position == 0:
-        raise BadAnswer(f"{course.url}: the server answered with an empty file; ask again later, or whoever runs it")
+        message = f"{course.url}: the server answered with an empty file; ask again later, or whoever runs it"
+        raise BadAnswer(message).answered(course.url, 200)
     if problem := content_problem(course.url, {}, partial.head()):
         raise BadAnswer(f"{course.url}: {problem}")
 
@@ -239,9 +256,8 @@ def _pause(course: _Course, partial: Partial, cut: Cut) -> None:
             f"{course.url}: {cut.reason}{kept}; ask again later, or allow it with limits=Limits(slowest=…)"
         ) from cut
     course.failed += 1
-    pause = min(limits.longest_pause, limits.first_pause * 2 ** (course.failed - 1)) * random.uniform(0.5, 1.0)
+    pause = requesting.pause_after(cut, course.failed, limits)
     if cut.after is not None:
-        pause = max(pause, cut.after)
         postpone(cut.host or urlsplit(course.url).hostname or "", course.hosts, cut.after)
     worth = limits.retries if cut.retries is None else cut.retries
     if course.failed > worth or course.spent + pause > limits.patience:

@@ -10,8 +10,8 @@
 https://example.org/never-asked-for.fits is not held, and Sankō is offline: ...
 """
 
-from analysis.store.door import get, is_offline, offline, reference
+from analysis.store.door import get, is_offline, offline, reference, session
 from analysis.store.keeping import prune, status, verify
 from analysis.store.shelves import Reference, home
 
-__all__ = ["Reference", "get", "home", "is_offline", "offline", "prune", "reference", "status", "verify"]
+__all__ = ["Reference", "get", "home", "is_offline", "offline", "prune", "reference", "session", "status", "verify"]

@@ -7,17 +7,21 @@ import os
 import re
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from analysis.download import Limits, Validator, bring, clean, held_lock
 from analysis.download.disk import disk_errors
 from analysis.errors import BadOption, DownloadError, NotFound, Offline
 from analysis.store.shelves import Reference, Shelves, key_of, shelves
 
-__all__ = ["get", "is_offline", "offline", "reference"]
+if TYPE_CHECKING:
+    from analysis.download.session import PoliteSession
+
+__all__ = ["get", "is_offline", "offline", "reference", "session"]
 
 DAY = 86400.0
 
@@ -30,6 +34,7 @@ def get(
     *,
     sha256: str | None = None,
     fresh_for: float = DAY,
+    check: Callable[[Path], str | None] | None = None,
     limits: Limits | None = None,
 ) -> Path:
     """Return the file at an address, from the store if it is held there and fresh, else from the server.
@@ -48,6 +53,10 @@ def get(
     fresh_for : float, optional
         Seconds for which a copy counts as current after the server last said so; then it is asked whether the
         file has changed. 0 asks always.
+    check : callable, optional
+        Given the path of a file that came, it returns why that cannot be what was asked for (an error in the
+        format's own words, an answer that breaks off), or None; or it raises. Such a file is not kept. With a check
+        or a checksum the server need not say how long the file is.
     limits : Limits, optional
         When to give up. By default a transfer that fails is reported within a minute of its last new byte.
 
@@ -90,7 +99,7 @@ def get(
         with held_lock(shelf.url_lock(key_of(address))):
             # Another thread or process may have brought it while this one waited.
             held = _current(shelf, address, wanted, fresh_for, after=began)
-            return held or _brought(shelf, address, wanted, limits)
+            return held or _brought(shelf, address, wanted, check, limits)
 
 
 def reference(url: str) -> Reference | None:
@@ -113,6 +122,72 @@ def reference(url: str) -> Reference | None:
     True
     """
     return shelves().reference(clean(url))
+
+
+def session(*, limits: Limits | None = None, repeat_posts: bool = False) -> PoliteSession:
+    """Return a :class:`requests.Session` with our manners, for services that compute their answers.
+
+    It is for protocols that no file transfer serves (a query sent by POST, a job that is polled) and for libraries
+    that take a session; files are brought by :func:`get`. Each answer is brought whole before it is handed over,
+    also with ``stream=True``: a cut or a crawl is noticed here and never reaches who reads it. Long answers wait on
+    the store's disk. Nothing is kept.
+
+    - Hosts' turns, pauses and tokens, redirects and certificates are as for :func:`get`, and so is the offline switch.
+      A redirect to another host carries no header that could be a secret, and never the body of a POST.
+    - What failed is asked again for a minute: GET, HEAD and OPTIONS after cuts, 408, 425, 429, 502, 503 and 504; any
+      other method only if no connection came about, or after 429 and 503, since its repetition could start a second
+      job. A server that takes the request and stays silent is not asked again: it may still be at work.
+    - Other answers are returned whatever their status, and ``raise_for_status()`` is the caller's. A request that
+      failed raises our error, which is none of requests' own; ``typed_errors()`` of the session gives it back where
+      a library turned it into its own.
+    - It keeps no cookies, so services that log in by them cannot be used; it reads no ``.netrc``; it checks every
+      certificate, against those that ``REQUESTS_CA_BUNDLE`` names if that is set. Threads may share it.
+
+    A body that comes with neither a length nor chunks cannot be told from one that was cut at a good moment: check
+    that such an answer ends as it should.
+
+    Parameters
+    ----------
+    limits : Limits, optional
+        When to give up. By default a server may compute for 50 s before the first byte. A time-out that a caller
+        gives with a request goes before these.
+    repeat_posts : bool, optional
+        POST may be repeated like GET: for services on which no POST changes anything, such as TAP's ``/sync``.
+
+    Returns
+    -------
+    PoliteSession
+        Its ``asked`` lists the requests sent: method, address without secrets, status, bytes, seconds, time.
+
+    Raises
+    ------
+    DownloadError
+        From each request. Unreachable, TooSlow, BadAnswer or Offline.
+    BadOption
+        From a request that is no http(s) one, has a password in its address, or asks not to check certificates.
+
+    Examples
+    --------
+    >>> from analysis import store
+    >>> from analysis.errors import Offline
+    >>> tap = store.session(repeat_posts=True)
+    >>> with store.offline():
+    ...     try:
+    ...         tap.post("https://example.org/tap/sync", data={"LANG": "ADQL", "QUERY": "SELECT 1"})
+    ...     except Offline as refusal:
+    ...         print(refusal)
+    https://example.org/tap/sync was not asked, since Sankō is offline: ...
+    >>> tap.asked
+    []
+    """
+    from analysis.download.session import PoliteSession
+
+    return PoliteSession(
+        folder=lambda: shelves().partials,
+        is_offline=is_offline,
+        limits=limits or Limits(read=50.0),
+        repeat_posts=repeat_posts,
+    )
 
 
 @contextlib.contextmanager
@@ -184,7 +259,9 @@ def _without_network(shelf: Shelves, url: str, wanted: str | None) -> Path:
     raise Offline(f"the copy of {url} that was held is damaged or gone, and Sankō is offline: {back}")
 
 
-def _brought(shelf: Shelves, url: str, wanted: str | None, limits: Limits | None) -> Path:
+def _brought(
+    shelf: Shelves, url: str, wanted: str | None, check: Callable[[Path], str | None] | None, limits: Limits | None
+) -> Path:
     """Ask the server, and shelve what comes. The lock of the address is held."""
     known = shelf.reference(url)
     held = shelf.take(known.sha256, known.size) if known and wanted is None else None
@@ -193,7 +270,7 @@ def _brought(shelf: Shelves, url: str, wanted: str | None, limits: Limits | None
         version = None
     began = time.time()
     try:
-        arrived = bring(url, shelf.partials, key_of(url), known=version, sha256=wanted, limits=limits)
+        arrived = bring(url, shelf.partials, key_of(url), known=version, sha256=wanted, check=check, limits=limits)
     except NotFound:
         raise
     except DownloadError as err:
@@ -206,4 +283,4 @@ def _brought(shelf: Shelves, url: str, wanted: str | None, limits: Limits | None
         return shelf.put(arrived, url, now=began)
     assert known is not None and held is not None
     shelf.remember(replace(known, checked=began))
-    return shelf.take(known.sha256, known.size) or _brought(shelf, url, wanted, limits)
+    return shelf.take(known.sha256, known.size) or _brought(shelf, url, wanted, check, limits)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import shutil
 from collections.abc import Iterable
 from datetime import UTC, datetime
 from pathlib import Path
@@ -28,7 +29,8 @@ def status() -> pd.DataFrame:
     -------
     pandas.DataFrame
         Columns ``url, sha256, size, held, retrieved, checked, used``: `size` in bytes, times in UTC. `held` is
-        False where the file is gone. ``attrs`` has the store's ``home`` and the ``size`` of all files together.
+        False where the file is gone. ``attrs`` has the store's ``home``, the ``size`` of all files together, and
+        ``unpacked``, the bytes that unpacked archives take besides.
 
     Examples
     --------
@@ -54,7 +56,8 @@ def status() -> pd.DataFrame:
     table = pd.DataFrame(rows, columns=columns)
     for column in ("retrieved", "checked", "used"):
         table[column] = pd.to_datetime(table[column]).astype("datetime64[ns]")
-    table.attrs.update(home=str(shelf.root), size=sum(size for size, _ in held.values()))
+    unpacked = sum(size for _, size in shelf.unpacked_folders())
+    table.attrs.update(home=str(shelf.root), size=sum(size for size, _ in held.values()), unpacked=unpacked)
     return table
 
 
@@ -102,7 +105,9 @@ def verify(*, remove: bool = False) -> pd.DataFrame:
 def prune(max_bytes: int, *, pinned: Iterable[str] = (), unused_for: float = 600.0) -> list[str]:
     """Remove files until the rest fits, those unused for longest first, and return the sha256 of what was removed.
 
-    Leftovers of transfers that nobody took up for a day go too. It may run beside other processes that use the store.
+    Unpacked archives (:func:`analysis.archives.packed.unpacked`) go before any file, since they can be unpacked again;
+    they are not in the list returned. Leftovers of transfers that nobody took up for a day go too. It may run beside
+    other processes that use the store.
 
     Parameters
     ----------
@@ -141,7 +146,8 @@ def prune(max_bytes: int, *, pinned: Iterable[str] = (), unused_for: float = 600
             with contextlib.suppress(FileNotFoundError):
                 state = path.stat()
                 held.append((state.st_mtime_ns, path, state.st_size))
-        total = sum(size for *_, size in held)
+        total = sum(size for *_, size in held) + sum(size for _, size in shelf.unpacked_folders())
+        total -= _pruned_folders(shelf, total - max_bytes, stay, unused_for)
         for _, path, size in sorted(held):
             if total <= max_bytes:
                 break
@@ -164,6 +170,27 @@ def _removed(shelf: Shelves, path: Path, unused_for: float) -> bool:
         return True
 
 
+def _pruned_folders(shelf: Shelves, wanted: int, stay: set[str], unused_for: float) -> int:
+    """Remove unpacked folders, those unused for longest first, until so many bytes are free; return how many are."""
+    freed = 0
+    aged = []
+    for folder, size in shelf.unpacked_folders():
+        with contextlib.suppress(FileNotFoundError):
+            aged.append((folder.with_suffix(".json").stat().st_mtime_ns, folder, size))
+    for _, folder, size in sorted(aged):
+        if freed >= wanted:
+            break
+        if folder.name in stay:
+            continue
+        note = folder.with_suffix(".json")
+        with held_lock(shelf.unpacked_lock(folder.name)), contextlib.suppress(FileNotFoundError):
+            if idle_seconds(note) >= unused_for:
+                note.unlink()
+                shutil.rmtree(folder)
+                freed += size
+    return freed
+
+
 def _drop_leftovers(shelf: Shelves) -> None:
     """Remove references to what is gone, and unfinished files that were left for a day."""
     for file, known in _references(shelf).items():
@@ -176,10 +203,14 @@ def _drop_leftovers(shelf: Shelves) -> None:
         with try_lock(shelf.url_lock(file.name.partition(".")[0])) as mine, contextlib.suppress(FileNotFoundError):
             if mine and idle_seconds(file) > _DAY:
                 file.unlink()
-    for file in shelf.root.glob("**/tmp/*.tmp"):
+    for file in [*shelf.root.glob("*/tmp/*.tmp"), *shelf.partials.glob("*/tmp/*.tmp")]:
         with contextlib.suppress(FileNotFoundError):
             if idle_seconds(file) > _DAY:
                 file.unlink()
+    for folder in shelf.unpacked.glob("tmp/*"):
+        with contextlib.suppress(FileNotFoundError):
+            if idle_seconds(folder) > _DAY:
+                shutil.rmtree(folder)
 
 
 def _references(shelf: Shelves) -> dict[Path, Reference]:

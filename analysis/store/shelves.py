@@ -5,6 +5,7 @@
     blobs/ab/abcd…            read-only bytes; the time of change is the time of last use
     references/<key>.json     address -> blob, with ETag, Last-Modified and times
     partials/                 unfinished transfers, and the hosts' turns
+    unpacked/<sha256>/        what the archive of that sha256 holds, with a note of sizes and checksums beside it
     locks/                    empty files that threads and processes lock
 """
 
@@ -18,7 +19,7 @@ import re
 import threading
 import time
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass, fields
 from pathlib import Path
 
 from analysis.download import Arrived, Validator, held_lock, write_json
@@ -29,6 +30,7 @@ __all__ = ["Reference", "Shelves", "home", "key_of", "shelves"]
 # Blobs whose checksum this process has seen to be right: path -> (inode, size).
 _seen: dict[Path, tuple[int, int]] = {}
 _seen_lock = threading.Lock()
+_SMALL = 1 << 16  # bytes; what is sooner brought again after a power cut than guarded from it
 
 
 @dataclass(frozen=True)
@@ -117,6 +119,22 @@ class Shelves:
         """Return the lock under which blobs that begin so are handed out or removed."""
         return self.root / "locks" / f"blob-{sha256[:2]}.lock"
 
+    @property
+    def unpacked(self) -> Path:
+        """Where the folders of unpacked archives are."""
+        return self.root / "unpacked"
+
+    def unpacked_lock(self, sha256: str) -> Path:
+        """Return the lock under which unpacked folders that begin so are made, handed out or removed."""
+        return self.root / "locks" / f"unpacked-{sha256[:2]}.lock"
+
+    def unpacked_folders(self) -> Iterator[tuple[Path, int]]:
+        """Give each unpacked folder with the bytes that its note says it holds."""
+        for note in sorted(self.unpacked.glob("*.json")):
+            with contextlib.suppress(FileNotFoundError, ValueError, KeyError, TypeError):
+                if re.fullmatch("[0-9a-f]{64}", note.stem):
+                    yield note.with_suffix(""), int(json.loads(note.read_text(encoding="utf-8"))["size"])
+
     def reference(self, url: str) -> Reference | None:
         """Return what is known of an address; None if nothing is, or nothing that makes sense."""
         found = self.read_reference(self.references / f"{key_of(url)}.json")
@@ -134,9 +152,9 @@ class Shelves:
         return found if sound else None
 
     def remember(self, reference: Reference) -> None:
-        """Write a reference."""
-        self.references.mkdir(parents=True, exist_ok=True)
-        write_json(self.references / f"{key_of(reference.url)}.json", asdict(reference))
+        """Write a reference. One that a power cut spoils is no JSON and counts as none, so that nothing is synced."""
+        told = {field.name: getattr(reference, field.name) for field in fields(Reference)}
+        write_json(self.references / f"{key_of(reference.url)}.json", told, sync=False)
 
     def take(self, sha256: str, size: int | None = None) -> Path | None:
         """Return a blob that is what its name says and note that it is used; None if it is absent or damaged."""
@@ -160,7 +178,8 @@ class Shelves:
             arrived.path.chmod(0o444)
             os.utime(arrived.path)
             arrived.path.replace(path)
-            sync_folder(path.parent)
+            if arrived.size > _SMALL:
+                sync_folder(path.parent)
             _note_sound(path)
         known: Validator = arrived.validator
         self.remember(

@@ -41,6 +41,8 @@ class Asked:
     path: str
     headers: dict
     at: float
+    method: str = "GET"
+    body: bytes = b""
 
 
 @dataclass
@@ -133,8 +135,9 @@ class _Handler(BaseHTTPRequestHandler):
     def do_GET(self):
         archive = self.archive
         path = self.path
+        body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
         with archive._lock:
-            archive.asked.append(Asked(path, dict(self.headers), time.monotonic()))
+            archive.asked.append(Asked(path, dict(self.headers), time.monotonic(), self.command, body))
             archive.busy += 1
             archive.busiest = max(archive.busiest, archive.busy)
         try:
@@ -147,6 +150,8 @@ class _Handler(BaseHTTPRequestHandler):
         finally:
             with archive._lock:
                 archive.busy -= 1
+
+    do_HEAD = do_POST = do_PUT = do_DELETE = do_GET
 
     def answer(self, page, plan):
         now = self.archive.clock()
@@ -195,6 +200,8 @@ class _Handler(BaseHTTPRequestHandler):
             self.send_header("Connection", "close")
             self.close_connection = True
         self.end_headers()
+        if self.command == "HEAD":
+            return
         end = len(body) if plan.cut_after is None else min(plan.cut_after, len(body))
         for start in range(0, end, plan.piece):
             piece = body[start : min(start + plan.piece, end)]
