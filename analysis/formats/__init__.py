@@ -37,6 +37,7 @@ FORMATS = (
     Format("cdf", "CDF"),
     Format("netcdf", "netCDF 3 and 4 and HDF5"),
     Format("votable", "VOTable (TABLEDATA, BINARY, BINARY2)"),
+    Format("hapi", "answers of HAPI servers with their header"),
     Format("fits", "FITS (spectra and responses, event lists, HEALPix maps, tables, images)"),
     Format("pds", "PDS3 and PDS4 labels with their data beside them"),
 )

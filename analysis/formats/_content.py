@@ -187,10 +187,7 @@ def _text_looks_like(text: str) -> str:
         return f"an HTML page{said}, perhaps an error page saved as a file"
     if stripped.startswith("<"):
         root = re.search(r"<([A-Za-z_][\w:.-]*)", stripped)
-        name = root[1].split(":")[-1] if root else "?"
-        if name.upper() == "VOTABLE":
-            return "a VOTable, which is not read yet"
-        return f"XML, beginning with the element <{name}>"
+        return f"XML, beginning with the element <{root[1].split(':')[-1] if root else '?'}>"
     if stripped[:1] in ("{", "["):
         return _json_looks_like(stripped)
     if not stripped:

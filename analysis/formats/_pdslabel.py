@@ -144,6 +144,7 @@ def _decoded_3(path: Path, head: bytes, notes: facts.Notes) -> tuple[list[Block]
         if name == "LABEL" or not isinstance(described, Mapping):
             continue
         _refuse_short_file(path, head, name, described, data.metaget("RECORD_BYTES"))
+        _refuse_wide_columns(path, name, described)
         values = data[name]
         node = _node(name)
         if isinstance(values, pd.DataFrame):
@@ -183,10 +184,26 @@ def _refuse_short_file(path: Path, head: bytes, name: str, described: Mapping[st
         )
 
 
+def _refuse_wide_columns(path: Path, name: str, described: Mapping[str, Any]) -> None:
+    """Refuse a binary table with columns beyond its rows: NumPy would read whatever lies there in memory."""
+    width = described.get("ROW_BYTES")
+    if width is None or str(described.get("INTERCHANGE_FORMAT", "")).upper() != "BINARY":
+        return
+    for column in _all(described, "COLUMN"):
+        start, items = int(column.get("START_BYTE", 1)), int(column.get("ITEMS", 1))
+        size = max(int(column.get("BYTES", 1)), items * int(column.get("ITEM_BYTES", 1)))
+        if start < 1 or items < 1 or start - 1 + size > int(width):
+            raise CorruptFile(
+                f"{path.name}: column {column.get('NAME')} of {name} has {size} bytes from byte {start} on, in rows of "
+                f"{width} bytes; get the label again"
+            )
+
+
 def _columns_3(table: Any, described: Mapping[str, Any]) -> list[Column]:
     """Return pandas columns as ours; those that pdr made of one with ITEMS are put together again."""
     known = {str(block.get("NAME", "")): block for block in _all(described, "COLUMN") + _all(described, "FIELD")}
-    found, taken = [], set()
+    found: list[Column] = []
+    taken: set[str] = set()
     for name in map(str, table.columns):
         stem = re.sub(r"_\d+$", "", name)
         many = name not in known and stem in known and int(known[stem].get("ITEMS", 1)) > 1

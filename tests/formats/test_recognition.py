@@ -94,7 +94,6 @@ def test_the_name_does_not_matter(tmp_path, content, suffix):
             "HTML.*503 Service Unavailable",
         ),
         (b'{"status": {"code": 1406, "message": "unknown dataset"}}', "JSON.*unknown dataset"),
-        (b'<?xml version="1.0"?>\n<VOTABLE version="1.4">', "VOTable"),
         (b'<?xml version="1.0"?><Error><Code>NoSuchKey</Code></Error>', "XML.*Error"),
         (pickle.dumps({"a": 1}), "pickle.*never opened"),
         (b"\x89PNG\r\n\x1a\n" + bytes(50), "PNG"),
