@@ -9,6 +9,7 @@ import pytest
 import xarray as xr
 
 from analysis import catalogue, cmb, plasma, sample, xray
+from analysis.archives.servers import servers
 from analysis.errors import (
     AnalysisError,
     AnalysisWarning,
@@ -124,6 +125,31 @@ def test_words_find_products_in_any_case_and_a_slip_of_the_pen_finds_the_nearest
     assert "psp_mag_rtn_1min" in list(plasma.search("parker magentic")["product"])
     assert plasma.search("zzzz").empty
     assert list(plasma.search("zzzz").columns) == list(catalogue.COLUMNS)
+
+
+def test_a_search_says_which_archive_has_a_product_and_lists_datasets_of_the_index_last():
+    found = plasma.search("omni hourly").set_index("product")
+    assert found["where"]["omni_hourly"] == "cdaweb"
+    burst = plasma.search("mms fgm burst")
+    assert {f"cdaweb/MMS{n}_FGM_BRST_L2" for n in (1, 2, 3, 4)} <= set(burst["product"])
+    declared = [not name.startswith("cdaweb/") for name in plasma.search("solar wind")["product"]]
+    assert declared == sorted(declared, reverse=True) and set(declared) == {True, False}
+
+
+def test_without_words_only_what_is_declared_is_listed():
+    for field, verbs in VERBS.items():
+        known = {**catalogue.products(field), **catalogue.products(field, live=True)}
+        assert list(verbs.search()["product"]) == list(known)
+        assert set(verbs.search()["where"]) > {"bundled"}
+
+
+@pytest.mark.parametrize("field", catalogue.FIELDS)
+def test_every_archives_product_says_whose_it_is_and_how_to_ask_for_it(field):
+    for name, product in catalogue.products(field, live=True).items():
+        source = product.source
+        assert source.institution and source.references, name
+        assert set(catalogue.needs(field, name)) <= set(source.example), name
+        assert source.archive in ("files", "s3") or source.server in servers(), name
 
 
 @pytest.mark.parametrize(

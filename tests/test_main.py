@@ -1,5 +1,9 @@
 """The command line: answers on stdout, refusals on stderr with exit 1."""
 
+import pytest
+from servers.archive import Archive
+
+from analysis import formats, store
 from analysis.__main__ import main
 
 
@@ -49,3 +53,35 @@ def test_a_file_of_no_known_format_is_refused(tmp_path, capsys):
     path.write_text("<!DOCTYPE html><html><title>Not found</title></html>")
     assert main(["read", str(path)]) == 1
     assert "HTML" in capsys.readouterr().err
+
+
+def test_fetch_takes_an_interval_and_variables(tmp_path):
+    path = tmp_path / "storm.nc"
+    asked = ["fetch", "qin_denton_hourly", str(path), "--start", "2001-03-31", "--stop", "2001-04-01"]
+    assert main([*asked, "--variables", "dst", "bz"]) == 0
+    storm = formats.read(path)
+    assert storm.sizes["time"] == 24
+    assert set(storm.data_vars) == {"dst", "bz"}
+
+
+def test_an_option_of_another_field_is_refused(tmp_path, capsys):
+    assert main(["fetch", "qin_denton_hourly", str(tmp_path / "a.nc"), "--obsid", "754"]) == 1
+    assert "plasma.fetch takes no --obsid" in capsys.readouterr().err
+
+
+@pytest.mark.server
+def test_the_store_is_listed_verified_and_pruned(tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv("SANKO_HOME", str(tmp_path / "store"))
+    with Archive() as archive:
+        path = store.get(archive.add("/a.bin", b"bytes"))
+        assert main(["store", "status"]) == 0
+        assert f"{archive.url}/a.bin" in capsys.readouterr().out
+    assert main(["store", "verify"]) == 0
+    path.chmod(0o644)
+    path.write_bytes(b"bytez")
+    assert main(["store", "verify", "--remove"]) == 1
+    assert "1 damaged, removed" in capsys.readouterr().out
+    assert main(["store", "prune", "1.5GB"]) == 0
+    assert "removed 0 files; 0 files, 0.0 MB" in capsys.readouterr().out
+    assert main(["store", "prune", "much"]) == 1
+    assert "500MB" in capsys.readouterr().err

@@ -8,7 +8,9 @@ import analysis
 from analysis import catalogue, programmes
 from analysis.errors import BadOption
 
-KNOWN = {name for field in catalogue.FIELDS for name in catalogue.products(field)}
+KNOWN = {
+    name for field in catalogue.FIELDS for name in catalogue.products(field) | catalogue.products(field, live=True)
+}
 NAMED = (
     "BepiColombo", "EarthCARE", "MAXI", "NICER", "CALET", "Ramses", "Apophis", "Artemis", "Argonaut",
     "pressurized rover", "LUNA", "LUPEX", "Moonlight", "Mars landers", "M-MATISSE", "NewAthena", "LiteBIRD",

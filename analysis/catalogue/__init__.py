@@ -1,21 +1,32 @@
 """From a product's name to a checked, stamped dataset; the verbs of all three fields end here.
 
-A product is declared in ``analysis/<field>/products.toml``; who made its files is in the sample registry.
+A product is declared in ``analysis/<field>/products.toml`` if it ships, in ``archives.toml`` if an archive has it. Who
+made the files that ship is in the sample registry.
 """
 
-from analysis.catalogue.declared import COLUMNS, FIELDS, Product, field_of, product, products, search
-from analysis.catalogue.fetching import Chunks, chunked, collect, fetch
+from analysis.catalogue.cutting import Chunks, chunked
+from analysis.catalogue.declared import FIELDS, Product, Source, field_of, needs, product, products, twin
+from analysis.catalogue.fetching import collect, fetch, tree_of
+from analysis.catalogue.observing import observations
+from analysis.catalogue.probing import status
+from analysis.catalogue.searching import COLUMNS, search
 
 __all__ = [
     "COLUMNS",
     "FIELDS",
     "Chunks",
     "Product",
+    "Source",
     "chunked",
     "collect",
     "fetch",
     "field_of",
+    "needs",
+    "observations",
     "product",
     "products",
     "search",
+    "status",
+    "tree_of",
+    "twin",
 ]

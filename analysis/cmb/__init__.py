@@ -64,7 +64,7 @@ def search(text: str = "") -> pd.DataFrame:
     -------
     pandas.DataFrame
         One row a product: name, title, mission, instrument, first and last time (NaT where there is no time
-        axis), whether ``fetch`` gives a dataset or a tree, and where it is.
+        axis), whether ``fetch`` gives a dataset or a tree, and where it is: ``bundled``, ``cached`` or the archive.
 
     Raises
     ------
@@ -88,6 +88,7 @@ def fetch(
     frequency: float | str | Quantity | None = None,
     variables: Iterable[str] | None = None,
     chunks: Chunks | None = None,
+    live: bool = False,
 ) -> xr.Dataset | xr.DataTree:
     """Return a CMB product: a map, a mask, theoretical spectra or the channels of an instrument.
 
@@ -98,11 +99,14 @@ def fetch(
     nside : int, optional
         For a map or a mask: a power of two, not above its own; see :func:`degraded`, :func:`degraded_mask`.
     frequency : float, str or astropy.units.Quantity, optional
-        Band centre, a number is GHz: chooses channels of an instrument; a map must be of that band.
+        Band centre, a number is GHz: chooses channels of an instrument, or which of an archive's maps; any other
+        map must be of that band.
     variables : iterable of str, optional
         Keep these.
     chunks : int, "auto" or mapping, optional
         Give a Dask-backed result.
+    live : bool, optional
+        Ask the archive's product that stands for one that ships.
 
     Returns
     -------
@@ -113,11 +117,14 @@ def fetch(
     UnknownProduct, UnknownVariable
         For a name or variable that there is not.
     BadOption
-        If ``nside`` is finer than the map or no power of two, or ``nside`` or ``frequency`` does not apply.
+        If ``nside`` is finer than the map or no power of two, ``nside`` or ``frequency`` does not apply, or an
+        archive's product needs one.
     OutsideCoverage
         If the product has nothing at that frequency.
     CorruptFile
         If a file that ships is not what its checksum says.
+    DownloadError
+        If an archive's data cannot be brought; Offline says what is held.
 
     Examples
     --------
@@ -127,7 +134,7 @@ def fetch(
     import xarray as xr
 
     from analysis import catalogue
-    from analysis.cmb.channels import at_frequency
+    from analysis.cmb.channels import at_frequency, gigahertz
     from analysis.cmb.maps import checked_nside
     from analysis.cmb.masks import regridded
     from analysis.errors import BadOption
@@ -135,12 +142,21 @@ def fetch(
 
     if nside is not None:
         checked_nside(nside)
-    data = catalogue.fetch("cmb", product, variables=variables, chunks=chunks)
+    needs = catalogue.needs("cmb", product, live=live)
+    fields: dict[str, str | float] = {}
+    if "nside" in needs and nside is not None:
+        fields["nside"] = nside
+    if "frequency" in needs and frequency is not None:
+        fields["frequency"] = f"{gigahertz(frequency):g}"
+    data = catalogue.fetch("cmb", product, variables=variables, chunks=chunks, fields=fields, live=live)
     if nside is None and frequency is None:
         return data
     if not isinstance(data, xr.Dataset):
         raise BadOption(f"{product} is a tree; nside and frequency apply to its nodes: leave them out")
-    if frequency is not None:
+    if "frequency" in fields:
+        band = {"frequency": f"{fields['frequency']} GHz"}
+        data = data.assign({name: array.assign_attrs(band) for name, array in data.data_vars.items()})
+    elif frequency is not None:
         data = at_frequency(data, frequency, product)
     if nside is not None:
         data = regridded(data, nside, product)
@@ -148,13 +164,20 @@ def fetch(
     return check(data)
 
 
-def collect(*products: str) -> xr.DataTree:
+def collect(
+    *products: str,
+    nside: int | None = None,
+    frequency: float | str | Quantity | None = None,
+    live: bool = False,
+) -> xr.DataTree:
     """Return several CMB products as one tree, a node each, each with its own provenance.
 
     Parameters
     ----------
     *products : str
         As :func:`search` lists them.
+    nside, frequency, live
+        As for :func:`fetch`, of each; the nodes keep the names given here.
 
     Returns
     -------
@@ -166,6 +189,8 @@ def collect(*products: str) -> xr.DataTree:
         If no product is named.
     UnknownProduct
         For a name that there is not.
+    DownloadError
+        As for :func:`fetch`.
 
     Examples
     --------
@@ -174,4 +199,4 @@ def collect(*products: str) -> xr.DataTree:
     """
     from analysis import catalogue
 
-    return catalogue.collect("cmb", products)
+    return catalogue.tree_of("cmb", products, lambda name: fetch(name, nside=nside, frequency=frequency, live=live))

@@ -67,7 +67,9 @@ def search(text: str = "") -> pd.DataFrame:
     -------
     pandas.DataFrame
         One row a product: name, title, mission, instrument, first and last time (UTC), whether ``fetch``
-        gives a dataset or a tree, and where it is.
+        gives a dataset or a tree (or either, as the archive has it), and where it is: ``bundled``, ``cached`` or
+        the archive. After those that are declared come all datasets of CDAWeb that match, ``cdaweb/<dataset>``,
+        from an index that ships: nothing is asked over the network.
 
     Raises
     ------
@@ -91,20 +93,25 @@ def fetch(
     *,
     variables: Iterable[str] | None = None,
     chunks: Chunks | None = None,
+    live: bool = False,
 ) -> xr.Dataset | xr.DataTree:
-    """Return a plasma product.
+    """Return a plasma product: one that ships, one of an archive, or any dataset of a HAPI server.
 
     Parameters
     ----------
     product : str
-        As :func:`search` lists it.
+        As :func:`search` lists it, or a dataset by its address: ``"cdaweb/AC_H0_MFI"``,
+        ``"https://example.org/hapi/MAG_1S"``.
     start, stop : time, optional
         Half-open interval in UTC: ISO 8601 text, ``datetime64``, a ``datetime`` with time zone, an astropy
-        ``Time``. All of the product by default.
+        ``Time``. All of a product that ships by default; an archive must be told.
     variables : iterable of str, optional
         Keep these, and the flags beside them.
     chunks : int, "auto" or mapping, optional
-        Give a Dask-backed result.
+        Give a Dask-backed result. ``{}`` makes one chunk of a file that ships, and one of each part of a HAPI
+        request; files of other archives are read whole and then cut.
+    live : bool, optional
+        Ask the archive's product that stands for one that ships, for its interval where none is given.
 
     Returns
     -------
@@ -114,10 +121,12 @@ def fetch(
 
     Raises
     ------
-    UnknownProduct, UnknownVariable, BadTime, OutsideCoverage, BadOption
-        For a name, variable, time range or chunking that the product does not have.
+    UnknownProduct, UnknownServer, UnknownVariable, BadTime, OutsideCoverage, BadOption
+        For a name, variable, time range or chunking that the product does not have, or lacks.
     CorruptFile
         If a file that ships is not what its checksum says.
+    DownloadError
+        If an archive's data cannot be brought: Unreachable, NotFound, Offline (says what is held) and others.
 
     Examples
     --------
@@ -127,7 +136,7 @@ def fetch(
     """
     from analysis import catalogue
 
-    data = catalogue.fetch("plasma", product, start=start, stop=stop, variables=variables, chunks=chunks)
+    data = catalogue.fetch("plasma", product, start=start, stop=stop, variables=variables, chunks=chunks, live=live)
     return _with_flags(data) if isinstance(data, xr.DataTree) else with_flags_as_coordinates(data)
 
 
@@ -136,6 +145,7 @@ def collect(
     start: Instant | None = None,
     stop: Instant | None = None,
     variables: Iterable[str] | None = None,
+    live: bool = False,
 ) -> xr.DataTree:
     """Return several plasma products as one tree, a node each, each with its own axes and provenance.
 
@@ -147,16 +157,19 @@ def collect(
         As for :func:`fetch`.
     variables : iterable of str, optional
         As for :func:`fetch`.
+    live : bool, optional
+        As for :func:`fetch`; the nodes keep the names given here.
 
     Returns
     -------
     xarray.DataTree
+        The node of ``server/dataset`` is called ``dataset``.
 
     Raises
     ------
     BadOption
         If no product is named.
-    UnknownProduct, UnknownVariable, BadTime, OutsideCoverage, CorruptFile
+    UnknownProduct, UnknownServer, UnknownVariable, BadTime, OutsideCoverage, CorruptFile, DownloadError
         As for :func:`fetch`.
 
     Examples
@@ -166,7 +179,8 @@ def collect(
     """
     from analysis import catalogue
 
-    return _with_flags(catalogue.collect("plasma", products, start=start, stop=stop, variables=variables))
+    tree = catalogue.collect("plasma", products, start=start, stop=stop, variables=variables, live=live)
+    return _with_flags(tree)
 
 
 def _with_flags(tree: xr.DataTree) -> xr.DataTree:

@@ -6,7 +6,7 @@ named after what it returns.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING
 
 import xarray as xr
@@ -18,9 +18,10 @@ from analysis.xray.binning import event_spectrum, image, light_curve
 from analysis.xray.emission import power_law
 from analysis.xray.folding import folded, response
 from analysis.xray.grouping import channel_bins, channel_energies
+from analysis.xray.inputs import amount
 from analysis.xray.polarimetry import modulation_factor, polarization
 from analysis.xray.selecting import selected
-from analysis.xray.sky import hydrogen_column, sky_positions, within
+from analysis.xray.sky import hydrogen_column, position, sky_positions, within
 from analysis.xray.spectra import count_rate, grouped
 from analysis.xray.statistics import c_statistic, w_statistic
 from analysis.xray.views import explore, view
@@ -29,8 +30,11 @@ if TYPE_CHECKING:
     import pandas as pd
     from astropy.coordinates import SkyCoord
 
-    from analysis.catalogue import Chunks
+    from analysis.catalogue import Chunks, Product
+    from analysis.model.clocks import Instant
     from analysis.xray.inputs import Amount
+
+NEARBY = 0.25  # degrees within which search(…, online=True) looks for observations: about a field of view
 
 __all__ = [
     "absorbed_flux",
@@ -62,13 +66,33 @@ __all__ = [
 ]
 
 
-def search(text: str = "") -> pd.DataFrame:
+def search(text: str = "", *, online: bool = False) -> pd.DataFrame:
     """Return the X-ray products in which every word of ``text`` occurs; all of them for an empty text.
+
+    Parameters
+    ----------
+    text : str, optional
+        Words of a name, title, mission, instrument, variable or keyword, in any letter case.
+    online : bool, optional
+        Take ``text`` for an object's name or a place too, and ask the archives which observations they have within
+        a quarter of a degree of it. Without it nothing is asked over the network.
 
     Returns
     -------
     pandas.DataFrame
-        One row a product: ``product, title, mission, instrument, start, stop, kind, where``.
+        One row a product: ``product, title, mission, instrument, start, stop, kind, where``; the last is
+        ``bundled``, ``cached`` or the archive. With ``online`` rows of observations follow, and a column ``obsid``:
+        ``fetch(row.product, obsid=row.obsid)`` brings one.
+
+    Raises
+    ------
+    UnknownTarget, BadOption, DownloadError
+        With ``online``, if the text is neither a name nor a place, or nobody can be asked.
+
+    Warns
+    -----
+    AnalysisWarning
+        With ``online``, for an archive that could not be asked.
 
     Examples
     --------
@@ -77,7 +101,14 @@ def search(text: str = "") -> pd.DataFrame:
     """
     from analysis import catalogue
 
-    return catalogue.search("xray", text)
+    found = catalogue.search("xray", text)
+    if not online:
+        return found
+    import pandas as pd
+
+    place = position(text)
+    seen = catalogue.observations("xray", float(place.ra.deg), float(place.dec.deg), NEARBY)
+    return pd.concat([found.assign(obsid=""), seen], ignore_index=True)
 
 
 def fetch(
@@ -86,8 +117,11 @@ def fetch(
     target: str | SkyCoord | None = None,
     radius: Amount | None = None,
     obsid: str | int | None = None,
+    start: Instant | None = None,
+    stop: Instant | None = None,
     variables: Iterable[str] | None = None,
     chunks: Chunks | None = None,
+    live: bool = False,
 ) -> xr.Dataset | xr.DataTree:
     """Return an X-ray product: a DataTree of events or of a spectrum with its responses, or a Dataset.
 
@@ -96,17 +130,22 @@ def fetch(
     product : str
         A name that :func:`search` lists.
     target : str or astropy.coordinates.SkyCoord, optional
-        A place: ``"148.96 69.68"`` (ICRS, degrees) or ``"09h55m50s +69d40m47s"``. Of event lists the events
-        within ``radius`` of it are given, of the map of hydrogen its value there. Names are not resolved
-        offline.
+        A place: ``"148.96 69.68"`` (ICRS, degrees), ``"09h55m50s +69d40m47s"``, or the name of an object, which
+        is resolved over the network once and kept. Of event lists the events within ``radius`` of it are given,
+        of an archive's table the rows, of the map of hydrogen its value there.
     radius : text, astropy Quantity or DataArray, optional
         Of the circle around ``target``, with its unit: ``"30 arcsec"``.
     obsid : str or int, optional
-        The observation that you mean; refused if the product is of another.
+        The observation that you mean: chosen from an archive; refused if the product is of another.
+    start, stop : time, optional
+        Half-open interval in UTC, of light curves and of an archive's events; archives that file observations by
+        month must be told. Cut events that you hold with :func:`selected`.
     variables : iterable of str, optional
         Keep these.
     chunks : int, "auto" or mapping, optional
         Give a Dask-backed result.
+    live : bool, optional
+        Ask the archive's product that stands for one that ships, for its observation if none is given.
 
     Returns
     -------
@@ -115,12 +154,14 @@ def fetch(
 
     Raises
     ------
-    UnknownProduct, UnknownVariable
+    UnknownProduct, UnknownVariable, UnknownTarget
         For a name that is not there.
     OutsideCoverage
-        If the product is of another observation, or nothing of it lies at the target.
-    BadOption, MissingUnits
-        If target, radius or chunks cannot be used.
+        If the product is of another observation, or nothing of it lies at the target or in the interval.
+    BadOption, BadTime, MissingUnits
+        If target, radius, obsid, start, stop or chunks cannot be used, or an archive's product needs one.
+    DownloadError
+        If an archive's data cannot be brought; Offline says what is held.
 
     Examples
     --------
@@ -133,15 +174,23 @@ def fetch(
     if target is None and radius is not None:
         raise BadOption(f"radius={radius!r} needs a target=, the middle of the circle")
     names = list(variables) if isinstance(variables, Iterable) and not isinstance(variables, str) else variables
+    wanted = catalogue.twin("xray", product) if live else catalogue.product("xray", product)
+    if obsid is None and "obsid" in catalogue.needs("xray", product, live=live):
+        obsid = _observation_that_ships(product)
+    fields = _asked_of_archive(wanted, product, target, radius, obsid)
     extra: list[str] = []
-    if target is not None and names:  # a circle on the sky needs positions; they are taken out again
-        held, names = catalogue.product("xray", product).holds, [names] if isinstance(names, str) else names
-        extra = [name for name in ("x", "y") if isinstance(names, list) and name in held and name not in names]
+    if target is not None and "ra" not in fields and names:  # a circle needs positions; they are taken out again
+        names = [names] if isinstance(names, str) else names
+        extra = [n for n in ("x", "y") if isinstance(names, list) and n in wanted.holds and n not in names]
         names = [*names, *extra] if extra else names
-    data = catalogue.fetch("xray", product, variables=names, chunks=chunks)
+    data = catalogue.fetch(
+        "xray", product, start=start, stop=stop, variables=names, chunks=chunks, fields=fields, live=live
+    )
+    if start is not None or stop is not None:
+        data = _with_each_list(data, lambda events: selected(events, time=(start, stop)))
     if obsid is not None:
-        _refuse_other_observation(data, product, str(obsid))
-    if target is None:
+        _refuse_other_observation(data, product, str(obsid), chosen="obsid" in fields)
+    if target is None or "ra" in fields:
         return data
     cut = _at(data, product, target, radius)
     if not extra or not isinstance(cut, xr.DataTree):
@@ -149,13 +198,15 @@ def fetch(
     return cut.map_over_datasets(lambda node: node.drop_vars(extra, errors="ignore"))
 
 
-def collect(*products: str) -> xr.DataTree:
+def collect(*products: str, obsid: str | int | None = None, live: bool = False) -> xr.DataTree:
     """Return several products as one DataTree, a node each, each with its own provenance.
 
     Parameters
     ----------
     *products : str
         Names that :func:`search` lists.
+    obsid, live
+        As for :func:`fetch`, of each; the nodes keep the names given here.
 
     Raises
     ------
@@ -163,6 +214,8 @@ def collect(*products: str) -> xr.DataTree:
         For a name that is not there.
     BadOption
         If none is given.
+    OutsideCoverage, DownloadError
+        As for :func:`fetch`.
 
     Examples
     --------
@@ -171,12 +224,41 @@ def collect(*products: str) -> xr.DataTree:
     """
     from analysis import catalogue
 
-    return catalogue.collect("xray", products)
+    return catalogue.tree_of("xray", products, lambda name: fetch(name, obsid=obsid, live=live))
 
 
-def _refuse_other_observation(data: xr.Dataset | xr.DataTree, product: str, obsid: str) -> None:
+def _asked_of_archive(
+    wanted: Product, name: str, target: str | SkyCoord | None, radius: Amount | None, obsid: str | int | None
+) -> dict[str, str | float]:
+    """Return what an archive is asked for: an observation, or of its tables the rows in a circle."""
+    if wanted.source is None:
+        return {}
+    fields: dict[str, str | float] = {} if obsid is None else {"obsid": str(obsid).strip()}
+    if target is not None and wanted.source.archive == "tap":
+        if radius is None:
+            raise BadOption(f"fetch({name!r}, target=…) needs radius=, for example radius='30 arcsec'")
+        place, size = position(target), amount(radius, "deg", "radius")
+        fields |= {"ra": float(place.ra.deg), "dec": float(place.dec.deg), "radius": size}
+    return fields
+
+
+def _observation_that_ships(product: str) -> str | None:
+    """Return which observation a product that ships is of: the one to ask an archive for in its place."""
+    from analysis import catalogue
+
+    if catalogue.product("xray", product).source is not None:
+        return None
+    data = catalogue.fetch("xray", product)
+    nodes = data.subtree if isinstance(data, xr.DataTree) else [data]
+    return next((str(node.attrs["obs_id"]) for node in nodes if node.attrs.get("obs_id")), None)
+
+
+def _refuse_other_observation(data: xr.Dataset | xr.DataTree, product: str, obsid: str, *, chosen: bool) -> None:
+    """Raise OutsideCoverage for data of another observation, or which do not say of which and were not chosen by it."""
     nodes = data.subtree if isinstance(data, xr.DataTree) else [data]
     held = {str(node.attrs["obs_id"]) for node in nodes if node.attrs.get("obs_id")}
+    if not held and chosen:
+        return
     if not held:
         raise OutsideCoverage(f"{product} does not say which observation it is of; leave obsid={obsid!r} out")
     if obsid.strip().lstrip("0") not in {known.strip().lstrip("0") for known in held}:
@@ -187,10 +269,11 @@ def _at(
     data: xr.Dataset | xr.DataTree, product: str, target: str | SkyCoord, radius: Amount | None
 ) -> xr.Dataset | xr.DataTree:
     """What of a product lies at a place: events in a circle, or a map's value."""
-    if isinstance(data, xr.DataTree) and "events" in data.children:
+    if _event_lists(data):
         if radius is None:
             raise BadOption(f"fetch({product!r}, target=…) needs radius=, for example radius='30 arcsec'")
-        return within(data, target, radius)
+        circle = radius
+        return _with_each_list(data, lambda events: within(events, target, circle))
     if isinstance(data, xr.Dataset) and any(
         array.ndim == 2 and "wcs_ctype" in {**data.attrs, **array.attrs} for array in data.values()
     ):
@@ -200,6 +283,26 @@ def _at(
         step = f"xray.hydrogen_column: {found.attrs['target']}"
         return check(derived(xr.Dataset({found.name: found}), data, title=f"{found.attrs['long_name']}", step=step))
     raise BadOption(f"{product} holds no events and no map to take a place from; leave target={target!r} out")
+
+
+def _event_lists(data: xr.Dataset | xr.DataTree) -> list[str]:
+    """Return the nodes that are trees of events: the root, or one for each camera."""
+    if isinstance(data, xr.Dataset):
+        return []
+    return [node.path for node in data.subtree if "events" in node.children]
+
+
+def _with_each_list(
+    data: xr.Dataset | xr.DataTree, cut: Callable[[xr.DataTree], xr.DataTree]
+) -> xr.Dataset | xr.DataTree:
+    """Return the data with each of its event lists cut."""
+    lists = _event_lists(data)
+    if isinstance(data, xr.Dataset) or not lists:
+        return data
+    if lists == ["/"]:
+        return cut(data)
+    cameras = {name: cut(node) if node.path in lists else node for name, node in data.children.items()}
+    return xr.DataTree(children=cameras, name=data.name)
 
 
 def __dir__() -> list[str]:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import xarray as xr
 
-from analysis.errors import BadOption, OutsideCoverage, WrongData
+from analysis.errors import BadOption, Offline, OutsideCoverage, WrongData
 from analysis.model import check, derived, history_with, in_units, labelled
 from analysis.xray.inputs import Amount, amount, as_dataset, node, synthetic_of, variable, with_nodes, with_region
 
@@ -21,7 +21,7 @@ WCS_KEYS = ("wcs_ctype", "wcs_crpix", "wcs_crval", "wcs_cdelt")
 FRAMES = {"": "icrs", "ICRS": "icrs", "FK5": "fk5", "FK4": "fk4"}
 WCS_PAPER = "Calabretta & Greisen (2002), A&A 395, 1077, doi:10.1051/0004-6361:20021327"
 REACH = 1.5  # pixels: so far a value stands for a place whose own pixel holds none
-TARGET_HELP = "'148.96 69.68' (RA Dec in degrees), '09h55m50s +69d40m47s', or an astropy SkyCoord"
+TARGET_HELP = "'148.96 69.68' (RA Dec in degrees), '09h55m50s +69d40m47s', a name, or an astropy SkyCoord"
 
 
 def sky_positions(events: xr.DataTree | xr.Dataset) -> xr.Dataset:
@@ -78,8 +78,8 @@ def within(events: xr.DataTree, target: str | SkyCoord, radius: Amount) -> xr.Da
     events : xarray.DataTree
         With the node ``events`` and the sky coordinates of its ``x`` and ``y``.
     target : str or astropy.coordinates.SkyCoord
-        ``"148.96 69.68"`` (ICRS, degrees) or ``"09h55m50s +69d40m47s"``. Names are not resolved: that needs a
-        network.
+        ``"148.96 69.68"`` (ICRS, degrees), ``"09h55m50s +69d40m47s"``, or the name of an object, which is resolved
+        over the network once and kept.
     radius : text, astropy Quantity or DataArray
         With its unit: ``"30 arcsec"``.
 
@@ -91,7 +91,9 @@ def within(events: xr.DataTree, target: str | SkyCoord, radius: Amount) -> xr.Da
     Raises
     ------
     BadOption
-        If the target is a name or cannot be read, or the radius is not positive.
+        If the target cannot be read, or the radius is not positive.
+    UnknownTarget, DownloadError
+        If the target is a name that nobody knows, or that cannot be asked for.
     MissingUnits
         If the radius is a bare number.
     OutsideCoverage
@@ -210,12 +212,14 @@ def _nearest_value(values: np.ndarray, x: float, y: float, said: str) -> tuple[f
 
 
 def position(target: str | SkyCoord) -> SkyCoord:
-    """Return a place on the sky as an astropy SkyCoord.
+    """Return a place on the sky as an astropy SkyCoord; names are resolved through the archives' name service.
 
     Raises
     ------
     BadOption
-        For a name, more than one place, or what cannot be read.
+        For more than one place, or what cannot be read.
+    UnknownTarget, DownloadError
+        For a name that nobody knows, or that cannot be asked for: Offline where the network is switched off.
 
     Examples
     --------
@@ -233,12 +237,26 @@ def position(target: str | SkyCoord) -> SkyCoord:
         raise BadOption(f"target={target!r} is not a place; write {TARGET_HELP}")
     text = target.strip().replace(",", " ")
     if re.search(r"[A-Za-z]", re.sub(r"(?<=[\d.\s])(h|m|s|d|deg)(?=[\s\d+-]|$)", "", text)):
-        raise BadOption(f"target={target!r} looks like a name; names are not resolved offline: write {TARGET_HELP}")
+        return _resolved(target.strip())
     in_degrees = re.fullmatch(r"[+-]?[\d.]+\s+[+-]?[\d.]+", text)
     try:
         return SkyCoord(text, unit=(u.deg if in_degrees else u.hourangle, u.deg))
     except (ValueError, TypeError, u.UnitsError) as error:
         raise BadOption(f"target={target!r} cannot be read as a place; write {TARGET_HELP}") from error
+
+
+def _resolved(name: str) -> SkyCoord:
+    from astropy.coordinates import SkyCoord
+
+    from analysis.archives import names
+
+    try:
+        found = names.resolve(name)
+    except Offline as error:
+        raise Offline(
+            f"target={name!r} is a name that was never resolved here; write {TARGET_HELP}. {error}"
+        ) from error
+    return SkyCoord(float(found["ra"]), float(found["dec"]), unit="deg")
 
 
 def events_of(data: xr.DataTree | xr.Dataset, what: str) -> xr.Dataset:

@@ -7,10 +7,12 @@ import xarray as xr
 from astropy.coordinates import SkyCoord
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from servers.archive import Archive
 from tiers import examples
 
-from analysis import xray
-from analysis.errors import BadOption, MissingUnits, OutsideCoverage, UnknownVariable, WrongData, WrongUnits
+from analysis import store, xray
+from analysis.archives.servers import Server, servers
+from analysis.errors import BadOption, MissingUnits, Offline, OutsideCoverage, UnknownVariable, WrongData, WrongUnits
 from analysis.model import breaches
 
 CENTRE = "148.9583 69.6797"
@@ -52,15 +54,31 @@ def test_a_place_may_be_written_in_many_ways():
     assert position(galactic).ra.deg == pytest.approx(148.958333, abs=1e-6)
 
 
-@pytest.mark.parametrize("target", ["M82", "NGC 7793", "3C 273", "Sgr A*", "", "nowhere 5", 5.0, "400 95", "1 2 3"])
-def test_names_are_not_resolved_and_nonsense_is_refused(m82, target):
+@pytest.mark.parametrize("target", ["", 5.0, "400 95", "1 2 3"])
+def test_nonsense_is_refused(m82, target):
     with pytest.raises(BadOption, match="target"):
         xray.within(m82, target, "1 arcmin")
 
 
-def test_names_are_told_what_to_write_instead(m82):
-    with pytest.raises(BadOption, match=r"names are not resolved offline: write '148.96 69.68'"):
-        xray.fetch("m82_acis_events", target="M82", radius="1 arcmin")
+@pytest.mark.parametrize("target", ["M82", "NGC 7793", "3C 273", "Sgr A*", "nowhere 5"])
+def test_offline_a_name_that_was_never_looked_up_is_told_what_to_write_instead(m82, target):
+    with store.offline(), pytest.raises(Offline, match=r"write '148.96 69.68'"):
+        xray.fetch("m82_acis_events", target=target, radius="1 arcmin")
+
+
+@pytest.mark.server
+def test_a_name_is_looked_up_once_and_stands_for_its_place(m82, monkeypatch, tmp_path):
+    monkeypatch.setenv("SANKO_HOME", str(tmp_path / "store"))
+    found = b"<jradeg>148.95833</jradeg><jdedeg>69.67972</jdedeg><oname>M  82</oname>"
+    answer = b'<Sesame><Target><Resolver name="S=Simbad">' + found + b"</Resolver></Target></Sesame>"
+    with Archive() as archive:
+        monkeypatch.setitem(servers(), "sesame", Server(name="sesame", protocol="api", url=archive.url, title="CDS"))
+        archive.add("/-ox/SNV?M%2082", answer, type="text/xml")
+        by_name = xray.within(m82, "M 82", "10 arcsec")
+        xray.within(m82, "M 82", "20 arcsec")
+        assert len(archive.asked) == 1
+    by_place = xray.within(m82, "148.95833 69.67972", "10 arcsec")
+    assert by_name["events"].sizes == by_place["events"].sizes
 
 
 def test_a_target_outside_the_field_is_told_how_far(m82):

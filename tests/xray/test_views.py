@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from analysis import xray
+from analysis import catalogue, xray
 from analysis.errors import BadOption, WrongData
 
 
@@ -13,7 +13,7 @@ def curves(picture):
     return picture.traverse(lambda element: element, [hv.Curve])
 
 
-@pytest.mark.parametrize("product", list(xray.search()["product"]))
+@pytest.mark.parametrize("product", list(catalogue.products("xray")))
 @pytest.mark.slow
 def test_every_product_is_drawn(product):
     assert hv.render(xray.view(xray.fetch(product))) is not None
