@@ -12,9 +12,9 @@ if TYPE_CHECKING:
     import pandas as pd
 
 __version__ = "0.1.0"
-__all__ = ["cmb", "errors", "formats", "missions", "model", "panels", "plasma", "sample", "store", "xray"]
+__all__ = ["archives", "cmb", "errors", "formats", "missions", "model", "panels", "plasma", "sample", "store", "xray"]
 
-_MODULES = {"cmb", "errors", "formats", "model", "panels", "plasma", "sample", "store", "xray"}
+_MODULES = {"archives", "cmb", "errors", "formats", "model", "panels", "plasma", "sample", "store", "xray"}
 
 
 def missions(text: str = "") -> pd.DataFrame:

@@ -14,6 +14,7 @@ spec.loader.exec_module(make_docs)
 
 def test_the_page_of_data_is_what_the_declarations_say():
     assert (ROOT / "docs" / "data.md").read_text("utf-8") == make_docs.page(), "run python tools/make_docs.py"
+    assert (ROOT / "docs" / "live.md").read_text("utf-8") == make_docs.live_page(), "run python tools/make_docs.py"
 
 
 def test_the_page_names_every_product_and_file():

@@ -1,8 +1,8 @@
-"""Write docs/data.md from the declarations of products and the registry of files.
+"""Write docs/data.md and docs/live.md from the declarations of products and the registry of files.
 
 python tools/make_docs.py [--check]
 
-With --check nothing is written: the command fails if docs/data.md is not what would be written.
+With --check nothing is written: the command fails if a page is not what would be written.
 """
 
 from __future__ import annotations
@@ -13,10 +13,10 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
-PAGE = ROOT / "docs" / "data.md"
 sys.path.insert(0, str(ROOT))
 
 from analysis import catalogue, programmes, sample  # noqa: E402
+from analysis.archives.servers import servers  # noqa: E402
 
 FIELDS = {"plasma": "Plasma environments", "xray": "X-ray sources", "cmb": "CMB polarization"}
 HEAD = """\
@@ -37,25 +37,73 @@ Most files came by way of a software package: the licence is then the package's,
 stand beside it.
 """
 
+LIVE = """\
+# Live: what archives have, and how to ask for it
+
+<!-- tools/make_docs.py writes this from analysis/*/archives.toml and analysis/archives/servers.toml -->
+
+These products are declared, not shipped: `fetch` asks the archive and keeps what comes (see [archives](archives.md)).
+**None of them was ever fetched live by the tests**, which have no network: names, parameters, units and addresses
+come from the sources that the caveats name, and what could not be confirmed says so. Where an archive has moved on,
+a typed error says what is wrong.
+"""
+
 
 def main() -> int:
-    """Write the page, or check it."""
+    """Write the pages, or check them."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--check", action="store_true", help="write nothing; fail if the page is out of date")
     given = parser.parse_args()
-    text = page()
-    if not given.check:
-        PAGE.write_text(text, "utf-8")
-        return 0
-    if not PAGE.exists() or PAGE.read_text("utf-8") != text:
-        print(f"{PAGE.relative_to(ROOT)} is out of date: run python tools/make_docs.py", file=sys.stderr)
-        return 1
-    return 0
+    stale = 0
+    for name, text in {"data.md": page(), "live.md": live_page()}.items():
+        path = ROOT / "docs" / name
+        if not given.check:
+            path.write_text(text, "utf-8")
+        elif not path.exists() or path.read_text("utf-8") != text:
+            print(f"docs/{name} is out of date: run python tools/make_docs.py", file=sys.stderr)
+            stale = 1
+    return stale
 
 
 def page() -> str:
-    """Return the whole page."""
+    """Return the page on what ships."""
     return "\n".join([HEAD, *products(), *files(), *missions()]).rstrip() + "\n"
+
+
+def live_page() -> str:
+    """Return the page on what archives have."""
+    return "\n".join([LIVE, *live()]).rstrip() + "\n"
+
+
+def live() -> Iterator[str]:
+    """Yield the tables of what archives have, one a field, and the table of archives."""
+    for field, title in FIELDS.items():
+        held = catalogue.products(field, live=True)
+        yield f"## {title}: {len(held)} products\n"
+        yield from table(
+            ("product", "what it is", "from", "to", "archive", "asked as", "needs"),
+            (
+                (
+                    f"`{p.name}`",
+                    p.title,
+                    (p.start or "")[:10],
+                    (p.stop or "")[:10],
+                    p.source.short_name,
+                    f"`{p.source.dataset or p.source.template or ', '.join(p.source.templates.values())}`",
+                    ", ".join(p.source.needs),
+                )
+                for p in held.values()
+                if p.source is not None
+            ),
+        )
+        yield ""
+        for product in held.values():
+            yield from (f"- `{product.name}`: {caveat}" for caveat in product.caveats)
+        yield ""
+    yield f"## The {len(servers())} archives that have a short name\n"
+    yield "`python -m analysis status` asks each of them.\n"
+    rows = ((f"`{s.name}`", s.title, s.protocol, s.url, " ".join(s.references)) for s in servers().values())
+    yield from table(("name", "whose", "protocol", "address", "described at"), rows)
 
 
 def products() -> Iterator[str]:
@@ -72,7 +120,7 @@ def products() -> Iterator[str]:
                     f"{p.mission}, {p.instrument}",
                     p.start or "",
                     p.stop or "",
-                    ", ".join(f"[{name}](#{anchor(name)})" for name in p.sample_files),
+                    ", ".join(f"[{name}](#{anchor(name)})" for name in p.sample_files) or "in astroquery's package",
                 )
                 for p in catalogue.products(field).values()
             ),
