@@ -43,6 +43,12 @@ __all__ = [
 class AnalysisError(Exception):
     """Base of every error that Sankō raises on purpose."""
 
+    def and_more(self, more: str) -> Self:
+        """Return the same error with more to say."""
+        made = type(self)(f"{self} {more}")
+        made.__dict__.update(self.__dict__)
+        return made
+
 
 class AnalysisWarning(UserWarning):
     """Something was assumed or left out; the result's ``history`` says the same."""

@@ -1,5 +1,6 @@
 """Locks between threads and processes: they exclude, and nobody who died or was forked off holds one."""
 
+import contextlib
 import multiprocessing
 import os
 import signal
@@ -10,6 +11,7 @@ import time
 
 import pytest
 
+from analysis.download import disk, hosts
 from analysis.download.disk import held_lock, try_lock
 
 HOLD = """
@@ -49,6 +51,46 @@ def test_a_lock_held_is_not_free(tmp_path):
     with held_lock(tmp_path / "a.lock"):
         assert not free(tmp_path / "a.lock") and free(tmp_path / "b.lock")
     assert free(tmp_path / "a.lock")
+
+
+def test_a_lock_that_was_removed_while_one_waited_for_it_still_excludes(tmp_path):
+    path, inside, order = tmp_path / "a.lock", threading.Event(), []
+
+    def wait():
+        with held_lock(path):
+            order.append(path.exists())
+            inside.set()
+
+    with held_lock(path):
+        thread = threading.Thread(target=wait)
+        thread.start()
+        time.sleep(0.1)
+        path.unlink()
+        new = held_lock(path)
+        new.__enter__()  # the one that the waiting thread has to ask for too
+    assert not inside.wait(0.2)
+    new.__exit__(None, None, None)
+    thread.join()
+    assert order == [True]
+
+
+@pytest.mark.slow
+def test_waiting_for_a_turn_costs_no_descriptors(tmp_path):
+    with contextlib.ExitStack() as others:
+        for slot in range(hosts.ANY_HOST.connections):
+            others.enter_context(held_lock(tmp_path / f"a.org.{slot}.lock"))
+        before, turns = len(disk._open), []
+
+        def wait():
+            with hosts.turn("a.org", tmp_path, longest=1):
+                turns.append(len(disk._open))
+
+        thread = threading.Thread(target=wait)
+        thread.start()
+        time.sleep(0.5)
+        assert len(disk._open) <= before + 1
+    thread.join()
+    assert turns == [1]
 
 
 @pytest.mark.slow

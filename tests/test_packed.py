@@ -4,6 +4,7 @@ import bz2
 import gzip
 import io
 import lzma
+import shutil
 import struct
 import tarfile
 import threading
@@ -147,7 +148,7 @@ def test_it_is_unpacked_once_for_all_threads(tmp_path, monkeypatch):
     assert len(set(found)) == 1 and len(found) == 8 and len(times) == 1
 
 
-@pytest.mark.parametrize("harm", ["cut", "flip", "gone", "note"])
+@pytest.mark.parametrize("harm", ["cut", "flip", "gone", "note", "deep note", "more", "link out", "file"])
 def test_a_folder_that_was_damaged_is_made_anew(tmp_path, harm):
     from analysis.archives import packed
 
@@ -162,10 +163,42 @@ def test_a_folder_that_was_damaged_is_made_anew(tmp_path, harm):
         victim.write_bytes(b"b" * 5000)
     elif harm == "gone":
         victim.unlink()
+    elif harm == "more":
+        (folder / "odf/b.fits").write_bytes(b"of somebody else")
+    elif harm == "link out":
+        folder.rename(tmp_path / "moved")
+        folder.symlink_to(tmp_path / "moved")
+        victim.write_bytes(b"a")
+    elif harm == "file":
+        shutil.rmtree(folder)
+        folder.write_bytes(b"no folder")
+    elif harm == "deep note":
+        folder.with_suffix(".json").write_text("[" * 100_000)
     else:
         folder.with_suffix(".json").write_text("{")
     packed._seen.clear()  # as in another process
     assert held(unpacked(path)) == FILES
+    assert not folder.is_symlink()
+
+
+def test_what_a_killed_prune_leaves_the_next_one_takes(tmp_path):
+    path = tmp_path / "a.tar"
+    path.write_bytes(tar(*FILES.items()))
+    folder = unpacked(path)
+    folder.with_suffix(".json").unlink()
+    store.prune(10**12)
+    assert not folder.exists()
+    assert held(unpacked(path)) == FILES
+
+
+@pytest.mark.parametrize("pieces", ["-5,10", "5,10", "0,6,4,4", "0,20"])
+def test_a_sparse_file_whose_pieces_do_not_fit_is_refused(tmp_path, fresh_home, pieces):
+    made = io.BytesIO()
+    with tarfile.open(fileobj=made, mode="w", format=tarfile.PAX_FORMAT) as packed:
+        sparse = tarfile.TarInfo("s")
+        sparse.size, sparse.pax_headers = 10, {"GNU.sparse.size": "12", "GNU.sparse.map": pieces}
+        packed.addfile(sparse, io.BytesIO(bytes(10)))
+    refused(tmp_path, fresh_home, made.getvalue(), CorruptFile, "do not fit")
 
 
 def test_the_store_counts_unpacked_folders_and_prunes_them_first(tmp_path):

@@ -281,7 +281,9 @@ def test_the_keyring_is_asked_after_a_refusal_only(archive, monkeypatch):
     url = archive.add("/a", b"a")
     asked = []
     monkeypatch.setattr(
-        session, "authorization", lambda _, refused=False: asked.append(refused) or ("Bearer k" if refused else None)
+        session,
+        "authorization",
+        lambda _, refused=False, origin=None: asked.append(refused) or ("Bearer k" if refused else None),
     )
     assert polite().get(url).content == b"a"
     assert True not in asked

@@ -438,3 +438,159 @@ def test_no_pickle_is_written_or_read():
         file.read_text(encoding="utf-8") for floor in ("store", "download") for file in (root / floor).glob("*.py")
     ]
     assert len(texts) > 10 and not any("pickle" in text for text in texts)
+
+
+# -------------------------------------------------------------------------------- what may befall a disk
+
+POWER_CUT = {
+    "empty": lambda data: b"",
+    "zeros": lambda data: bytes(len(data)),
+    "half": lambda data: data[: len(data) // 2],
+}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("left", POWER_CUT)
+@pytest.mark.parametrize("what", ["blob", "reference"])
+@pytest.mark.parametrize("pinned", [False, True])
+def test_what_a_power_cut_spoils_is_noticed_by_the_next_process_and_fetched_anew(archive, left, what, pinned):
+    url = archive.add("/a.bin", BODY[:5000])  # small enough not to be waited for
+    path = get(url)
+    victim = path if what == "blob" else next((store.home() / "references").glob("*.json"))
+    data = victim.read_bytes()
+    victim.chmod(0o644)
+    victim.write_bytes(POWER_CUT[left](data))
+    ask = "import sys; from analysis import store; print(store.get(sys.argv[1], sha256=sys.argv[2] or None))"
+    told = subprocess.run(
+        [sys.executable, "-c", ask, url, sha(BODY[:5000]) if pinned else ""], capture_output=True, text=True, check=True
+    )
+    assert Path(told.stdout.strip()).read_bytes() == BODY[:5000]
+    assert len(archive.asked) == (1 if pinned and what == "reference" else 2)
+    assert store.verify().empty
+
+
+def test_bytes_that_the_disk_lost_are_never_handed_out(archive, monkeypatch):
+    put = shelves.Shelves.put
+
+    def after_loss(self, arrived, url, *, now):
+        os.truncate(arrived.path, arrived.size - 1)  # as another machine may do where locks do not reach it
+        return put(self, arrived, url, now=now)
+
+    monkeypatch.setattr(shelves.Shelves, "put", after_loss)
+    with pytest.raises(StoreError, match="flock"):
+        get(archive.add("/a.bin", BODY))
+
+
+@pytest.mark.parametrize("name", ["with blanks", "ümläut", "rel/ative"])
+def test_the_store_may_lie_in_a_folder_of_any_name(archive, monkeypatch, tmp_path, name):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("SANKO_HOME", name)
+    path = get(archive.add("/a.bin", BODY))
+    assert path.is_relative_to(tmp_path / name) and path.read_bytes() == BODY
+
+
+def test_the_store_of_an_unknown_user_is_a_typed_error(archive, monkeypatch):
+    monkeypatch.setenv("SANKO_HOME", "~nobody-of-that-name/store")
+    with pytest.raises(StoreError, match="nobody-of-that-name"):
+        get(archive.add("/a.bin", BODY))
+
+
+def test_a_store_behind_a_link_and_a_blob_that_is_one_are_read_right(archive, monkeypatch, tmp_path):
+    (tmp_path / "real").mkdir()
+    (tmp_path / "link").symlink_to(tmp_path / "real")
+    monkeypatch.setenv("SANKO_HOME", str(tmp_path / "link"))
+    url = archive.add("/a.bin", BODY)
+    path = get(url)
+    (tmp_path / "evil").write_bytes(b"x" * len(BODY))
+    path.unlink()
+    path.symlink_to(tmp_path / "evil")
+    assert get(url).read_bytes() == BODY and not path.is_symlink()
+    assert (tmp_path / "evil").read_bytes() == b"x" * len(BODY)
+
+
+def test_what_is_kept_is_no_more_readable_than_the_user_wants(archive):
+    before = os.umask(0o077)
+    try:
+        assert get(archive.add("/a.bin", BODY)).stat().st_mode & 0o777 == 0o400
+    finally:
+        os.umask(before)
+
+
+ODD = [
+    {"checked": 1e300},
+    {"checked": float("nan")},
+    {"retrieved": -5},
+    {"etag": 5},
+    {"last_modified": []},
+    {"size": 0},
+]
+
+
+@pytest.mark.parametrize("odd", ODD)
+def test_a_reference_that_makes_no_sense_is_none(archive, odd):
+    url = archive.add("/a.bin", BODY)
+    get(url)
+    (file,) = (store.home() / "references").glob("*.json")
+    file.write_text(json.dumps(json.loads(file.read_text()) | odd))
+    assert store.reference(url) is None and store.status()["url"].isna().all()
+    assert get(url).read_bytes() == BODY and len(archive.asked) == 2
+
+
+def test_a_file_from_the_far_future_spoils_no_table(archive):
+    path = get(archive.add("/a.bin", BODY))
+    os.utime(path, (1.5e10, 1.5e10))
+    assert store.status()["used"].isna().tolist() == [True]
+
+
+def test_pruning_takes_notes_of_what_is_gone_and_locks_of_what_is_forgotten(archive):
+    kept, gone = get(archive.add("/a.bin", BODY)), get(archive.add("/b.bin", BODY[:-1]))
+    notes = store.home() / "fetched" / "product"
+    notes.mkdir(parents=True)
+    for path in (kept, gone):
+        (notes / f"{path.name[:8]}.json").write_text(json.dumps({"query": {}, "sha256": [path.name]}))
+    long_unused(gone)
+    assert store.prune(len(BODY), unused_for=5000) == [gone.name]
+    for path in [*notes.iterdir(), *(store.home() / "locks").glob("url-*")]:
+        long_unused(path, 200_000)
+    store.prune(10**12)
+    assert [path.stem for path in notes.iterdir()] == [kept.name[:8]]
+    assert len(list((store.home() / "locks").glob("url-*"))) == 1
+
+
+def test_an_error_with_a_copy_held_keeps_what_the_server_answered(archive):
+    url = archive.add("/a.bin", BODY)
+    get(url)
+    archive.faults["/a.bin"] = status(500, body=b"out of order")
+    with pytest.raises(DownloadError, match="is held") as caught:
+        get(url, fresh_for=0)
+    assert (caught.value.url, caught.value.status, caught.value.body) == (url, 500, b"out of order")
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore:This process:DeprecationWarning")
+def test_a_fork_in_the_middle_of_all_leaves_the_child_at_work(archive):
+    url, forked = archive.add("/a.bin", BODY), archive.add("/b.bin", BODY)
+    over, asking = threading.Event(), store.session(limits=FAST)
+
+    def work():
+        while not over.is_set():
+            get(url, fresh_for=0)
+            asking.get(url)
+
+    threads = [threading.Thread(target=work) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    try:
+        for _ in range(5):
+            child = os.fork()
+            if child == 0:
+                right = False
+                try:
+                    right = get(forked, fresh_for=0).read_bytes() == asking.get(forked).content == BODY
+                finally:
+                    os._exit(0 if right else 1)
+            assert os.waitpid(child, 0)[1] == 0
+    finally:
+        over.set()
+        for thread in threads:
+            thread.join()

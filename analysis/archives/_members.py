@@ -113,7 +113,7 @@ def _checked(path: Path, found: Iterator[Member]) -> Iterator[Member]:
     for count, member in enumerate(found, 1):
         if count > _MOST:
             raise UnsafeArchive(f"{path} holds more than {_MOST} files; nothing was unpacked")
-        key = unicodedata.normalize("NFC", member.name).casefold()
+        key = unicodedata.normalize("NFD", unicodedata.normalize("NFD", member.name).casefold())
         above = {str(folder) for folder in PurePosixPath(key).parents} - {"."}
         if key in files or (not member.is_folder and key in folders) or above & files.keys():
             other = files.get(key) or next((files[name] for name in above if name in files), key)
@@ -203,6 +203,7 @@ def _of_tar(path: Path, packed: tarfile.TarFile, stream: _Guarded) -> Iterator[M
         packed.members = []  # type: ignore[attr-defined]  # else each stays in memory
         if header.size < 0 or header.offset <= before or header.offset_data <= header.offset:
             raise CorruptFile(f"{path} is damaged: a header says that a file has {header.size} bytes")
+        _check_holes(path, header)
         before = header.offset
         name = _name(path, header.name)
         if not (header.isreg() or header.isdir() or header.issym() or header.islnk()):
@@ -220,6 +221,15 @@ def _of_tar(path: Path, packed: tarfile.TarFile, stream: _Guarded) -> Iterator[M
         size = header.size if header.isreg() else 0
         yield Member(name, size, header.isdir(), _utc(header.mtime), target, header)
     _check_end(path, packed.offset, stream)
+
+
+def _check_holes(path: Path, header: tarfile.TarInfo) -> None:
+    """Refuse a sparse file whose pieces overlap, or lie outside of it: tarfile makes something of those too."""
+    end = 0
+    for offset, size in getattr(header, "sparse", None) or ():
+        if offset < end or size < 0 or offset + size > header.size:
+            raise CorruptFile(f"{path} is damaged: the pieces of the sparse file {header.name!r:.200} do not fit")
+        end = offset + size
 
 
 def _check_end(path: Path, offset: int, stream: _Guarded) -> None:

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 __all__ = ["concatenated"]
 
+_MEANINGS = ("flag_values", "flag_masks", "flag_meanings")  # without which the numbers of a flag say nothing
 # Attributes whose lines are gathered from all parts; others that differ are kept with the part's provenance.
 _GATHERED = ("title", "institution", "source", "references", "license", "caveats", "region")
 
@@ -180,6 +181,13 @@ def _check_alike(where: str, found: Sequence[xr.Dataset]) -> None:
                 if variable.attrs.get(attr) != other.attrs.get(attr):
                     told = f"{variable.attrs.get(attr)!r} in part 1 and {other.attrs.get(attr)!r} in part {number}"
                     raise refusal(f"{where}{name} has the {attr} {told}")
+            for attr in _MEANINGS:
+                mine, others = variable.attrs.get(attr), other.attrs.get(attr)
+                if (mine is None) != (others is None) or not np.array_equal(mine, others):  # type: ignore[arg-type]
+                    raise WrongData(
+                        f"{where}{name} has {attr} {mine!r} in part 1 and {others!r} in part {number}: the numbers "
+                        "mean different things; give a range within which they mean the same"
+                    )
             if (variable.dtype.kind == "M") != (other.dtype.kind == "M"):
                 raise WrongData(f"{where}{name} is {variable.dtype} in part 1 and {other.dtype} in part {number}")
             if "time" in variable.dims:

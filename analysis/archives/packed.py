@@ -12,7 +12,6 @@ import hashlib
 import json
 import os
 import shutil
-import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -33,9 +32,8 @@ GB = 1 << 30
 _RATIO = 250  # the tenth of what deflate can reach with zeros alone; no archive of data comes near it
 _ALWAYS = 1 << 26  # bytes that any archive may unpack to
 
-# Folders whose files this process has seen to be right.
+# Folders whose files this process has seen to be right. No lock, which a fork could leave held.
 _seen: set[Path] = set()
-_seen_lock = threading.Lock()
 
 
 def members(path: Path | str) -> pd.DataFrame:
@@ -137,14 +135,15 @@ def unpacked(path: Path | str, *, limit: int = 20 * GB) -> Path:
             told = _written(source, scratch, limit)
             # The note goes first and comes last but one: without it a folder counts as none.
             folder.with_suffix(".json").unlink(missing_ok=True)
+            if folder.is_symlink() or folder.is_file():
+                folder.unlink()
             shutil.rmtree(folder, ignore_errors=not folder.exists())
             size = sum(int(size) for size, _ in told.values())
             write_json(folder.with_suffix(".json"), {"archive": source.name, "size": size, "files": told})
             scratch.replace(folder)
         finally:
             shutil.rmtree(scratch, ignore_errors=not scratch.exists())
-    with _seen_lock:
-        _seen.add(folder)
+    _seen.add(folder)
     return folder
 
 
@@ -245,18 +244,17 @@ def _is_whole(folder: Path) -> bool:
     try:
         told = json.loads(note.read_text(encoding="utf-8"))["files"]
         sizes = all((folder / name).lstat().st_size == size for name, (size, _) in told.items())
-        if not sizes or not folder.is_dir():
+        if not sizes or not folder.is_dir() or folder.is_symlink():
             return False
-        with _seen_lock:
-            known = folder in _seen
-        if not known:
+        if folder not in _seen:
+            if {str(file.relative_to(folder)) for file in folder.rglob("*") if not file.is_dir()} != set(told):
+                return False  # a file that somebody put there
             for name, (_, digest) in told.items():
                 with (folder / name).open("rb") as file:
                     if hashlib.file_digest(file, "sha256").hexdigest() != digest:
                         return False
-            with _seen_lock:
-                _seen.add(folder)
-    except (FileNotFoundError, NotADirectoryError, ValueError, KeyError, TypeError, AttributeError):
+            _seen.add(folder)
+    except (FileNotFoundError, NotADirectoryError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return False
     with contextlib.suppress(OSError):  # the time of last use, for prune
         os.utime(note)

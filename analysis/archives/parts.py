@@ -13,9 +13,13 @@ import numpy as np
 
 from analysis import store
 from analysis.download.progress import counted
+from analysis.download.stopping import stoppable
 from analysis.errors import AnalysisError, BadOption, NotFound
 
 __all__ = ["Part", "bring", "present"]
+
+
+GRACE = 10.0  # seconds that transfers under way are given once another has failed
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -106,16 +110,17 @@ def present(parts: Sequence[Part], *, workers: int = 8) -> dict[Part, Path]:
 
 
 def _side_by_side(parts: Sequence[Part], workers: int, get: Callable[[Part], Path | None]) -> dict[Part, Path | None]:
-    """Get each part once, several at a time; the first that fails ends it all."""
+    """Get each part once, several at a time; once one fails no other is begun, and those under way soon end."""
     if workers < 1:
         raise BadOption(f"workers={workers!r} cannot be used; 8 brings eight parts at a time")
     different = list(dict.fromkeys(parts))
     if len(different) < 2 or workers == 1:
         return {part: get(part) for part in different}
-    given_up = threading.Event()
+    no_more, given_up = threading.Event(), threading.Event()
 
     def one(part: Part) -> Path | None:
-        return None if given_up.is_set() else get(part)
+        with stoppable(given_up):
+            return None if no_more.is_set() else get(part)
 
     with (
         counted(len(different), urlsplit(different[0].url).hostname or "parts") as bar,
@@ -126,14 +131,17 @@ def _side_by_side(parts: Sequence[Part], workers: int, get: Callable[[Part], Pat
             task.add_done_callback(lambda _: bar.update())
         try:
             wait(asked.values(), return_when=FIRST_EXCEPTION)
-        finally:  # a KeyboardInterrupt too: what waits is not begun
+            failed = next((f.exception() for f in asked.values() if f.done() and f.exception()), None)
+            no_more.set()
+            wait(asked.values(), timeout=GRACE)  # what is nearly here need not be asked for again
+        finally:  # a KeyboardInterrupt at once: what waits is not begun, what is under way ends where it can go on
+            no_more.set()
             given_up.set()
-        failed = next((f.exception() for f in asked.values() if f.done() and f.exception()), None)
         if failed is None:
             return {part: task.result() for part, task in asked.items()}
     came = sum(task.exception() is None and task.result() is not None for task in asked.values())
     if isinstance(failed, AnalysisError):
-        raise type(failed)(f"{failed} ({came} of {len(different)} parts came and are kept.)") from failed
+        raise failed.and_more(f"({came} of {len(different)} parts came and are kept.)") from failed
     raise failed
 
 

@@ -12,6 +12,7 @@ import re
 import xml.etree.ElementTree as ElementTree
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import quote, unquote_plus, urlencode
 
@@ -29,6 +30,7 @@ __all__ = ["entries", "listing", "url"]
 _BUCKET = re.compile(r"[a-z0-9][a-z0-9._-]{1,61}[a-z0-9]")
 _REGION = re.compile(r"[a-z0-9-]{2,30}")
 _HOUR = 3600.0
+_EMPTY = 20  # pages without a key, one after the other: some servers send a few
 
 
 @dataclass(frozen=True)
@@ -206,7 +208,7 @@ def _objects(
     bucket: str, prefix: str, delimiter: str, endpoint: str | None, region: str, fresh_for: float
 ) -> Iterator[_Object]:
     """Give all objects, page by page."""
-    base, token, seen = _base(bucket, endpoint, region), "", set()
+    base, token, seen, keys, empty = _base(bucket, endpoint, region), "", set(), set[str](), 0
     while True:
         asked = {"list-type": "2"}
         if delimiter:
@@ -216,18 +218,29 @@ def _objects(
             asked["continuation-token"] = token
         address = f"{base}/?{urlencode(asked)}"
         found, token, more = _page(_asked(address, bucket, region, fresh_for), address)
+        empty = 0 if found else empty + 1
+        if more and (not token or token in seen or empty > _EMPTY):
+            raise TruncatedAnswer(f"{address}: the server broke off the list and does not say how it goes on")
+        for item in found:
+            if not item.key.startswith(prefix) or item.key in keys:
+                how = "twice" if item.key in keys else f"and it does not begin with {prefix!r:.80}"
+                raise BadAnswer(f"{address}: the server lists {item.key!r:.200} {how}")
+            keys.add(item.key)
         yield from found
         if not more:
             return
-        if not token or token in seen:
-            raise TruncatedAnswer(f"{address}: the server broke off the list and does not say how it goes on")
         seen.add(token)
 
 
 def _asked(address: str, bucket: str, region: str, fresh_for: float) -> bytes:
     """Return one page of a list, errors in terms of the bucket."""
+
+    def no_list(path: Path) -> str | None:  # what is none is not held for an hour
+        _page(path.read_bytes(), address)
+        return None
+
     try:
-        return store.get(address, fresh_for=fresh_for).read_bytes()
+        return store.get(address, fresh_for=fresh_for, check=no_list).read_bytes()
     except NotFound as error:
         raise NotFound(f"there is no bucket {bucket!r} at {address.partition('?')[0]}; check its name") from error
     except AccessDenied as error:
@@ -271,4 +284,7 @@ def _page(body: bytes, address: str) -> tuple[list[_Object], str, bool]:
 def _object(node: ElementTree.Element, read) -> _Object:
     told = node.findtext("LastModified")
     modified = np.datetime64(told.removesuffix("Z"), "ns") if told else None
-    return _Object(read(node.findtext("Key") or ""), int(node.findtext("Size") or ""), node.findtext("ETag"), modified)
+    size = int(node.findtext("Size") or "")
+    if size < 0:
+        raise ValueError(f"an object has {size} bytes")
+    return _Object(read(node.findtext("Key") or ""), size, node.findtext("ETag"), modified)

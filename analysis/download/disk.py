@@ -43,12 +43,16 @@ def disk_errors(folder: Path) -> Iterator[None]:
 @contextlib.contextmanager
 def held_lock(path: Path) -> Iterator[None]:
     """Hold a lock that threads and processes respect; the system frees it when its holder dies."""
-    descriptor = _lock(path)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
-        yield
-    finally:
-        _closed(descriptor)
+    while True:
+        descriptor = _lock(path)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+            if _is_gone(descriptor, path):
+                continue
+            yield
+            return
+        finally:
+            _closed(descriptor)
 
 
 @contextlib.contextmanager
@@ -58,12 +62,23 @@ def try_lock(path: Path) -> Iterator[bool]:
     try:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            mine = True
+            mine = not _is_gone(descriptor, path)
         except BlockingIOError:
             mine = False
         yield mine
     finally:
         _closed(descriptor)
+
+
+def _is_gone(descriptor: int, path: Path) -> bool:
+    """Return whether the file was removed while we waited for its lock, which then excludes nobody."""
+    state = os.fstat(descriptor)
+    if state.st_nlink:
+        return False
+    try:
+        return not os.path.samestat(state, path.stat())  # there are file systems that count no links
+    except FileNotFoundError:
+        return True
 
 
 # Descriptors of locks that this process holds or waits for. A fork would share them, and with them the locks: the

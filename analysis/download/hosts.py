@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from analysis.download.disk import held_lock, try_lock, write_json
+from analysis.download.stopping import is_stopped, rest
 
 __all__ = ["ANY_HOST", "HOSTS", "Busy", "Host", "postpone", "turn"]
 
@@ -82,21 +83,38 @@ def turn(host: str, folder: Path, *, longest: float) -> Iterator[None]:
     name = re.sub(r"[^a-z0-9.-]", "_", host)
     with contextlib.ExitStack() as held:
         held.enter_context(_queue(host, rule.connections))
+        _go_on()
         slots = [folder / f"{name}.{slot}.lock" for slot in range(rule.connections)]
-        while not any(held.enter_context(try_lock(slot)) for slot in slots):
-            time.sleep(0.02)
+        while not any(_taken(held, slot) for slot in slots):
+            _go_on()
+            rest(0.02)
         pace = folder / f"{name}.json"
         if rule.interval or pace.exists():
             with held_lock(folder / f"{name}.pace.lock"):
                 wait = _left(pace)
                 if wait > max(longest, rule.interval):
                     raise Busy(wait)
-                time.sleep(wait)
+                rest(wait)
+                _go_on()
                 if rule.interval:
                     _remember(pace, rule.interval)
                 else:
                     pace.unlink(missing_ok=True)
         yield
+
+
+def _go_on() -> None:
+    if is_stopped():  # nobody waits for the answer any more, nor for what the error says
+        raise Busy(0.0)
+
+
+def _taken(held: contextlib.ExitStack, slot: Path) -> bool:
+    """Take a slot if it is free; one that is not is closed at once, else each look at it would cost a descriptor."""
+    with contextlib.ExitStack() as looking:
+        if looking.enter_context(try_lock(slot)):
+            held.enter_context(looking.pop_all())
+            return True
+    return False
 
 
 def postpone(host: str, folder: Path, seconds: float) -> None:

@@ -8,24 +8,26 @@ writes, or a disk that lost its last pages, costs the last block and nothing els
 
 from __future__ import annotations
 
-import contextlib
 import email.utils
 import hashlib
 import json
 import os
+import re
 import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import UTC
 from pathlib import Path
 from uuid import uuid4
 
 from analysis.download.disk import write_json
 
-__all__ = ["Partial", "Validator"]
+__all__ = ["SYNCED", "Partial", "Validator", "date"]
 
 _BLOCK = 1 << 16
-_SYNCED = 1 << 24  # a larger file takes longer to bring again than to sync
+SYNCED = 1 << 24  # a larger file takes longer to bring again than to sync
 _HEAD = 4096
+_SENDABLE = re.compile(r"[\x21-\x7e\x80-\xff][\x20-\x7e\x80-\xff]*")
 
 
 @dataclass(frozen=True)
@@ -48,11 +50,14 @@ class Validator:
     @classmethod
     def of(cls, headers: Mapping[str, str]) -> Validator:
         """Return the validator in the headers of an answer."""
-        modified, exact = headers.get("Last-Modified"), False
-        with contextlib.suppress(TypeError, ValueError):  # dates that are absent, or none
-            changed = email.utils.parsedate_to_datetime(modified or "")
-            exact = (email.utils.parsedate_to_datetime(headers.get("Date") or "") - changed).total_seconds() >= 60
-        return cls(headers.get("ETag"), modified, exact)
+        # One that could not be sent back, since it is folded over lines for example, is as good as none.
+        etag, modified = (
+            told if _SENDABLE.fullmatch(told) else None
+            for told in (headers.get("ETag", ""), headers.get("Last-Modified", ""))
+        )
+        changed, answered = date(modified or ""), date(headers.get("Date", ""))
+        exact = changed is not None and answered is not None and answered - changed >= 60
+        return cls(etag, modified, exact)
 
     @property
     def for_range(self) -> str | None:
@@ -78,6 +83,15 @@ class Validator:
         """Return the headers that ask for the file only if it is another version."""
         asked = {"If-None-Match": self.etag, "If-Modified-Since": self.last_modified}
         return {key: value for key, value in asked.items() if value}
+
+
+def date(told: str) -> float | None:
+    """Return the date that a header tells in seconds since 1970, None if it is none."""
+    try:
+        found = email.utils.parsedate_to_datetime(told)
+        return (found if found.tzinfo else found.replace(tzinfo=UTC)).timestamp()
+    except (TypeError, ValueError, OverflowError, IndexError, AttributeError):
+        return None
 
 
 class Partial:
@@ -156,7 +170,7 @@ class Partial:
         """
         assert self.path is not None
         self.flush()
-        if self.position > _SYNCED:
+        if self.position > SYNCED:
             with self.path.open("rb") as file:
                 os.fsync(file.fileno())
         return self.path, self._digest.hexdigest()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-import email.utils
+import ipaddress
 import os
 import random
 import re
@@ -20,7 +20,9 @@ from analysis.download.content import title_of
 from analysis.download.credentials import authorization, token_name, without_secrets
 from analysis.download.hosts import Busy, turn
 from analysis.download.limits import Limits
-from analysis.errors import AccessDenied, BadAnswer, NotFound, StoreError, Unreachable
+from analysis.download.partial import date
+from analysis.download.stopping import is_stopped
+from analysis.errors import AccessDenied, BadAnswer, NotFound, StoreError
 
 __all__ = [
     "Cut",
@@ -78,6 +80,11 @@ class Cut(Exception):
         self.reason, self.advice, self.after, self.host = reason, advice, after, host
         self.slow, self.retries, self.unsent, self.silent = slow, retries, unsent, silent
 
+    def forget(self) -> None:
+        """Let go of the library's error that it stands for: that one knows the request, with its token, and addresses
+        that redirects have signed, which a traceback would print."""
+        self.__cause__ = self.__context__ = None
+
 
 @contextlib.contextmanager
 def answer(
@@ -89,6 +96,7 @@ def answer(
     """
     address, refused, hops = url, False, 0
     _session()  # made before the turn comes, so that a host's pause is one between requests as it sees them
+    started, turns = time.monotonic(), len(queued)
     while True:
         host = urlsplit(address).hostname or ""
         with contextlib.ExitStack() as held:
@@ -100,12 +108,15 @@ def answer(
                 raise Cut(reason, retries=0) from busy
             finally:
                 queued.append(time.monotonic() - began)
-            token = authorization(address, refused=refused)
-            response = held.enter_context(contextlib.closing(_sent(address, headers, token, limits)))
+            left = patience - (time.monotonic() - started - sum(queued[turns:]))
+            if hops and left <= 0:
+                raise Cut(f"the way to {host} took too long", retries=0)
+            token = authorization(address, refused=refused, origin=url)
+            response = held.enter_context(contextlib.closing(_sent(address, headers, token, limits, left)))
             status = response.status_code
             if status == 401 and not refused and not token:
                 refused = True
-                if authorization(address, refused=True):
+                if authorization(address, refused=True, origin=url):
                     continue
             if status in (301, 302, 303, 307, 308):
                 hops += 1
@@ -119,6 +130,8 @@ def answer(
 
 def next_address(address: str, location: str | None, url: str, hops: int) -> str:
     """Return where a redirect leads, if it may be followed."""
+    with contextlib.suppress(UnicodeError):  # many send UTF-8 where http.client reads Latin-1
+        location = (location or "").encode("latin-1").decode("utf-8")
     shown = without_secrets(location or "nowhere")
     try:
         target = urljoin(address, location or "")
@@ -132,9 +145,26 @@ def next_address(address: str, location: str | None, url: str, hops: int) -> str
         raise BadAnswer(f"{url}: the server points to {shown}, which is no http or https address; it was not followed")
     if urlsplit(address).scheme == "https" and parts.scheme == "http":
         raise BadAnswer(f"{url}: the server points to {shown}, which is not encrypted; it was not followed")
+    if _is_private(parts.hostname or "") and not _is_private(urlsplit(address).hostname or ""):
+        raise BadAnswer(f"{url}: the server points to {shown}, which is this machine; it was not followed")
     if hops > 10:
         raise BadAnswer(f"{url}: the server points elsewhere for the eleventh time; it was not followed")
     return target
+
+
+def _is_private(host: str) -> bool:
+    """Return whether a host is this machine, whose own services no server out there may have us ask."""
+    if host == "localhost" or host.endswith(".localhost"):
+        return True
+    try:
+        ip = ipaddress.ip_address(host)
+    except ValueError:
+        try:
+            ip = ipaddress.ip_address(socket.inet_aton(host))  # 127.1 and 2130706433 are addresses too
+        except OSError:
+            return False
+    ip = getattr(ip, "ipv4_mapped", None) or ip
+    return ip.is_loopback or ip.is_link_local or ip.is_unspecified
 
 
 def _refuse(url: str, host: str, response, limits: Limits) -> None:
@@ -178,20 +208,21 @@ def _phrase(response) -> str:
 def _session():
     """Return this thread's connections, kept open between files. No cookies, no .netrc."""
     import requests
-    from requests.adapters import HTTPAdapter
 
     if getattr(_local, "process", None) != os.getpid():
         from http.cookiejar import DefaultCookiePolicy
 
+        from analysis.download.wire import Adapter
+
         session = requests.Session()
         session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
         for scheme in ("http://", "https://"):
-            session.mount(scheme, HTTPAdapter(pool_connections=4, pool_maxsize=4, max_retries=0))
+            session.mount(scheme, Adapter(4))
         _local.session, _local.process = session, os.getpid()
     return _local.session
 
 
-def _sent(address: str, headers: Mapping[str, str], token: str | None, limits: Limits):
+def _sent(address: str, headers: Mapping[str, str], token: str | None, limits: Limits, left: float):
     """Send one GET and return its answer."""
     from analysis import __version__
 
@@ -209,7 +240,7 @@ def _sent(address: str, headers: Mapping[str, str], token: str | None, limits: L
             auth=authorized,  # even without a token: else requests looks into .netrc
             stream=True,
             allow_redirects=False,
-            timeout=(limits.connect, limits.read),
+            timeout=(min(limits.connect, max(left, 1.0)), min(limits.read, max(left, 1.0))),
         )
 
 
@@ -229,7 +260,8 @@ def in_our_words(address: str) -> Iterator[None]:
     except (ValueError, OSError) as err:
         if isinstance(err, OSError):
             raise _cut(err, urlsplit(address).hostname or "") from err
-        raise Unreachable(f"{without_secrets(address)} cannot be asked for: check how it is spelled") from err
+        reason = f"{without_secrets(address)} is no address that can be asked for"
+        raise Cut(reason, advice="Check how it is spelled.", retries=0, unsent=True) from err
 
 
 def chunks(response, size: int, limits: Limits) -> Iterator[bytes]:
@@ -245,6 +277,8 @@ def chunks(response, size: int, limits: Limits) -> Iterator[bytes]:
         if not chunk:
             return
         yield chunk
+        if is_stopped():
+            raise Cut("another of the transfers failed, or you broke off", retries=0)
         came += len(chunk)
         passed = time.monotonic() - began
         if passed >= limits.window:
@@ -297,17 +331,10 @@ def pause_after(cut: Cut, failed: int, limits: Limits) -> float:
 def retry_after(headers: Mapping[str, str]) -> float | None:
     """Return the seconds to wait; a date counts from the server's own clock, since ours may be wrong."""
     told = headers.get("Retry-After", "").strip()
-    if told.isdigit():
+    if re.fullmatch(r"[0-9]+", told):
         return float(told[:9])
-    try:
-        until = email.utils.parsedate_to_datetime(told).timestamp()
-    except (TypeError, ValueError, OverflowError):
-        return None
-    try:
-        now = email.utils.parsedate_to_datetime(headers.get("Date", "")).timestamp()
-    except (TypeError, ValueError, OverflowError):
-        now = time.time()
-    return max(0.0, until - now)
+    until, now = date(told), date(headers.get("Date", ""))
+    return None if until is None else max(0.0, until - (time.time() if now is None else now))
 
 
 def length(headers: Mapping[str, str]) -> int | None:

@@ -16,16 +16,18 @@ from typing import Any, NoReturn
 from urllib.parse import urlsplit
 
 import requests
-from requests.adapters import HTTPAdapter
+from requests.auth import AuthBase
 from requests.hooks import dispatch_hook
 
 from analysis.download import requesting
-from analysis.download.bodies import check_whole, handed_over, spool
+from analysis.download.bodies import check_packing, check_whole, handed_over, spool
 from analysis.download.credentials import authorization, token_name, without_secrets
 from analysis.download.disk import disk_errors
 from analysis.download.hosts import Busy, postpone, turn
 from analysis.download.limits import Limits
 from analysis.download.requesting import Cut
+from analysis.download.stopping import rest
+from analysis.download.wire import Adapter
 from analysis.errors import AnalysisError, BadAnswer, BadOption, Offline, TooSlow, Unreachable
 
 __all__ = ["Asked", "PoliteSession"]
@@ -111,8 +113,12 @@ class PoliteSession(requests.Session):
         self._failure = threading.local()
         self._process = os.getpid()
         self.headers["User-Agent"] = f"sanko/{__version__} {self.headers['User-Agent']}"
+        self.headers["Accept-Encoding"] = "gzip, deflate"
+        self._connect_anew()
+
+    def _connect_anew(self) -> None:
         for scheme in ("http://", "https://"):
-            self.mount(scheme, HTTPAdapter(pool_connections=8, pool_maxsize=8, max_retries=0))
+            self.mount(scheme, Adapter(8))
 
     @property
     def asked(self) -> list[Asked]:
@@ -145,20 +151,18 @@ class PoliteSession(requests.Session):
         """Return the request as it will be sent, with the token of its host and nothing from ``.netrc``."""
         url = str(request.url)
         shown = url if re.fullmatch(r"[\w./-]*", url) else without_secrets(url)
-        try:
+        with contextlib.suppress(requests.exceptions.RequestException, ValueError):  # their words repeat the address
             if "@" in urlsplit(url).netloc:
                 host = urlsplit(url).hostname or "the host"
-                raise BadOption(
+                problem = (
                     f"the address for {host} has a user name or password in it; leave it out and put the token into "
                     f"the environment variable {token_name(host)}"
                 )
+                raise BadOption(problem)
             if not request.auth and not self.auth:
                 request.auth = _with_token
             return super().prepare_request(request)
-        except BadOption:
-            raise
-        except (requests.exceptions.RequestException, ValueError) as err:
-            raise BadOption(f"{shown!r:.200} cannot be asked for: an address reads https://host/path") from err
+        raise BadOption(f"{shown!r:.200} cannot be asked for: an address reads https://host/path")
 
     def send(  # type: ignore[override]
         self,
@@ -200,8 +204,7 @@ class PoliteSession(requests.Session):
             back = "switch the network on (leave store.offline(), unset SANKO_OFFLINE) and ask again"
             raise Offline(f"{url} was not asked, since Sankō is offline: {back}")
         if os.getpid() != self._process:  # a fork: its parent's connections are not its own
-            for adapter in self.adapters.values():
-                adapter.close()
+            self._connect_anew()
             self._process = os.getpid()
         patience = limits.patience
         if isinstance(timeout, (int, float)):
@@ -240,13 +243,15 @@ class PoliteSession(requests.Session):
     ) -> requests.PreparedRequest:
         """Return the request that a redirect leads to; another host learns nothing that was meant for the first."""
         old = request.url or ""
-        target = requesting.next_address(old, self.get_redirect_target(response), course.url, hops)
-        new = request.copy()
-        try:
+        target = requesting.next_address(old, response.headers.get("Location"), course.url, hops)
+        if course.spent > course.patience:
+            raise Unreachable(f"{course.url}: the servers that it points to took too long. Ask again later.")
+        new, url = request.copy(), ""
+        with contextlib.suppress(requests.exceptions.RequestException, ValueError):  # their words repeat the address
             new.prepare_url(target, None)
-        except requests.exceptions.RequestException as err:
-            raise BadAnswer(f"{course.url}: the server points to an address that cannot be read") from err
-        url = new.url or ""
+            url = new.url or ""
+        if not url:
+            raise BadAnswer(f"{course.url}: the server points to an address that cannot be read")
         # The specification lets 301 and 302 keep POST; where only http turns into https nothing else can be meant.
         upgrade = url.removeprefix("https:") == old.removeprefix("http:")
         if not (upgrade and response.status_code in (301, 302)):
@@ -263,10 +268,13 @@ class PoliteSession(requests.Session):
                 )
             for name in [name for name in new.headers if name.lower() not in _PLAIN_HEADERS]:
                 del new.headers[name]
+            # One that answers a challenge (digest) knows the password of the first.
+            asking = [hook for hook in new.hooks["response"] if not isinstance(_owner(hook), AuthBase)]
+            new.hooks = {**new.hooks, "response": asking}
         elif new.body and not isinstance(new.body, (bytes, str)):
             raise BadAnswer(f"{course.url}: the server points elsewhere, and what was sent was read from a stream")
         course.proxies = self.rebuild_proxies(new, course.proxies)
-        return _with_token(new)
+        return _with_token(new, origin=course.url)
 
     def _answered(self, request: requests.PreparedRequest, course: _Course) -> requests.Response:
         """Ask until an answer is whole, patience is at an end, or asking again could do harm."""
@@ -276,9 +284,11 @@ class PoliteSession(requests.Session):
             try:
                 response = self._once(request, course)
             except Cut as cut:
+                cut.forget()
                 course.spent += time.monotonic() - sum(course.queued) - began
                 self._pause(request, course, cut)
                 continue
+            course.spent += time.monotonic() - sum(course.queued) - began  # of what redirects may take together
             if response.status_code == 401 and not refused and "Authorization" not in request.headers:
                 refused = True
                 if token := authorization(request.url or "", refused=True):
@@ -312,6 +322,8 @@ class PoliteSession(requests.Session):
                         proxies=course.proxies,
                     )
                 status, wire = response.status_code, response.raw
+                if status == 206 and "Range" not in request.headers:
+                    raise BadAnswer(f"{without_secrets(url)}: the server sent a part, and the whole was asked for")
                 response.elapsed = timedelta(seconds=time.monotonic() - sent)
                 with contextlib.closing(wire):
                     cut = requesting.busy(host, response)
@@ -322,6 +334,7 @@ class PoliteSession(requests.Session):
                     for chunk in requesting.chunks(response, _CHUNK, course.limits):
                         size += file.write(chunk)
                     check_whole(response, method, size)
+                    check_packing(response, str(request.headers.get("Accept-Encoding")), file, size)
                     body.pop_all()  # it is the caller's now
                 file.seek(0)
                 response.raw = handed_over(wire, file, method)
@@ -353,7 +366,7 @@ class PoliteSession(requests.Session):
             postpone(cut.host or "", self._folder() / "hosts", cut.after)
         worth = limits.retries if cut.retries is None else cut.retries
         if course.failed <= worth and course.spent + pause <= course.patience:
-            time.sleep(pause)
+            rest(pause)
             course.spent += pause
             return
         tries = f" in {course.failed} tries" if course.failed > 1 else ""
@@ -366,16 +379,20 @@ class PoliteSession(requests.Session):
         raise Unreachable(f"{url} gave no whole answer{tries}: {cut.reason}{later}. {advice}") from cut
 
 
-def _with_token(request: requests.PreparedRequest) -> requests.PreparedRequest:
+def _with_token(request: requests.PreparedRequest, origin: str | None = None) -> requests.PreparedRequest:
     """Give a request the token of exactly its host, unless it has one of the caller's."""
-    if "Authorization" not in request.headers and (token := authorization(request.url or "")):
+    if "Authorization" not in request.headers and (token := authorization(request.url or "", origin=origin)):
         request.headers["Authorization"] = token
     return request
 
 
+def _owner(hook: Any) -> object:
+    return getattr(hook, "__self__", hook)
+
+
 def _times(course: _Course, left: float) -> Any:
     """Return the time-outs of one attempt: what the caller did not say is what the limits say."""
-    connect, read = course.limits.connect, min(course.limits.read, max(left, 1.0))
+    connect, read = (min(told, max(left, 1.0)) for told in (course.limits.connect, course.limits.read))
     if isinstance(course.times, tuple) and len(course.times) == 2:
         given_connect, given_read = course.times
         return (connect if given_connect is None else given_connect, read if given_read is None else given_read)

@@ -16,6 +16,7 @@ from analysis.download.limits import Limits
 from analysis.download.partial import Partial, Validator
 from analysis.download.progress import Bar
 from analysis.download.requesting import Cut
+from analysis.download.stopping import rest
 from analysis.errors import BadAnswer, StoreError, TooSlow, Unreachable, WrongChecksum
 
 __all__ = ["Arrived", "bring"]
@@ -177,6 +178,7 @@ def _to_the_end(course: _Course, partial: Partial, known: Validator | None) -> b
                 _end(partial, course)
                 return True
             except Cut as cut:
+                cut.forget()
                 partial.flush()
                 course.spent += time.monotonic() - sum(course.queued) - began
                 if partial.position >= course.best + course.limits.step:
@@ -264,5 +266,5 @@ def _pause(course: _Course, partial: Partial, cut: Cut) -> None:
         tries = f" in {course.failed} tries" if course.failed > 1 else ""
         later = f" and to come back in {cut.after:.0f} s" if cut.after is not None else ""
         raise Unreachable(f"{course.url} could not be brought{tries}: {cut.reason}{later}{kept}. {cut.advice}") from cut
-    time.sleep(pause)
+    rest(pause)
     course.spent += pause

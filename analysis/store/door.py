@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import os
 import re
-import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -25,8 +24,8 @@ __all__ = ["get", "is_offline", "offline", "reference", "session"]
 
 DAY = 86400.0
 
-_switch_lock = threading.Lock()
-_switched_off = 0
+# One entry for each block of offline() that is open. No lock, which a fork could leave held for ever.
+_switched_off: set[object] = set()
 
 
 def get(
@@ -121,7 +120,9 @@ def reference(url: str) -> Reference | None:
     >>> store.reference("https://example.org/never-asked-for.fits") is None
     True
     """
-    return shelves().reference(clean(url))
+    shelf = shelves()
+    with disk_errors(shelf.root):
+        return shelf.reference(clean(url))
 
 
 def session(*, limits: Limits | None = None, repeat_posts: bool = False) -> PoliteSession:
@@ -201,14 +202,12 @@ def offline() -> Iterator[None]:
     ...     store.is_offline()
     True
     """
-    global _switched_off
-    with _switch_lock:
-        _switched_off += 1
+    block = object()
+    _switched_off.add(block)
     try:
         yield
     finally:
-        with _switch_lock:
-            _switched_off -= 1
+        _switched_off.discard(block)
 
 
 def is_offline() -> bool:
@@ -221,7 +220,7 @@ def is_offline() -> bool:
     ...     store.is_offline()
     True
     """
-    return _switched_off > 0 or os.environ.get("SANKO_OFFLINE", "").strip().lower() not in ("", "0", "false", "no")
+    return bool(_switched_off) or os.environ.get("SANKO_OFFLINE", "").strip().lower() not in ("", "0", "false", "no")
 
 
 def _checksum(sha256: str | None) -> str | None:
@@ -277,8 +276,8 @@ def _brought(
         if known is None or held is None:
             raise
         day = datetime.fromtimestamp(known.checked, UTC)
-        message = f"{err} (A copy that was current at {day:%Y-%m-%d %H:%M} UTC is held: store.offline() gives it.)"
-        raise type(err)(message) from err
+        held_too = f"(A copy that was current at {day:%Y-%m-%d %H:%M} UTC is held: store.offline() gives it.)"
+        raise err.and_more(held_too) from err
     if arrived is not None:
         return shelf.put(arrived, url, now=began)
     assert known is not None and held is not None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import shutil
 from collections.abc import Iterable
 from datetime import UTC, datetime
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 __all__ = ["prune", "status", "verify"]
 
 _DAY = 86400.0
+_NANOSECONDS = 9.2e9  # seconds that 63 bits of nanoseconds hold
 
 
 def status() -> pd.DataFrame:
@@ -203,14 +205,27 @@ def _drop_leftovers(shelf: Shelves) -> None:
         with try_lock(shelf.url_lock(file.name.partition(".")[0])) as mine, contextlib.suppress(FileNotFoundError):
             if mine and idle_seconds(file) > _DAY:
                 file.unlink()
-    for file in [*shelf.root.glob("*/tmp/*.tmp"), *shelf.partials.glob("*/tmp/*.tmp")]:
+    for file in [*shelf.root.glob("*/tmp/*"), *shelf.root.glob("*/*/tmp/*")]:
         with contextlib.suppress(FileNotFoundError):
             if idle_seconds(file) > _DAY:
-                file.unlink()
-    for folder in shelf.unpacked.glob("tmp/*"):
+                shutil.rmtree(file) if file.is_dir() else file.unlink()
+    for folder in shelf.unpacked.glob("[0-9a-f]*"):
+        if folder.is_dir() and not folder.with_suffix(".json").exists():
+            with held_lock(shelf.unpacked_lock(folder.name)):
+                if not folder.with_suffix(".json").exists():  # a prune was killed at it
+                    shutil.rmtree(folder, ignore_errors=True)
+    for note in shelf.root.glob("fetched/*/*.json"):
+        with contextlib.suppress(OSError, ValueError, KeyError, TypeError, RecursionError):
+            parts = json.loads(note.read_text(encoding="utf-8"))["sha256"]
+            if idle_seconds(note) > _DAY and not any(shelf.blob(part).exists() for part in parts):
+                note.unlink()
+    for lock in shelf.root.glob("locks/url-*.lock"):
+        key = lock.stem.removeprefix("url-")
         with contextlib.suppress(FileNotFoundError):
-            if idle_seconds(folder) > _DAY:
-                shutil.rmtree(folder)
+            if idle_seconds(lock) > _DAY and not (shelf.references / f"{key}.json").exists():
+                with try_lock(lock) as mine:
+                    if mine:
+                        lock.unlink()
 
 
 def _references(shelf: Shelves) -> dict[Path, Reference]:
@@ -228,8 +243,5 @@ def _size_and_use(path: Path) -> tuple[int, datetime | None] | None:
 
 
 def _utc(seconds: float) -> datetime | None:
-    """Return a time without zone, UTC; None for one that no calendar has."""
-    try:
-        return datetime.fromtimestamp(seconds, UTC).replace(tzinfo=None)
-    except (ValueError, OverflowError, OSError):
-        return None
+    """Return a time without zone, UTC; None for one that a table of nanoseconds cannot hold."""
+    return datetime.fromtimestamp(seconds, UTC).replace(tzinfo=None) if 0 <= seconds < _NANOSECONDS else None

@@ -16,7 +16,6 @@ import hashlib
 import json
 import os
 import re
-import threading
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, fields
@@ -24,13 +23,14 @@ from pathlib import Path
 
 from analysis.download import Arrived, Validator, held_lock, write_json
 from analysis.download.disk import sync_folder
+from analysis.download.partial import SYNCED
+from analysis.errors import StoreError
 
 __all__ = ["Reference", "Shelves", "home", "key_of", "shelves"]
 
-# Blobs whose checksum this process has seen to be right: path -> (inode, size).
+# Blobs whose checksum this process has seen to be right: path -> (inode, size). No lock, which a fork could leave held.
 _seen: dict[Path, tuple[int, int]] = {}
-_seen_lock = threading.Lock()
-_SMALL = 1 << 16  # bytes; what is sooner brought again after a power cut than guarded from it
+_FOREVER = 1e11  # seconds since 1970 that no clock tells
 
 
 @dataclass(frozen=True)
@@ -63,7 +63,10 @@ class Reference:
 def home() -> Path:
     """Return the store's folder: ``SANKO_HOME``, or the user's cache folder."""
     if told := os.environ.get("SANKO_HOME"):
-        return Path(told).expanduser().absolute()
+        try:
+            return Path(told).expanduser().absolute()
+        except RuntimeError as err:
+            raise StoreError(f"SANKO_HOME={told!r:.200} begins with a user that this machine does not know") from err
     from platformdirs import user_cache_path
 
     return user_cache_path("sanko", appauthor=False)
@@ -131,7 +134,7 @@ class Shelves:
     def unpacked_folders(self) -> Iterator[tuple[Path, int]]:
         """Give each unpacked folder with the bytes that its note says it holds."""
         for note in sorted(self.unpacked.glob("*.json")):
-            with contextlib.suppress(FileNotFoundError, ValueError, KeyError, TypeError):
+            with contextlib.suppress(FileNotFoundError, ValueError, KeyError, TypeError, RecursionError):
                 if re.fullmatch("[0-9a-f]{64}", note.stem):
                     yield note.with_suffix(""), int(json.loads(note.read_text(encoding="utf-8"))["size"])
 
@@ -145,9 +148,10 @@ class Shelves:
         try:
             told = json.loads(path.read_text(encoding="utf-8"))
             found = Reference(**{field.name: told[field.name] for field in fields(Reference)})
-            times = float(found.retrieved), float(found.checked)
-            sound = re.fullmatch("[0-9a-f]{64}", found.sha256) and int(found.size) > 0 and min(times) > 0
-        except (FileNotFoundError, ValueError, KeyError, TypeError):
+            times = 0 < found.retrieved < _FOREVER and 0 < found.checked < _FOREVER
+            named = all(isinstance(tag, str | None) for tag in (found.etag, found.last_modified))
+            sound = re.fullmatch("[0-9a-f]{64}", found.sha256) and int(found.size) > 0 and times and named
+        except (FileNotFoundError, ValueError, KeyError, TypeError, RecursionError):
             return None
         return found if sound else None
 
@@ -175,10 +179,17 @@ class Shelves:
         path = self.blob(arrived.sha256)
         path.parent.mkdir(parents=True, exist_ok=True)
         with held_lock(self.blob_lock(arrived.sha256)):
-            arrived.path.chmod(0o444)
+            state = arrived.path.stat()
+            if state.st_size != arrived.size:
+                raise StoreError(
+                    f"{self.root} holds {state.st_size} of the {arrived.size} bytes of {url} that were written: "
+                    "another process wrote there too, or the disk lost them. The store needs a disk with locks "
+                    "(flock); set SANKO_HOME to a folder on one"
+                )
+            arrived.path.chmod(state.st_mode & 0o444)
             os.utime(arrived.path)
             arrived.path.replace(path)
-            if arrived.size > _SMALL:
+            if arrived.size > SYNCED:
                 sync_folder(path.parent)
             _note_sound(path)
         known: Validator = arrived.validator
@@ -195,9 +206,8 @@ def is_sound(path: Path, size: int | None = None, *, anew: bool = False) -> bool
         state = path.stat()
         if size is not None and state.st_size != size:
             return False
-        with _seen_lock:
-            if not anew and _seen.get(path) == (state.st_ino, state.st_size):
-                return True
+        if not anew and _seen.get(path) == (state.st_ino, state.st_size):
+            return True
         with path.open("rb") as file:
             sound = hashlib.file_digest(file, "sha256").hexdigest() == path.name
     except FileNotFoundError:
@@ -209,8 +219,7 @@ def is_sound(path: Path, size: int | None = None, *, anew: bool = False) -> bool
 
 def _note_sound(path: Path) -> None:
     state = path.stat()
-    with _seen_lock:
-        _seen[path] = state.st_ino, state.st_size
+    _seen[path] = state.st_ino, state.st_size
 
 
 def idle_seconds(path: Path) -> float:
