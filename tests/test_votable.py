@@ -283,6 +283,11 @@ def test_timestamps_are_utc_unless_a_system_says_otherwise(read):
     assert other.t.values[0] == np.datetime64("2020-01-01", "ns")
 
 
+def test_a_timestamp_with_an_offset_is_brought_to_utc_without_a_word_of_numpys(read):
+    found = read(one("char", "2020-01-01T00:00:00+01:00", "2020-01-01 00:00:00-0130", size="*", xtype="timestamp"))
+    assert found.x.values.tolist() == [1577833200 * 10**9, 1577842200 * 10**9]
+
+
 def test_times_that_cannot_be_read_stay_text_and_are_warned_of(read):
     with pytest.warns(AnalysisWarning, match="kept as they are"):
         found = read(one("char", "yesterday", size="*", xtype="timestamp"))
@@ -293,6 +298,9 @@ def test_a_coordinate_system_gives_its_columns_their_frame(read):
     systems = '<COOSYS ID="cs" system="eq_FK5" epoch="J2000"/>'
     found = read(document('<FIELD name="ra" datatype="double" unit="deg" ref="cs"/>', [["10"]], systems=systems))
     assert found.ra.attrs["frame"] == "FK5" and found.ra.attrs["epoch"] == "J2000"
+    systems = '<COOSYS ID="cs" system="eq_FK4" equinox="B1950"/>'
+    found = read(document('<FIELD name="ra" datatype="double" unit="deg" ref="cs"/>', [["10"]], systems=systems))
+    assert found.ra.attrs["frame"] == "FK4" and found.ra.attrs["equinox"] == "B1950"
 
 
 # ------------------------------------------------------------------------------------- what servers say

@@ -11,6 +11,7 @@ import hashlib
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -167,6 +168,7 @@ def _as_istp(parameter: Parameter) -> dict[str, str]:
     return {"COORDINATE_SYSTEM": parameter.frame, "CATDESC": parameter.description, "LABLAXIS": label}
 
 
+@lru_cache(maxsize=1024)
 def frame_of(parameter: Parameter) -> str | None:
     """Return the frame that a parameter states, by coordinateSystemName, or by its name, labels and description.
 

@@ -5,11 +5,15 @@ Columns are filled some thousand records at a time, so that a file is passed ove
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+import os
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from typing import Any, TypeVar
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import DTypeLike, NDArray
 
 from analysis.errors import CorruptFile, WrongData
 from analysis.formats._facts import Notes
@@ -19,7 +23,9 @@ from analysis.formats._hapitimes import instants
 from analysis.model.contract import FILL_FROM, is_fill
 
 ROWS = 1 << 13
+WORKERS = min(4, os.cpu_count() or 1)  # NumPy and the parsers let threads work side by side
 Rows = slice | NDArray[np.intp]
+Result = TypeVar("Result")
 
 
 @dataclass(frozen=True)
@@ -40,6 +46,22 @@ class Run:
     table: Table
     rows: Rows
     times: NDArray[np.datetime64]
+
+
+@dataclass(frozen=True)
+class Filled:
+    """An array that lies elsewhere: written some records at a time, each once, and read when all are there.
+
+    ``write`` takes values and the byte to begin at, counted from the array's first.
+    """
+
+    shape: tuple[int, ...]
+    dtype: np.dtype
+    write: Callable[[int, NDArray], None]
+    array: Callable[[], NDArray]
+
+
+Empty = Callable[[tuple[int, ...], DTypeLike], NDArray | Filled]
 
 
 def run_of(piece: Piece, notes: Notes) -> Run:
@@ -83,7 +105,12 @@ def _between(times: NDArray, start: np.datetime64 | None, stop: np.datetime64 | 
 
 
 def joined(
-    runs: Sequence[Run], parameters: Sequence[Parameter], notes: Notes, *, sort: bool = False
+    runs: Sequence[Run],
+    parameters: Sequence[Parameter],
+    notes: Notes,
+    *,
+    sort: bool = False,
+    empty: Empty = np.empty,
 ) -> tuple[NDArray[np.datetime64], dict[str, NDArray]]:
     """Return times, strictly increasing, and the columns of these parameters, fills as NaN, NaT or "".
 
@@ -97,15 +124,21 @@ def joined(
         Told of what was dropped.
     sort : bool, optional
         Whether records out of order are sorted; they are refused otherwise.
+    empty : callable, optional
+        Makes the arrays that are filled, given shape and dtype.
 
     Raises
     ------
     WrongData
         If records are out of order, or two of one time differ.
     """
-    times = np.concatenate([run.times for run in runs]) if runs else np.empty(0, "M8[ns]")
+    ends = np.cumsum([0, *(run.times.size for run in runs)]).tolist()
+    made = empty((ends[-1],), "M8[ns]")
+    for run, at in zip(runs, ends, strict=False):
+        _write(made, at, run.times)
+    times = _whole(made)
     numbers = [p for p in parameters if p.type in ("double", "integer")]
-    columns = _poured(runs, numbers, notes)
+    columns = _poured(runs, numbers, notes, empty)
     for parameter in parameters:
         if parameter.type not in ("double", "integer"):
             columns[parameter.name] = _texts(runs, parameter, notes)
@@ -115,34 +148,74 @@ def joined(
     return times, columns
 
 
-def _poured(runs: Sequence[Run], numbers: Sequence[Parameter], notes: Notes) -> dict[str, NDArray]:
+def _write(out: NDArray | Filled, at: int, values: NDArray) -> None:
+    if isinstance(out, Filled):
+        out.write(at * math.prod(out.shape[1:]) * out.dtype.itemsize, values)
+    else:
+        out[at : at + len(values)] = values
+
+
+def _whole(out: NDArray | Filled) -> NDArray:
+    return out.array() if isinstance(out, Filled) else out
+
+
+def _poured(runs: Sequence[Run], numbers: Sequence[Parameter], notes: Notes, empty: Empty) -> dict[str, NDArray]:
     """Return columns of numbers."""
-    count = sum(run.times.size for run in runs)
+    ends = np.cumsum([0, *(run.times.size for run in runs)]).tolist()
     made = {}
     for p in numbers:
         kinds = [run.table.columns[p.name].dtype for run in runs if run.times.size]
-        made[p.name] = np.empty((count, *p.size), np.result_type(*kinds) if kinds else "f8")
+        made[p.name] = empty((ends[-1], *p.size), np.result_type(*kinds) if kinds else "f8")
     fills = {p.name: fill_values(p) for p in numbers}
-    lost = dict.fromkeys(fills, 0)
-    at = 0
-    for run in runs:
-        for begin in range(0, run.times.size, ROWS):
-            end = min(begin + ROWS, run.times.size)
-            rows = part_of(run.rows, begin, end)
-            for name, out in made.items():
-                block = out[at + begin : at + end]
-                block[...] = run.table.columns[name][rows]
-                if out.dtype.kind == "f":
-                    lost[name] += blank(block, fills[name])
-                elif any((block == fill).any() for fill in fills[name]):
-                    made[name] = out.astype("f8")
-                    break_at = made[name][at + begin : at + end]
-                    blank(break_at, fills[name])
-        at += run.times.size
-    for name, number in lost.items():
-        if number:
+    told = side_by_side(lambda place: _pour(runs[place], ends[place], made, fills), range(len(runs)))
+    columns = {name: _whole(out) for name, out in made.items()}
+    for name in set().union(*(filled for _, filled in told)):
+        columns[name] = columns[name].astype("f8")
+        blank(columns[name], fills[name])
+    for name in made:
+        if number := sum(lost[name] for lost, _ in told):
             notes.line(f"{number} values of {name} that are infinite or a default fill, not its own, became NaN")
-    return made
+    return columns
+
+
+def _pour(
+    run: Run, at: int, made: Mapping[str, NDArray | Filled], fills: Mapping[str, Sequence[float]]
+) -> tuple[dict[str, int], set[str]]:
+    """Copy the records of one answer; return how many values of a column were lost, and whole numbers with fills."""
+    lost = dict.fromkeys(made, 0)
+    filled = set()
+    blocks = {name: np.empty((min(ROWS, run.times.size), *out.shape[1:]), out.dtype) for name, out in made.items()}
+    for begin in range(0, run.times.size, ROWS):
+        end = min(begin + ROWS, run.times.size)
+        rows = part_of(run.rows, begin, end)
+        for name, out in made.items():
+            block = blocks[name][: end - begin]
+            block[...] = run.table.columns[name][rows]
+            if out.dtype.kind == "f":
+                lost[name] += blank(block, fills[name])
+            elif any((block == fill).any() for fill in fills[name]):
+                filled.add(name)
+            _write(out, at + begin, block)
+    return lost, filled
+
+
+def side_by_side(work: Callable[[Any], Result], things: Sequence[Any]) -> list[Result]:
+    """Return what a function makes of each thing, some at a time; the first error in their order ends it.
+
+    Examples
+    --------
+    >>> side_by_side(abs, [-1, 2])
+    [1, 2]
+    """
+    if len(things) < 2 or WORKERS < 2:
+        return [work(thing) for thing in things]
+    with ThreadPoolExecutor(min(WORKERS, len(things)), thread_name_prefix="sanko-decode") as pool:
+        tasks = [pool.submit(work, thing) for thing in things]
+        try:
+            return [task.result() for task in tasks]
+        finally:
+            for task in tasks:
+                task.cancel()
 
 
 def part_of(rows: Rows, begin: int, end: int) -> Rows:
@@ -152,6 +225,11 @@ def part_of(rows: Rows, begin: int, end: int) -> Rows:
 
 def blank(values: NDArray, fills: Sequence[float]) -> int:
     """Make fills NaN in place; return how many others were infinite or an archive's default fill."""
+    if not values.size:
+        return 0
+    low, high = values.min(), values.max()  # NaN if any is, so that nothing is ruled out then
+    if low > -FILL_FROM and high < FILL_FROM and all(fill < low or fill > high for fill in fills):
+        return 0
     for fill in fills:
         found = values == fill
         if found.any():

@@ -199,6 +199,7 @@ def _of_csv(answer: Answer) -> Table:
                 header=None,
                 dtype=dict(enumerate(kinds)),
                 na_filter=words,
+                low_memory=False,
                 encoding_errors="replace",
                 **nothing,
             )

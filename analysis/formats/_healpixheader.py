@@ -104,16 +104,18 @@ def pixel_column(hdu: Hdu, columns: Mapping[str, Column]) -> Column | None:
     return next((columns[name] for name in PIXEL if name in columns), None)
 
 
-def frame(hdu: Hdu, known: meta.Facts) -> str:
+def frame(hdu: Hdu, primary: Hdu, known: meta.Facts) -> str:
     """Return the sky frame: galactic, icrs or ecliptic, or what the caller states.
+
+    WMAP states it in the primary header only.
 
     Raises
     ------
     UnknownFormat
         If COORDSYS is a word that is not known and the caller states no frame.
     """
-    key = "COORDSYS" if text(hdu, "COORDSYS") else "SKYCOORD"
-    said = text(hdu, key).upper()
+    places = [(place, key) for place in (hdu, primary) for key in ("COORDSYS", "SKYCOORD")]
+    key, said = next(((key, text(p, key).upper()) for p, key in places if text(p, key)), ("COORDSYS", ""))
     stated = FRAMES.get(said)
     if "frame" in known.given:
         known.given = {**known.given, "frame": known.given["frame"].lower()}

@@ -137,6 +137,8 @@ def frame_stated(name: str, attributes: Attributes, labels: Sequence[str] = ()) 
     ('GSM', 'GEO')
     >>> frame_stated("psp_fld_l2_mag_RTN_1min", {}), frame_stated("v", {"CATDESC": "GSE and GSM"}) is None
     ('RTN', True)
+    >>> frame_stated("tha_fgs_gseQ", {}), frame_stated("B_GSEQ", {})
+    ('GSE', 'GSEQ')
     >>> frame_stated("SC_pos", {"CATDESC": "Spacecraft position in GSE coordinates"}), frame_stated("B_SC", {})
     ('GSE', 'SC')
     """
@@ -156,7 +158,8 @@ def _one_frame(said: str) -> str | None:
 
 
 def _frames(said: str) -> set[str]:
-    found = {match.upper() for match in _FRAME.findall(said)} | set(_SHORT.findall(said))
+    # "gseQ" is THEMIS's GSE with a Q for data of good quality, not the frame GSEQ.
+    found = {re.sub("(?<=[a-z])Q$", "", match).upper() for match in _FRAME.findall(said)} | set(_SHORT.findall(said))
     return found | {frame for pattern, frame in SPELLED if re.search(pattern, said, re.IGNORECASE)}
 
 

@@ -37,6 +37,7 @@ def nested_of_ring(maps: Sequence[NDArray], nside: int, out: NDArray) -> None:
     [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11]
     """
     cells = nside * nside
+    maps = [values.astype(out.dtype, copy=False) for values in maps]  # np.take converts nothing
     x, y = _coordinates(nside)
     along, across = x + y, x - y
     for face in range(12):

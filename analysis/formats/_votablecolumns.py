@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -14,7 +15,7 @@ from analysis.formats import _facts as facts
 from analysis.formats._facts import Notes
 from analysis.formats._votablecells import Cells
 from analysis.formats._votablexml import Element
-from analysis.model import utc_of_clock
+from analysis.model import utc, utc_of_clock
 
 EXACT = 1 << 53  # whole numbers beyond it change when they become floats
 MJD_OF_1970, JD_OF_MJD = 40587.0, 2400000.5
@@ -106,8 +107,7 @@ def _attrs(
     stated = column.get("frame") or (_frame(system) if system is not None and system.tag == "COOSYS" else "")
     if stated or facts.is_component(name) or f"frame.{name}" in assume:
         attrs["frame"] = facts.frame(name, stated or None, assume, notes)
-    if system is not None and system.get("epoch"):
-        attrs["epoch"] = system.get("epoch")
+    attrs |= {key: said for key in ("epoch", "equinox") if system is not None and (said := system.get(key))}
     return attrs
 
 
@@ -159,7 +159,7 @@ def _times(column: Column, system: Element | None, notes: Notes) -> Cells | None
 
 def _stamps(cells: Cells, scale: str) -> Cells:
     """Return ISO 8601 text as UTC."""
-    texts = [str(text).strip().removesuffix("Z") for text in cells.values.ravel()]
+    texts = [_without_zone(str(text).strip()) for text in cells.values.ravel()]
     whole = np.array([not text for text in texts], bool)
     wide = np.array([text if text else "NaT" for text in texts], "datetime64[us]")
     if ((wide < np.datetime64("1678-01-01")) | (wide >= np.datetime64("2262-01-01"))).any():
@@ -172,6 +172,13 @@ def _stamps(cells: Cells, scale: str) -> Cells:
         seconds = (known - first) / np.timedelta64(1, "s")
         found[~whole] = utc_of_clock(seconds, mjdref=float(first.astype(int)) + MJD_OF_1970, timesys=scale)
     return Cells(found.reshape(cells.values.shape), whole.reshape(cells.values.shape))
+
+
+def _without_zone(text: str) -> str:
+    """Return ISO 8601 text in UTC: DALI allows a Z only, but some servers write how far their clocks are ahead."""
+    if re.search(r"[T ].*[-+]\d\d(:?\d\d)?$", text):
+        return str(utc(text))
+    return text.removesuffix("Z")
 
 
 def _counted(column: Column, timesys: Element) -> Cells:

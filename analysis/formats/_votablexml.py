@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import BinaryIO
 from xml.parsers import expat
 
-from analysis.errors import CorruptFile, UnknownFormat
+from analysis.errors import AnalysisError, CorruptFile, UnknownFormat
 
 DEEPEST = 64  # elements within elements; real files have about eight
 SERIAL = ("TABLEDATA", "BINARY", "BINARY2", "FITS", "PARQUET")
@@ -160,7 +160,9 @@ class Reader:
                 f"{file} is a VOTable that is cut short or damaged: {expat.ErrorString(error.code)} in line "
                 f"{error.lineno}; get it again"
             ) from error
-        except (LookupError, UnicodeError) as error:  # the encoding that the first line names
+        except AnalysisError:
+            raise
+        except (LookupError, ValueError) as error:  # the encoding that the first line names
             raise CorruptFile(f"{file}: its text cannot be read: {error}") from error
         return self.document
 

@@ -36,6 +36,7 @@ SCALES = {
 }
 FACTS = ("units", "frame", "polconv", "temperature_scale", "ordering", "content")
 UNSEEN_FROM = 1e30  # HEALPix writes -1.6375e30 where it saw nothing; no sky is this bright
+ABOUT = re.compile(r"weight|covar|noise|hits", re.IGNORECASE)  # names of tables that belong to the map of the sky
 COUNTED = {"hits", "hit", "n_hits", "nhits", "n_obs", "nobs", "counts"}  # 0 and 1 are numbers of looks there
 
 
@@ -89,8 +90,8 @@ def dataset(hdus: Sequence[Hdu], assume: Mapping[str, str]) -> xr.Dataset:
     CorruptFile
         If the number of pixels does not fit NSIDE, pixel numbers are impossible, or ORDERING is not known.
     UnknownFormat
-        For a multi-order map, several maps, pixel numbers in a column of no known name, or a COORDSYS that
-        is not known where the caller does not state the frame.
+        For a multi-order map, several maps of the sky, pixel numbers in a column of no known name, or a COORDSYS
+        that is not known where the caller does not state the frame.
     BadOption
         If a fact contradicts the header.
 
@@ -103,18 +104,27 @@ def dataset(hdus: Sequence[Hdu], assume: Mapping[str, str]) -> xr.Dataset:
     >>> [round(float(v), 4) for v in w.sky.std("cells")]
     [0.2456, 0.0094, 0.0093]
     """
-    found = _maps(hdus)
-    if len(found) > 1:
+    sky, *beside = _one_sky(_maps(hdus))
+    known = meta.facts(assume, FACTS, "a HEALPix map", sky.where)
+    return _map(sky, beside, hdus[0], known)
+
+
+def _one_sky(found: list[Hdu]) -> list[Hdu]:
+    """Return the table of the sky, then those that say more about it: weights, covariances, of which WMAP has one."""
+    about = [h for h in found if ABOUT.search(text(h, "EXTNAME")) or not _stokes(table.columns(h))]
+    skies = [h for h in found if h not in about]
+    if len(found) > 1 and len(skies) != 1:
         named = ", ".join(h.where for h in found)
-        raise UnknownFormat(f"{found[0].file} holds {len(found)} maps ({named}); files with one are read")
-    known = meta.facts(assume, FACTS, "a HEALPix map", found[0].where)
-    return _map(found[0], hdus[0], known)
+        raise UnknownFormat(
+            f"{found[0].file} holds {len(found)} maps ({named}); files with one map of the sky are read"
+        )
+    return [*skies, *about]
 
 
 # ------------------------------------------------------------------------------------------ maps
 
 
-def _map(hdu: Hdu, primary: Hdu, known: meta.Facts) -> xr.Dataset:
+def _map(hdu: Hdu, beside: Sequence[Hdu], primary: Hdu, known: meta.Facts) -> xr.Dataset:
     grid = header.grid(hdu, known)
     columns = table.columns(hdu)
     pixel = header.pixel_column(hdu, columns)
@@ -124,14 +134,36 @@ def _map(hdu: Hdu, primary: Hdu, known: meta.Facts) -> xr.Dataset:
     coords = {"cell_ids": _cell_ids(layout.ids, grid)}
     if _is_mask(hdu, named, known):
         data, what = _mask(hdu, named, coords, layout), "Sky mask"
-        attrs: dict[str, Any] = {"frame": header.frame(hdu, known)}
+        attrs: dict[str, Any] = {"frame": header.frame(hdu, primary, known)}
     else:
         data, what = _sky(hdu, named, stokes, coords, layout, known), "Sky map"
-        attrs = {"frame": header.frame(hdu, known), **_conventions(hdu, data, stokes, known)}
+        attrs = {"frame": header.frame(hdu, primary, known), **_conventions(hdu, data, stokes, known)}
+    for other in beside:
+        data = _with_more(data, other, hdu, grid, layout, known)
     known.warn(hdu.where)
     data.attrs = {**attrs, "nside": grid.nside}
     known.notes.append(f"{'NESTED' if grid.nested else 'RING'} in the file, NESTED here")
     return meta.finished(data, [hdu, primary], what, known.notes)
+
+
+def _with_more(data: xr.Dataset, hdu: Hdu, sky: Hdu, grid: Grid, layout: Layout, known: meta.Facts) -> xr.Dataset:
+    """Add the columns of a table beside the map, under names of their own, where its pixels are the same."""
+    columns = table.columns(hdu)
+    pixel = header.pixel_column(hdu, columns)
+    own = header.grid(hdu, known)
+    there = _layout(hdu, own, pixel)
+    if own.nside != grid.nside or not np.array_equal(there.ids, layout.ids):
+        raise UnknownFormat(f"{hdu.where} has other pixels than {sky.where}; files with one map are read")
+    prefix = re.sub(r"\W+", "_", text(hdu, "EXTNAME").lower()).strip("_") or "more"
+    for name, column in columns.items():
+        if column is not pixel and column.code not in "APQX":
+            free = name if name not in data.variables and name not in data.dims else f"{prefix}_{name}"
+            values = _values(hdu, [column], there)[0]
+            if (observed := _observed(hdu, values)) is not None:
+                values[~observed] = np.nan
+            data[free] = meta.variable(hdu, column, values, "cells")
+    known.notes.append(f"{hdu.where} beside {sky.where}: its columns are variables")
+    return data
 
 
 def _layout(hdu: Hdu, grid: Grid, pixel: Column | None) -> Layout:
@@ -312,11 +344,11 @@ def scale_of(spelling: str) -> str | None:
 def _units(hdu: Hdu, columns: Sequence[Column], known: meta.Facts) -> tuple[str, dict[str, str]]:
     """The unit of the Stokes columns, which must agree; temperature scale from its spelling."""
     spellings = {text(hdu, f"TUNIT{c.number}") for c in columns}
-    said = {s for s in spellings if s.lower() not in meta.SILENT}
-    if len(said) > 1:
-        raise UnknownFormat(f"{hdu.where}: its Stokes columns have different units: {', '.join(sorted(said))}")
-    stated = said.pop() if said else None
-    units, unknown = meta.units_of(stated, hdu.where) if stated else (None, {})
+    said = sorted(s for s in spellings if s.lower() not in meta.SILENT)
+    read = [meta.units_of(s, hdu.where) for s in said]  # WMAP: "mK" for I, "mK,thermodynamic" for Q and U
+    if len({units for units, _ in read}) > 1 or (len(said) > 1 and any(unknown for _, unknown in read)):
+        raise UnknownFormat(f"{hdu.where}: its Stokes columns have different units: {', '.join(said)}")
+    units, unknown = read[0] if read else (None, {})
     meta.given_units(known)
     return known.fact("units", None if unknown else units, "1", hdu.where), unknown
 
@@ -340,7 +372,9 @@ def _conventions(hdu: Hdu, data: xr.Dataset, stokes: Mapping[str, Column], known
 
 
 def scale(hdu: Hdu, columns: Sequence[Column], units: str, known: meta.Facts) -> str:
-    said = [scale for c in columns if (scale := scale_of(text(hdu, f"TUNIT{c.number}")))]
+    said = sorted({scale for c in columns if (scale := scale_of(text(hdu, f"TUNIT{c.number}")))})
+    if len(said) > 1:
+        raise UnknownFormat(f"{hdu.where}: its Stokes columns have different temperature scales: {', '.join(said)}")
     stated = said[0] if said else None
     if told := known.given.get("temperature_scale"):
         match = [name for name, names in SCALES.items() if told.lower() in names]

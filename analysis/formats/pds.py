@@ -1,7 +1,8 @@
 """Products of the Planetary Data System, PDS3 and PDS4: a label that says what lies in the files beside it.
 
-The bytes are decoded by ``pdr``, the Planetary Data Reader. What it lets pass is looked at here: files that are
-shorter than their label says, labels that point out of their folder, constants that stand for "not measured".
+``pdr``, the Planetary Data Reader, and the pds4_tools in it read labels, images and arrays. What they let pass is
+looked at here: files shorter than their label says, labels that point out of their folder, constants that stand for
+"not measured". The cells of tables are decoded here, since their readers give other values than the label says.
 """
 
 from __future__ import annotations
@@ -15,8 +16,8 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
-from analysis.errors import CorruptFile, MissingFile, UnknownFormat
-from analysis.formats import _content
+from analysis.errors import AnalysisError, CorruptFile, MissingFile, UnknownFormat
+from analysis.formats import _content, _pds3, _pds4
 from analysis.formats import _facts as facts
 from analysis.formats import _pdslabel as label
 from analysis.formats import _pdstimes as times
@@ -24,8 +25,6 @@ from analysis.formats._pdslabel import Block, Column
 from analysis.model import check, stamp
 
 __all__ = ["files_of", "read", "recognises"]
-
-TOO_MANY = 4096  # columns: a label that repeats one more often is damaged
 
 
 def recognises(head: bytes) -> bool:
@@ -117,7 +116,7 @@ def _opened(path: Path, needed: Sequence[str], assume: Mapping[str, str]) -> xr.
     notes = facts.Notes(path.name)
     with warnings.catch_warnings(record=True) as said:
         warnings.simplefilter("always")
-        blocks, about = label.decoded(path, notes)
+        blocks, about = _decoded(path, notes)
     if not blocks:
         raise UnknownFormat(f"{path.name} is a PDS label without a table or array that is read here")
     for warning in said:
@@ -133,6 +132,27 @@ def _opened(path: Path, needed: Sequence[str], assume: Mapping[str, str]) -> xr.
     held = [_held(path), *(_held(_found(path.parent, name)) for name in needed)]
     done = {node: _finished(data, about, node if len(found) > 1 else "", notes, held) for node, data in found.items()}
     return next(iter(done.values())) if len(done) == 1 else xr.DataTree.from_dict(done)
+
+
+def _decoded(path: Path, notes: facts.Notes) -> tuple[list[Block], dict[str, str]]:
+    """Return the tables and arrays that a label describes, and what it says about whose they are.
+
+    Raises
+    ------
+    CorruptFile
+        If the files are not what the label says.
+    """
+    with path.open("rb") as opened:
+        head = opened.read(label.LABEL)
+    try:
+        return _pds4.decoded(path, notes) if label.standard(head) == 4 else _pds3.decoded(path, head, notes)
+    except AnalysisError:
+        raise
+    except Exception as error:  # pdr raises whatever its parsers do; the cause is chained
+        reason = " ".join(str(error).split())[:200]
+        raise CorruptFile(
+            f"{path.name}: the data are not what the label says ({type(error).__name__}: {reason}); get them again"
+        ) from error
 
 
 def _found(folder: Path, name: str) -> Path:
@@ -167,8 +187,6 @@ def _finished(
 
 
 def _table(block: Block, assume: Mapping[str, str], notes: facts.Notes) -> xr.Dataset:
-    if len(block.columns) > TOO_MANY:
-        raise CorruptFile(f"{notes.file}: table {block.name} has {len(block.columns)} columns")
     instants = {c.name: times.utc(c.values) for c in block.columns if c.is_time or times.sounds_like(c.name)}
     known = {name: when for name, when in instants.items() if when is not None}
     axis, keep = times.axis(known)
@@ -188,7 +206,8 @@ def _table(block: Block, assume: Mapping[str, str], notes: facts.Notes) -> xr.Da
     if dropped := known[axis].size - keep.size:
         notes.line(f"{dropped} rows that repeat the row before them exactly were dropped")
     attrs = {"long_name": "Time (UTC)", "archive_name": axis}
-    return data.isel(time=keep).assign_coords(time=("time", known[axis][keep], attrs))
+    kept = data.isel(time=keep) if data.variables else data  # some tables hold nothing but times
+    return kept.assign_coords(time=("time", known[axis][keep], attrs))
 
 
 def _repeat_themselves(columns: Sequence[Column], keep: NDArray) -> bool:
@@ -211,9 +230,7 @@ def _variable(column: Column, values: NDArray, row: str, assume: Mapping[str, st
     if values.dtype.kind in "OUS":
         return xr.Variable(dims, np.char.strip(values.astype(str)), attrs)
     whole = values.dtype.kind in "iub"
-    filled = label.without_constants(values, column.constants, notes, name)
-    if filled.dtype.kind == "f" and filled.size:
-        filled = facts.without_unmeasured(name, filled, notes)
+    filled = facts.without_unmeasured(name, values, notes) if values.dtype.kind == "f" and values.size else values
     attrs |= facts.units(name, column.unit, assume, notes, whole=whole)
     if facts.is_component(name) or f"frame.{name}" in assume:
         attrs["frame"] = facts.frame(name, None, assume, notes)
@@ -226,13 +243,10 @@ def _variable(column: Column, values: NDArray, row: str, assume: Mapping[str, st
 def _array(block: Block, assume: Mapping[str, str], notes: facts.Notes) -> xr.Dataset:
     values = np.asarray(block.values)
     values = values.astype(values.dtype.newbyteorder("="))
-    column = Column(block.node, values, block.unit, block.description, block.constants, is_time=False)
     whole = values.dtype.kind in "iub"
-    filled = label.without_constants(values, column.constants, notes, block.node)
-    if filled.dtype.kind == "f" and filled.size:
-        filled = facts.without_unmeasured(block.node, filled, notes)
+    filled = facts.without_unmeasured(block.node, values, notes) if values.dtype.kind == "f" and values.size else values
     attrs = {
-        **facts.units(block.node, column.unit, assume, notes, whole=whole),
+        **facts.units(block.node, block.unit, assume, notes, whole=whole),
         "long_name": facts.long_name(block.node, block.description or None, assume, notes),
     }
     dims: list[str] = []

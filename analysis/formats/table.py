@@ -25,6 +25,9 @@ FACTS = ("mjdref", "timesys", "time_units")
 PIXELS = {8: "u1", 16: ">i2", 32: ">i4", 64: ">i8", -32: ">f4", -64: ">f8"}
 CODES = {"u1": "B", "i2": "I", "i4": "J", "i8": "K"}  # of the same types in a binary table
 PLANES = ("x", "y")
+MOST = 999  # columns of a table, axes of an image: FITS standard 4.0, sections 4.4.1 and 7.3.1
+SAFE = ("RICE_1", "RICE_ONE", "GZIP_1", "GZIP_2", "NOCOMPRESS")
+PARAMETERS = {"BYTEPIX": (1, 2, 4, 8), "BLOCKSIZE": (16, 32)}  # of RICE_1: FITS standard 4.0, table 37
 DAY, MJD_OF_1970 = 86400.0, 40587.0
 ISO = re.compile(r"\d{4}-\d\d-\d\d([T ]\d\d:\d\d(:\d\d(\.\d{1,9})?)?)?Z?", re.ASCII)
 NO_UTC = ("no reference that makes it UTC (MJDREF)", "text that is no ISO 8601 date (YYYY-MM-DD) of 1678 to 2261")
@@ -243,8 +246,7 @@ def _unpacked(hdu: Hdu) -> NDArray:
     """A tile-compressed image, which astropy unpacks."""
     from astropy.io import fits
 
-    if not hdu.data.size:
-        raise CorruptFile(f"{hdu.where}: the compressed image has no bytes")
+    _refuse_unsafe_tiles(hdu)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
@@ -253,6 +255,26 @@ def _unpacked(hdu: Hdu) -> NDArray:
     except Exception as error:  # each decompressor has errors of its own
         raise CorruptFile(f"{hdu.where}: the compressed image does not unpack: {io.first_line(error)}") from error
     return pixels.astype(pixels.dtype.newbyteorder("="))
+
+
+def _refuse_unsafe_tiles(hdu: Hdu) -> None:
+    """Refuse what astropy's decoders, which are in C, would write beyond their memory for, or never end with."""
+    if not hdu.data.size:
+        raise CorruptFile(f"{hdu.where}: the compressed image has no bytes")
+    if (how := text(hdu, "ZCMPTYPE")) not in SAFE:
+        raise UnknownFormat(
+            f"{hdu.where} is compressed by {how or 'no method that it names'}, which cannot be unpacked safely if it "
+            f"is damaged ({', '.join(SAFE)} are read); unpack it first, for example with funpack"
+        )
+    for key in ("TFIELDS", "ZNAXIS"):  # astropy counts up to whatever they say
+        if not 0 <= io.whole(hdu.header, key, hdu.where) <= MOST:
+            raise CorruptFile(f"{hdu.where}: {key} is no number from 0 to {MOST}")
+    for n in range(1, MOST):
+        if not (name := text(hdu, f"ZNAME{n}")):
+            break
+        known = PARAMETERS.get(name)  # the decoder in C takes any
+        if known and (said := io.whole(hdu.header, f"ZVAL{n}", hdu.where)) not in known:
+            raise CorruptFile(f"{hdu.where}: {name} of the compressed image is {said}; it can be one of {known}")
 
 
 def _wcs(hdu: Hdu, axes: int) -> dict[str, object]:

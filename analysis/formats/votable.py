@@ -268,7 +268,7 @@ def _decoded(document: Document, table: Table) -> list[Column]:
         empty = Texts(table, [cells_of.kind_of(f, where) for f in table.fields], 0, where)
         found = empty.columns()
     if len(found) != len(table.fields):
-        raise CorruptFile(f"{where} declares columns in the midst of its rows; get it again")
+        raise CorruptFile(f"{where} declares columns after its rows; get it again")
     announced = table.attrs.get("nrows", "").strip()
     if announced.isdigit() and int(announced) != table.rows:
         raise CorruptFile(f"{where} announces {announced} rows and has {table.rows}; get it again")

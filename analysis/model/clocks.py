@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime as dt
 import re
+import warnings
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Literal, TypeAlias, TypeGuard
 
 import numpy as np
@@ -148,17 +151,42 @@ def to_utc(times: Time) -> NDArray[np.datetime64]:
 
     if np.any(times.mask):
         raise BadTime(f"{int(np.sum(times.mask))} of the times are masked; leave them out: times[~times.mask]")
-    try:
-        in_utc = times.utc
-    except ScaleValueError as error:
-        raise BadTime(f"times in the scale {times.scale!r} have no UTC; give one of {', '.join(SCALES)}") from error
-    days = np.asarray(in_utc.mjd)  # astropy would wrap what lies outside, without a word
-    if np.any((days < _FIRST) | (days >= _LAST)):
-        raise BadTime(f"times from {in_utc.min().isot} to {in_utc.max().isot} are not all between 1678 and 2261")
-    try:
-        return np.asarray(in_utc.datetime64, dtype="datetime64[ns]")
-    except ValueError as error:
-        raise BadTime(f"a time lies in a leap second, for which datetime64 has no number ({error})") from error
+    with tables_held():
+        try:
+            in_utc = times.utc
+        except ScaleValueError as error:
+            raise BadTime(f"times in the scale {times.scale!r} have no UTC; give one of {', '.join(SCALES)}") from error
+        except (ValueError, IndexError) as error:  # UT1 where the Earth's rotation was not measured or foretold
+            raise BadTime(f"times in the scale {times.scale!r} cannot be brought to UTC: {error}") from error
+        days = np.asarray(in_utc.mjd)  # astropy would wrap what lies outside, without a word
+        if np.any((days < _FIRST) | (days >= _LAST)):
+            raise BadTime(f"times from {in_utc.min().isot} to {in_utc.max().isot} are not all between 1678 and 2261")
+        try:
+            return np.asarray(in_utc.datetime64, dtype="datetime64[ns]")
+        except ValueError as error:
+            raise BadTime(f"a time lies in a leap second, for which datetime64 has no number ({error})") from error
+
+
+@contextlib.contextmanager
+def tables_held() -> Iterator[None]:
+    """Let astropy convert times by the tables that it ships: newer ones it would bring past our door to the network.
+
+    Its warning of years whose leap seconds are not known is left out: before 1960 there are none, and after the last
+    announced one none is assumed, since nobody can know.
+
+    Examples
+    --------
+    >>> from astropy.time import Time
+    >>> with tables_held():
+    ...     print(Time("2040-01-01T00:00:37", scale="tai").utc.isot)
+    2040-01-01T00:00:00.000
+    """
+    from astropy.utils import iers
+
+    with warnings.catch_warnings(), iers.conf.set_temp("auto_download", False):
+        warnings.filterwarnings("ignore", ".*dubious year.*")
+        warnings.filterwarnings("ignore", category=iers.IERSStaleWarning)
+        yield
 
 
 def utc_of_clock(

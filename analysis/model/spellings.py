@@ -154,6 +154,8 @@ REMARK = re.compile(
 )
 # "a/b c/d" is read in two ways; "degrees F" would be degrees times farad.
 AMBIGUOUS = re.compile(r"/[^/()]*\s[^/()]*/|^deg\w*\s+[a-z]", re.IGNORECASE)
+SCALE = re.compile(r"(?<![A-Za-z_])([mun]?K)_?(?:CMB|RJ)(?![A-Za-z])", re.IGNORECASE)  # K_CMB^2: the scale is no unit
+POWER = re.compile(r"\(\s*([A-Za-z]+)/([A-Za-z]+)\s*\)\s*(?:\^|\*\*)\s*(\d)")  # (MJy/sr)^2
 MARKUP = re.compile(r"![EU]\s*([-+]?\d+)\s*!N", re.IGNORECASE)  # IDL: !E up, !N normal
 # A product in a denominator, written with hyphens or stars: cm^2-s-sr-keV, cm**2*sr*s*MeV/nuc
 FACTOR = r"(?:SQcm|delta-eV|[A-Za-z]+(?:(?:\^|\*\*)?\d)?(?:/(?:nuc(?:leon)?\.?|n))?)"
@@ -190,7 +192,9 @@ def candidates(text: str) -> Iterator[str]:
     if bare in WHOLE:
         yield WHOLE[bare]
         return
-    bare = re.sub(r"\s*/\s*", "/", bare)
+    bare = SCALE.sub(r"\1", re.sub(r"\s*/\s*", "/", bare))
+    if power := POWER.fullmatch(bare):
+        bare = f"{power[1]}{power[3]}/{power[2]}{power[3]}"
     if AMBIGUOUS.search(bare):
         return
     plain = MARKUP.sub(r"\1 ", bare)

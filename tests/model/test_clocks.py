@@ -1,6 +1,7 @@
 """Times: UTC in, UTC out; mission clocks by their own scale."""
 
 import datetime as dt
+import warnings
 
 import astropy.units as u
 import numpy as np
@@ -160,3 +161,23 @@ def test_masked_times_leap_seconds_and_times_without_utc_are_refused():
         utc(Time("2016-12-31T23:59:60.5", scale="utc"))
     with pytest.raises(BadTime, match="'local'"):
         utc(Time("2001-01-01", scale="local"))
+
+
+def test_years_whose_leap_seconds_nobody_knows_are_converted_without_a_stray_warning():
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert utc_of_clock(0.0, mjdref=62239.0, timesys="TT") == np.datetime64("2029-04-12T23:58:50.816", "ns")
+        assert utc_of_clock(0.0, mjdref=33384.0, timesys="TAI") == np.datetime64("1950-04-13", "ns")
+
+
+def test_no_conversion_goes_to_the_network_for_tables(monkeypatch):
+    from astropy.utils import iers
+
+    asked = []
+    monkeypatch.setattr(iers.iers, "download_file", lambda *args, **more: asked.append(args))
+    monkeypatch.setattr(iers.IERS_Auto, "iers_table", None)
+    measured = utc_of_clock(0.0, mjdref=57760.0, timesys="UT1")
+    assert abs(measured - np.datetime64("2017-01-07", "ns")) < np.timedelta64(1, "s")
+    with pytest.raises(BadTime, match="ut1"):
+        utc_of_clock(0.0, mjdref=66000.0, timesys="UT1")
+    assert asked == [] and iers.conf.auto_download

@@ -43,7 +43,7 @@ def test_every_translation_parses_with_astropy(spelling):
         ("[fraction]", ""),
         ("Percent", "%"),
         ("cm⁻³", "cm-3"),
-                (" ", ""),
+        (" ", ""),
     ],
 )
 def test_an_archive_spelling_means_what_the_archive_meant(spelling, meaning):
