@@ -644,6 +644,22 @@ def test_an_answer_that_stays_empty_is_never_taken_for_no_data(serve):
         hapi.data(server.url, "hour", "2001-01-01", "2001-01-01T01")
 
 
+@pytest.mark.parametrize("mark", [b"", b"#"])
+def test_a_server_that_says_no_data_and_nothing_else_leaves_a_gap(serve, mark):
+    answer = mark + b'{"HAPI": "3.2", "status": {"code": 1201, "message": "OK - no data for time range"}}\n'
+    wide = Dataset("wide", (Parameter("level", units="m"),), cadence="PT1M", stop="2001-12-31")
+
+    def bare(asked):
+        return spoiled(lambda _: answer) if asked.query.get("start", "") >= "2001-02" else None
+
+    server = serve([wide], faults={"data": bare})
+    blocks = hapi.plan(server.url, "wide", "2001-01-01", "2001-12-31")
+    assert len(blocks) > 1
+    found = hapi.data(server.url, "wide", "2001-01-01", "2001-12-31")
+    assert found.time.values[-1] < blocks[1].start
+    assert hapi.gaps(found).stop.iloc[-1] == pd.Timestamp("2001-12-31")
+
+
 def test_a_dataset_that_changes_between_two_requests_is_described_anew(serve):
     server = serve([HOUR])
     hapi.info(server.url, "hour")

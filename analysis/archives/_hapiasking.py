@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import difflib
-import json
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -93,6 +92,17 @@ def told(server: Server, endpoint: str, query: Mapping[str, str] | None = None, 
 
     Raises
     ------
+    BadAnswer, DownloadError
+        As :func:`_answer`.
+    """
+    return _parsed(_answer(server, endpoint, query, fresh_for=fresh_for), endpoint)
+
+
+def _answer(server: Server, endpoint: str, query: Mapping[str, str] | None = None, *, fresh_for: float = DAY) -> Path:
+    """Return the file that holds what a server answers with, a JSON object that is no error.
+
+    Raises
+    ------
     BadAnswer
         Naming the field that breaks the specification.
     DownloadError
@@ -107,8 +117,7 @@ def told(server: Server, endpoint: str, query: Mapping[str, str] | None = None, 
             return f"the answer is none of HAPI's: {error}"
         return f"HAPI {code} {message}" if code >= 1400 else None
 
-    path = patiently(lambda: store.get(url, fresh_for=fresh_for, check=problem))
-    return _parsed(path, endpoint)
+    return patiently(lambda: store.get(url, fresh_for=fresh_for, check=problem))
 
 
 @lru_cache(maxsize=64)  # a file in the store is named by its content
@@ -218,7 +227,7 @@ def dataset_of(server: Server, dataset: str, *, fresh_for: float = DAY) -> Datas
     version = able["HAPI"]
     query = {dataset_key(version): dataset}
     try:
-        said = told(server, "info", query, fresh_for=fresh_for)
+        said = _answer(server, "info", query, fresh_for=fresh_for)
     except DownloadError as error:
         code = (refusal(error) or (None, ""))[0]
         if (
@@ -231,7 +240,7 @@ def dataset_of(server: Server, dataset: str, *, fresh_for: float = DAY) -> Datas
             refuse(error, server, dataset, None)
         raise
     where = address(server, "info", query)
-    info = _described(json.dumps(said, sort_keys=True), where)
+    info = _described(said, where)
     for key, value in (("startDate", info.start), ("stopDate", info.stop)):
         if value is None:
             raise BadAnswer(f"{where}: {key} is missing, without which no request can be made")
@@ -246,9 +255,9 @@ def _listed(server: Server, dataset: str) -> bool:
 
 
 @lru_cache(maxsize=64)
-def _described(text: str, where: str) -> Info:
+def _described(path: Path, where: str) -> Info:
     try:
-        return hapiinfo.info_of(json.loads(text), where)
+        return hapiinfo.info_of(_parsed(path, "info"), where)
     except CorruptFile as error:
         raise BadAnswer(str(error)) from error
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 
 import numpy as np
 
@@ -36,6 +37,8 @@ RUNGS = (
 ONE_DAY, ONE_MONTH, ONE_YEAR = 5, 3, 1
 GROWS = 30 * DAY  # a dataset whose end is longer ago is not likely to get longer
 TICK = np.timedelta64(1, "ms")
+MOST_ANSWERED = 20_000
+_answered: dict[str, float] = {}
 CHARACTERS = {"csv": 16, "json": 18}
 
 
@@ -161,10 +164,25 @@ def _settled(dataset: Dataset, now: float) -> float:
 
 def _as_known(query: Query, block: Block) -> Block:
     """Return the block as it was asked for in the end, where the server would not answer the first way."""
+    if block.url in _answered:
+        return block
     for other in variants(query, block):
         if other != block and store.reference(other.url) is not None:
             return other
     return block
+
+
+def note_answered(checked: Mapping[str, float]) -> None:
+    """Remember for this process the addresses that gave records, and when the server last said they are current."""
+    if len(_answered) > MOST_ANSWERED:
+        _answered.clear()
+    _answered.update(checked)
+
+
+def at_hand(block: Block, now: float) -> bool:
+    """Return whether a part gave records in this process and is current still."""
+    age = now - _answered.get(block.url, -np.inf)
+    return block.url in _answered and (store.is_offline() or 0 <= age < block.fresh_for)
 
 
 def variants(query: Query, block: Block) -> list[Block]:
@@ -200,6 +218,7 @@ def address_of(query: Query, start: np.datetime64, stop: np.datetime64, form: st
     return address(dataset.server, "data", told | {"format": form, "include": "header"})
 
 
+@lru_cache(maxsize=4096)
 def written(instant: np.datetime64) -> str:
     """Return a time as all servers read it, with no more digits than it needs beyond milliseconds.
 

@@ -17,11 +17,29 @@ if TYPE_CHECKING:
 
 FACTOR = 1.5  # times the cadence between two records is a gap
 MOST = 1000
-ROWS = 1 << 20  # times that are looked at together
+ROWS = 1 << 16  # times that are looked at together
 
 
-def of_times(times: np.ndarray, query: Query) -> tuple[list[list[str]], str]:
+def after_which(times: np.ndarray, cadence: int | None) -> np.ndarray:
+    """Return which records a gap follows; none of a dataset without a cadence, where that is not known.
+
+    Examples
+    --------
+    >>> after_which(np.array([0, 10, 50, 60], "M8[ns]"), 10)
+    array([1])
+    """
+    if cadence is None or not len(times):
+        return np.empty(0, np.intp)
+    longest = np.timedelta64(cadence, "ns") * FACTOR
+    return np.concatenate(
+        [np.flatnonzero(np.diff(times[i : i + ROWS + 1]) > longest) + i for i in range(0, len(times), ROWS)]
+    )
+
+
+def of_times(times: np.ndarray, query: Query, after: np.ndarray) -> tuple[list[list[str]], str]:
     """Return the gaps of a query's records as texts, and a line of history that says how many there are.
+
+    ``after`` is what :func:`after_which` gives.
 
     A dataset without a cadence has a gap only where a record's neighbours cannot be judged: before its first record
     and after its last, to the end of what was asked for.
@@ -34,9 +52,6 @@ def of_times(times: np.ndarray, query: Query) -> tuple[list[list[str]], str]:
     if times[0] - start > step * FACTOR:
         found.append((start, times[0]))
     if cadence is not None:
-        after = np.concatenate(
-            [np.flatnonzero(np.diff(times[i : i + ROWS + 1]) > step * FACTOR) + i for i in range(0, len(times), ROWS)]
-        )
         found += [(times[i] + step, times[i + 1]) for i in _longest(times, after)]
         if len(after) > MOST:
             line = f"{len(after)} gaps between records longer than {FACTOR} cadences; the {MOST} longest are in attrs"

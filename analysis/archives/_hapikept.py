@@ -11,6 +11,7 @@ answered for. Names, units and everything else that a description says are not k
 from __future__ import annotations
 
 import contextlib
+import itertools
 import math
 import mmap
 import os
@@ -18,66 +19,88 @@ import tempfile
 import threading
 import weakref
 from collections import OrderedDict
-from collections.abc import Hashable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
+
+from analysis.formats._hapiinfo import Parameter
+from analysis.formats._hapijoin import Filled
 
 MOST = 512 << 20  # bytes that are kept; what was not asked for longest goes first
 FILES = 64  # requests that are kept, each of which holds a descriptor open
 MAPS = 128  # and so does each map that a user still looks at; further ones get copies
 SMALL = 1 << 20  # bytes that are sooner copied than mapped
 TIMES = ""  # stands for the times among the names of columns, which are never empty
-_ALIGNED = 64
+_FIXED = {"double": "f8", "integer": "i4", "isotime": "M8[ns]"}  # types that do not come from the values
 
 
 @dataclass(frozen=True)
 class Records:
     """Times, strictly increasing, and columns, fills as NaN, with what was said of them as they were decoded.
 
-    ``after`` are the records that a gap follows, None where that was not looked for. ``shared`` says that some of
-    them were given out, and so checked, before.
+    ``after`` are the records that a gap follows. ``shared`` says that they were given out, and so checked, before.
     """
 
     times: NDArray[np.datetime64]
-    columns: Mapping[str, NDArray]
-    history: tuple[str, ...] = ()
-    after: NDArray[np.intp] | None = None
+    columns: dict[str, NDArray]
+    history: tuple[str, ...]
+    after: NDArray[np.intp]
     shared: bool = False
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Asked:
-    """What records answer to.
+    """What records answer to, and all that they depend on.
 
     Parameters
     ----------
-    source : hashable
-        Server, dataset, parameters, and how they were decoded.
+    server, dataset : str
+        Whose they are.
+    parameters : tuple of Parameter
+        The columns with their fills, the time first.
+    cadence : int or None
+        What decides what a gap is.
+    sort : bool
+        Whether they may have been sorted.
     parts : tuple
-        Of each part checksum, interval and format, in order; parts of one source do not overlap.
+        Of each part checksum, interval and format, in order; parts do not overlap.
     start, stop : numpy.datetime64
         Half-open interval.
     """
 
-    source: Hashable
-    parts: tuple[Hashable, ...]
+    server: str
+    dataset: str
+    parameters: tuple[Parameter, ...]
+    cadence: int | None
+    sort: bool
+    parts: tuple[tuple[str, np.datetime64, np.datetime64, str], ...]
     start: np.datetime64
     stop: np.datetime64
+
+    def all_in(self, other: Asked) -> bool:
+        """Return whether another request is for the same and more."""
+        return bool(
+            other.start <= self.start
+            and self.stop <= other.stop
+            and (self.server, self.dataset, self.sort) == (other.server, other.dataset, other.sort)
+            and self.cadence == other.cadence
+            and set(self.parts) <= set(other.parts)
+            and self.parameters == other.parameters
+        )
 
 
 class _File:
     """An anonymous file of this process, closed with the last who knows of it."""
 
-    def __init__(self, size: int):
+    def __init__(self) -> None:
         if hasattr(os, "memfd_create"):
             self.descriptor = os.memfd_create("sanko-records", os.MFD_CLOEXEC)
         else:
             with tempfile.TemporaryFile() as unnamed:
                 self.descriptor = os.dup(unnamed.fileno())
-        os.ftruncate(self.descriptor, size)
 
     def __del__(self, close: Any = os.close) -> None:
         with contextlib.suppress(AttributeError, OSError):
@@ -86,6 +109,9 @@ class _File:
 
 class Room:
     """Where the arrays of one request are made, so that they can be kept without moving them.
+
+    They are written to the file, not to a map of it: that takes half the time, and where no memory is left it is an
+    error and not the end of the process.
 
     Parameters
     ----------
@@ -97,23 +123,38 @@ class Room:
     def __init__(self, size: int):
         self.file: _File | None = None
         self.size = 0
+        self._room = size
         self._map: mmap.mmap | None = None
         self._made: list[tuple[NDArray, int]] = []
-        room = size + 4096
-        if 0 < size and room <= MOST:
-            with contextlib.suppress(OSError, ValueError):
-                self.file = _File(room)
-                self._map = mmap.mmap(self.file.descriptor, room)
+        if 0 < size <= MOST:
+            with contextlib.suppress(OSError):
+                self.file = _File()
 
-    def empty(self, shape: tuple[int, ...], dtype: DTypeLike) -> NDArray:
-        """Return an array whose values are to be written once, before :func:`keep`."""
+    def empty(self, shape: tuple[int, ...], dtype: DTypeLike) -> NDArray | Filled:
+        """Return what an array's values are to be written into, once."""
         kind = np.dtype(dtype)
-        bytes_of = math.prod(shape) * kind.itemsize
-        if self._map is None or not bytes_of or self.size + bytes_of > len(self._map):
+        place, end = self.size, self.size + _aligned(math.prod(shape) * kind.itemsize)
+        if self.file is None or place == end or end > self._room:
             return np.empty(shape, kind)
-        made = np.frombuffer(self._map, kind, math.prod(shape), self.size).reshape(shape)
-        self._made.append((made, self.size))
-        self._grown(bytes_of)
+        self.size = end
+        return Filled(
+            shape, kind, lambda at, values: self._write(place + at, values), lambda: self._array(place, shape, kind)
+        )
+
+    def _write(self, place: int, values: NDArray) -> None:
+        assert self.file is not None
+        left = memoryview(np.ascontiguousarray(values).reshape(-1).view(np.uint8).data)
+        while left:
+            written = os.pwrite(self.file.descriptor, left, place)
+            left, place = left[written:], place + written
+
+    def _array(self, place: int, shape: tuple[int, ...], kind: np.dtype) -> NDArray:
+        assert self.file is not None
+        if self._map is None:
+            os.ftruncate(self.file.descriptor, self._room)
+            self._map = mmap.mmap(self.file.descriptor, self._room, access=mmap.ACCESS_COPY)
+        made = np.frombuffer(self._map, kind, math.prod(shape), place).reshape(shape)
+        self._made.append((made, place))
         return made
 
     def place_of(self, values: NDArray) -> int | None:
@@ -121,18 +162,24 @@ class Room:
         for made, place in self._made:
             if made is values:
                 return place
-        place = self.size
-        if self.file is None or values.dtype.hasobject or place + values.nbytes > MOST:
+        place, end = self.size, self.size + _aligned(values.nbytes)
+        if self.file is None or values.dtype.hasobject or end > MOST:
             return None
-        left = memoryview(np.ascontiguousarray(values).reshape(-1).view(np.uint8))
-        written = 0
-        while written < len(left):
-            written += os.pwrite(self.file.descriptor, left[written:], place + written)
-        self._grown(values.nbytes)
+        self._write(place, values)
+        self.size = end
+        if end > self._room:
+            os.ftruncate(self.file.descriptor, end)
         return place
 
-    def _grown(self, count: int) -> None:
-        self.size += -(-count // _ALIGNED) * _ALIGNED
+
+def room_for(count: int, parameters: Sequence[Parameter]) -> Room:
+    """Return room for so many records of a time and columns of numbers."""
+    widths = [8, *(8 * p.columns for p in parameters if p.type in ("double", "integer"))]
+    return Room(sum(_aligned(count * width) for width in widths))
+
+
+def _aligned(count: int) -> int:
+    return -(-count // 64) * 64
 
 
 @dataclass(frozen=True)
@@ -146,30 +193,28 @@ class _Kept:
     history: tuple[str, ...]
     after: NDArray[np.intp]
 
+    @property
+    def bytes(self) -> int:
+        """How many it takes."""
+        return self.size + self.after.nbytes
+
     def answers(self, asked: Asked) -> bool:
         """Return whether another request's records are these, or some of these.
 
-        Those of a part of the interval are not where something was said of all (a count of what was dropped), or
-        where a column's type comes from its values, which are fewer then.
+        Some are not where something was said of all (a count of what was dropped), or where a column's type comes
+        from its values, which are fewer then.
         """
-        mine = self.asked
-        if asked.parts == mine.parts and (asked.start, asked.stop) == (mine.start, mine.stop):
+        if not asked.all_in(self.asked):
+            return False
+        if (asked.start, asked.stop, asked.parts) == (self.asked.start, self.asked.stop, self.asked.parts):
             return True
-        inside = mine.start <= asked.start and asked.stop <= mine.stop and set(asked.parts) <= set(mine.parts)
-        return inside and not self.history and self._of_fixed_types()
-
-    def _of_fixed_types(self) -> bool:
-        parameters = {p.name: p for p in getattr(self.asked.source, "parameters", ())}
-        wanted = {"double": "f8", "integer": "i4", "isotime": "M8[ns]"}
-        return all(
-            kind == wanted.get(parameters[name].type)
-            for name, (_, kind, _) in self.places.items()
-            if name != TIMES
+        return not self.history and all(
+            self.places[parameter.name][1] == _FIXED.get(parameter.type) for parameter in asked.parameters[1:]
         )
 
 
 _kept: OrderedDict[int, _Kept] = OrderedDict()
-_number = iter(range(1 << 62))
+_numbers = itertools.count()
 _maps: weakref.WeakSet[mmap.mmap] = weakref.WeakSet()
 _lock = threading.Lock()
 
@@ -186,7 +231,7 @@ os.register_at_fork(after_in_child=_in_a_child)
 def taken(asked: Asked) -> Records | None:
     """Return the records that answer a request, None if none are kept."""
     with _lock:
-        number = next((n for n in reversed(_kept) if _kept[n].asked.source == asked.source and _kept[n].answers(asked)), None)
+        number = next((number for number in reversed(_kept) if _kept[number].answers(asked)), None)
         if number is None:
             return None
         _kept.move_to_end(number)
@@ -197,33 +242,31 @@ def taken(asked: Asked) -> Records | None:
 def keep(asked: Asked, records: Records, room: Room) -> Records:
     """Return records as they are to be given out, and keep them if there is room.
 
-    Arrays that were made by ``room`` must not be used any more.
+    None of the arrays may have been written to since :func:`joined` gave them.
     """
-    named = {TIMES: records.times, **records.columns}
+    if not records.times.size:
+        return records
     places = {}
-    after = records.after if records.after is not None else np.empty(0, np.intp)
     try:
-        for name, values in named.items():
+        for name, values in {TIMES: records.times, **records.columns}.items():
             place = room.place_of(values)
-            if place is None or room.size + after.nbytes > MOST:
+            if place is None:
                 return records
             places[name] = place, values.dtype, values.shape
-    except OSError:  # the machine's memory is full
+    except OSError:  # no memory is left
         return records
     assert room.file is not None
-    entry = _Kept(asked, room.file, room.size, places, records.history, after)
+    entry = _Kept(asked, room.file, room.size, places, records.history, records.after)
     own = _seen(entry, asked)
     if own is None:
         return records
     with _lock:
-        for number in [n for n, one in _kept.items() if one.asked == asked]:
+        for number in [number for number, one in _kept.items() if one.asked == asked]:
             del _kept[number]
-        _kept[next(_number)] = entry
-        total = sum(one.size + one.after.nbytes for one in _kept.values())
-        while total > MOST or len(_kept) > FILES:
-            _, gone = _kept.popitem(last=False)
-            total -= gone.size + gone.after.nbytes
-    return Records(own.times, own.columns, records.history, records.after)
+        _kept[next(_numbers)] = entry
+        while len(_kept) > FILES or sum(one.bytes for one in _kept.values()) > MOST:
+            _kept.popitem(last=False)
+    return replace(own, shared=False)
 
 
 def forget() -> None:
@@ -237,7 +280,7 @@ def held() -> Iterator[tuple[Asked, int]]:
     with _lock:
         entries = list(_kept.values())
     for one in entries:
-        yield one.asked, one.size + one.after.nbytes
+        yield one.asked, one.bytes
 
 
 def _seen(entry: _Kept, asked: Asked) -> Records | None:

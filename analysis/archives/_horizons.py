@@ -25,6 +25,7 @@ from analysis.errors import (
     UnknownTarget,
 )
 from analysis.model import check, labelled, span, stamp, to_utc
+from analysis.model.clocks import tables_held
 
 if TYPE_CHECKING:
     from astropy.table import Table
@@ -65,7 +66,8 @@ def _in_scale(start: np.datetime64, scale: str, passed: np.timedelta64) -> str:
     """Return an instant as Horizons reads it, `passed` after a start in UTC, in its own time scale."""
     from astropy.time import Time
 
-    moment = np.datetime64(getattr(Time(str(start), scale="utc"), scale).isot, "ns") + passed
+    with tables_held():
+        moment = np.datetime64(getattr(Time(str(start), scale="utc"), scale).isot, "ns") + passed
     # Rounded up, so that no step lies before the start.
     return str((moment + np.timedelta64(999_999, "ns")).astype("datetime64[ms]")).replace("T", " ")
 
@@ -209,6 +211,13 @@ def provenance(query: Mapping[str, object], response: Any) -> dict[str, object]:
     }
 
 
+def _foretold(data: xr.Dataset) -> list[str]:
+    """Say of times to come that their leap seconds are not known; they are announced half a year before."""
+    soon = np.datetime64("now") + np.timedelta64(180, "D")
+    late = data.sizes.get("time", 0) > 0 and data["time"].values[-1] > soon
+    return ["UTC of times to come: no leap second is assumed that is not announced"] if late else []
+
+
 def stamped(data: xr.Dataset, body: Any, text: str, what: str, query: Mapping[str, object]) -> xr.Dataset:
     target, source = name_in(text, "Target body"), re.findall(r"\{source: (.*?)\}", text)
     stamped = stamp(
@@ -218,7 +227,7 @@ def stamped(data: xr.Dataset, body: Any, text: str, what: str, query: Mapping[st
         source=f"JPL Horizons, {', '.join(dict.fromkeys(source)) or 'ephemeris not stated'}",
         references=_REFERENCES,
         license="not stated",
-        history=[f"{what} asked of JPL Horizons through astroquery; times made UTC"],
+        history=[f"{what} asked of JPL Horizons through astroquery; times made UTC", *_foretold(data)],
         provenance=provenance(query, body.last_response),
     )
     return check(stamped)

@@ -20,7 +20,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import xarray as xr
 
 from analysis import store
@@ -28,14 +27,13 @@ from analysis.archives import _hapiasking as asking
 from analysis.archives import _hapiblocks as cutting
 from analysis.archives import _hapibringing as bringing
 from analysis.archives._hapiblocks import Block, Query
-from analysis.archives._hapigaps import gaps, of_times
+from analysis.archives._hapigaps import after_which, gaps, of_times
 from analysis.archives.parts import Part
 from analysis.archives.servers import server as server_of
 from analysis.errors import AnalysisWarning, BadOption, OutsideCoverage
 from analysis.formats import _facts as facts
 from analysis.formats import hapi as hapiformat
 from analysis.formats._hapiinfo import resolved
-from analysis.formats._hapijoin import joined
 from analysis.model import check, span, stamp
 
 if TYPE_CHECKING:
@@ -279,14 +277,16 @@ def _fetched(query: Query, assume: Mapping[str, str], *, lazy: bool, workers: in
     if lazy and sort:
         raise BadOption("assume['sort'] needs all records at once; leave chunks out")
     brought = bringing.answers(query, workers=workers)
-    clock = array("q") if lazy else None
-    found = bringing.runs(query, brought, notes, clock=clock)
-    if clock is not None:
+    if lazy:
         from analysis.archives._hapilazy import lazily
 
-        times, columns = lazily(query, found, clock, notes)
+        clock = array("q")
+        found = bringing.runs(query, brought, notes, clock=clock)
+        blocks, (times, columns) = [block for block, *_ in found], lazily(query, found, clock, notes)
+        after, checked = after_which(times, query.dataset.info.cadence), False
     else:
-        times, columns = joined([run for _, _, run in found], query.parameters[1:], notes, sort=sort)
+        blocks, records = bringing.records(query, brought, notes, sort=sort)
+        times, columns, after, checked = records.times, records.columns, records.after, records.shared
     if not times.size:
         raise OutsideCoverage(
             f"{query.dataset.id} on {query.dataset.server.url} covers {query.dataset.coverage}, but has no records "
@@ -297,7 +297,9 @@ def _fetched(query: Query, assume: Mapping[str, str], *, lazy: bool, workers: in
         warnings.warn(f"{notes.file}: {partly}", AnalysisWarning, stacklevel=3)
         notes.line(partly)
     notes.warn()
-    return check(_stamped(query, result, [block for block, _, _ in found], times, notes))
+    made = _stamped(query, result, blocks, of_times(times, query, after), notes)
+    check(made.isel(time=slice(0, 1)) if checked else made)  # values given out before were looked at then
+    return made
 
 
 def _query(server: str, dataset: str, start: Instant, stop: Instant, parameters: Iterable[str] | None) -> Query:
@@ -343,12 +345,16 @@ def _partly(query: Query) -> str:
 
 
 def _stamped(
-    query: Query, result: xr.Dataset | xr.DataTree, blocks: Sequence[Block], times: np.ndarray, notes: facts.Notes
+    query: Query,
+    result: xr.Dataset | xr.DataTree,
+    blocks: Sequence[Block],
+    gone: tuple[list[list[str]], str],
+    notes: facts.Notes,
 ) -> xr.Dataset | xr.DataTree:
     """Return the data with whose they are, how to get them again, and what is missing."""
     told, more = _origin(query, blocks)
-    missing, line = of_times(times, query)
-    lines = [*notes.lines(), *([line] if line else [])]
+    missing, line = gone
+    lines = [*notes.lines(), *filter(None, [line])]
     day = datetime.now(UTC)
     first = f"fetched by Sankō on {day:%Y-%m-%d %H:%M} UTC: {told['query']} in {len(blocks)} parts"
 
@@ -375,6 +381,7 @@ def _origin(query: Query, blocks: Sequence[Block]) -> tuple[dict[str, Any], dict
     dataset = query.dataset
     said = asking.about(dataset.server, dataset.version)
     held = [store.reference(block.url) for block in blocks]
+    cutting.note_answered({one.url: one.checked for one in held if one is not None})
     came = [
         None if one is None else datetime.fromtimestamp(one.retrieved, UTC).isoformat("T", "seconds") for one in held
     ]
