@@ -5,14 +5,20 @@ from __future__ import annotations
 import argparse
 import contextlib
 import inspect
+import os
 import re
+import shutil
 import sys
 import textwrap
 from collections.abc import Mapping, Sequence
 from importlib import import_module
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from analysis.errors import AnalysisError, BadOption
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 # What fetch takes on the command line; a field takes those that its own fetch has.
 OPTIONS = ("start", "stop", "variables", "target", "radius", "obsid", "nside", "frequency", "live")
@@ -61,7 +67,20 @@ def _search(words: str) -> str:
     )
     if found.empty:
         return f"no product has the words {words!r}; `python -m analysis search` lists all"
-    return found[["field", "product", "title", "kind", "where"]].to_string(index=False)
+    lines = _table(found[["field", "product", "where", "title"]])
+    many = f"{len(found)} products; fetch one with `python -m analysis fetch PRODUCT FILE.nc --start … --stop …`"
+    return "\n".join([*lines, "", many])
+
+
+def _table(frame: pd.DataFrame) -> list[str]:
+    """Return a table's lines, columns to the left; in a terminal none is wider, its last column is cut."""
+    rows = [list(frame.columns), *frame.astype(str).to_numpy().tolist()]
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
+    if not (sys.stdout.isatty() or "COLUMNS" in os.environ):
+        return lines
+    room = max(shutil.get_terminal_size().columns, 60)
+    return [line if len(line) <= room else line[: room - 1].rstrip() + "…" for line in lines]
 
 
 def _fetch(name: str, output: Path, options: Mapping[str, object]) -> str:
@@ -116,14 +135,13 @@ def _status(names: Sequence[str]) -> tuple[str, int]:
         reachable=table["reachable"].map({True: "yes", False: "no"}),
         latency=[f"{ms:.0f} ms" if ms == ms else "" for ms in table["latency"]],
         newest=table["newest"].dt.strftime("%Y-%m-%d").fillna(""),
-    )
+    )[["server", "protocol", "reachable", "version", "latency", "newest", "example"]]
     lines = [f"{int(table['reachable'].sum())} of {len(table)} archives answer"]
     silent = [f"{row.server}: {row.answer}" for row in table[~table["reachable"]].itertuples()]
     if len(silent) == len(table) > 3:  # then it is rather this machine's network
         silent = [f"is this machine connected? The first said: {silent[0]}"]
     lines += silent
-    text = shown.drop(columns="answer").to_string(index=False) + "\n\n" + "\n".join(lines)
-    return text, 0 if table["reachable"].all() else 1
+    return "\n".join([*_table(shown), "", *lines]), 0 if table["reachable"].all() else 1
 
 
 def _store(asked: argparse.Namespace) -> tuple[str, int]:

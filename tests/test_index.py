@@ -3,6 +3,8 @@
 import importlib.util
 import json
 import lzma
+import subprocess
+import sys
 from importlib.resources import files
 from pathlib import Path
 
@@ -12,7 +14,7 @@ from analysis.catalogue import indexed
 from analysis.errors import AnalysisError, BadOption, UnknownProduct
 
 ROOT = Path(__file__).parents[1]
-INDEX = ROOT / "analysis" / "catalogue" / "cdaweb_index.json.xz"
+FILES = [ROOT / "analysis" / "catalogue" / f"cdaweb_{part}.json.xz" for part in ("index", "parameters")]
 METADATA = files("cdawebmcp") / "data" / "metadata"
 
 
@@ -54,26 +56,37 @@ def test_every_parameter_is_in_the_index_with_its_unit():
 
 
 def test_what_ships_stays_under_a_megabyte():
-    assert INDEX.stat().st_size <= 1_000_000
+    assert sum(path.stat().st_size for path in FILES) <= 1_000_000
 
 
 @pytest.mark.slow
 def test_making_it_again_gives_the_same_index(tool):
-    text = tool.indexed()
-    assert lzma.decompress(INDEX.read_bytes()).decode("utf-8") == text == tool.indexed()
-    assert tool.compressed(text) == tool.compressed(text)
+    made = tool.indexed()
+    assert {path.name: lzma.decompress(path.read_bytes()).decode("utf-8") for path in FILES} == made == tool.indexed()
+    assert all(tool.compressed(text) == tool.compressed(text) for text in made.values())
 
 
 @pytest.mark.slow
 def test_the_check_fails_for_an_index_that_is_out_of_date(tool, tmp_path, monkeypatch, capsys):
     monkeypatch.setattr("sys.argv", ["make_index.py", "--check"])
     assert tool.main() == 0
-    old = tmp_path / "old.json.xz"
+    good, old = (tmp_path / path.name for path in FILES)
+    good.write_bytes(FILES[0].read_bytes())
     old.write_bytes(lzma.compress(b"{}"))
-    monkeypatch.setattr(tool, "INDEX", old)
+    monkeypatch.setattr(tool, "FOLDER", tmp_path)
     assert tool.main() == 1
-    assert "out of date" in capsys.readouterr().out
+    assert "cdaweb_parameters.json.xz: out of date" in capsys.readouterr().out
     assert old.read_bytes() == lzma.compress(b"{}")
+
+
+def test_a_search_does_not_read_the_parameters():
+    asked = (
+        "from analysis import plasma; from analysis.catalogue import indexed; plasma.search('mms fgm burst');"
+        "assert indexed._parameters.cache_info().currsize == 0;"
+        "assert indexed.dataset('AC_H0_MFI').parameters and indexed._parameters.cache_info().currsize == 1"
+    )
+    done = subprocess.run([sys.executable, "-c", asked], cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
 
 
 @pytest.mark.parametrize(
@@ -148,7 +161,10 @@ def test_what_is_no_text_is_refused(strange):
 
 
 def test_an_index_that_cannot_be_read_is_a_typed_error(tmp_path, monkeypatch):
-    (tmp_path / "cdaweb_index.json.xz").write_bytes(b"no xz")
+    for path in FILES:
+        (tmp_path / path.name).write_bytes(b"no xz")
     monkeypatch.setattr(indexed, "files", lambda package: tmp_path)
     with pytest.raises(AnalysisError, match=r"cdaweb_index\.json\.xz"):
-        indexed._index.__wrapped__()
+        indexed._searched.__wrapped__()
+    with pytest.raises(AnalysisError, match=r"cdaweb_parameters\.json\.xz"):
+        indexed._parameters.__wrapped__()

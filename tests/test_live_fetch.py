@@ -455,7 +455,7 @@ def test_an_archive_that_cannot_be_asked_is_named_and_the_others_are_given(table
         ('archive = "files"\ntemplate = "https://a/b.fits"\nfile = "b.fits"', "no file"),
         ('archive = "files"\ntemplate = "https://a/b.fits"\nnonsense = 1', "nonsense"),
         ('server = "cdaweb"\nfile = "a"', "server"),
-        ('live = "x"', "either file or files"),
+        ('live = "x"', "one of file, files and recorded"),
         ('archive = "files"\ntemplate = "https://a/{start"', "written wrongly"),
         ('archive = "files"\ntemplate = "https://a/b"\nobservations = "x"', "needs obsid"),
     ],

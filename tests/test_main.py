@@ -3,14 +3,37 @@
 import pytest
 from servers.archive import Archive
 
-from analysis import formats, store
+from analysis import catalogue, formats, plasma, store
 from analysis.__main__ import main
+from analysis.catalogue import FIELDS
 
 
 def test_search_lists_products_of_all_fields(capsys):
     assert main(["search"]) == 0
     listed = capsys.readouterr().out
     assert all(name in listed for name in ("qin_denton_hourly", "ngc7793_ulx4_pn", "wmap7_w_iqu"))
+
+
+@pytest.mark.parametrize("width", [80, 120])
+def test_a_search_fits_the_terminal_and_names_every_product_whole(width, monkeypatch, capsys):
+    monkeypatch.setenv("COLUMNS", str(width))
+    assert main(["search"]) == 0
+    *lines, empty, total = capsys.readouterr().out.splitlines()
+    names = [name for field in FIELDS for name in catalogue.search(field)["product"]]
+    assert [line.split()[1] for line in lines[1:]] == names
+    assert all(len(line) <= width for line in lines) and empty == ""
+    assert total.startswith(f"{len(names)} products")
+
+
+def test_a_search_that_is_not_read_in_a_terminal_has_whole_titles(monkeypatch, capsys):
+    monkeypatch.delenv("COLUMNS", raising=False)
+    main(["search", "rbsp", "hope", "pitch"])
+    assert plasma.search("rbsp hope pitch")["title"].iloc[-1] in capsys.readouterr().out
+
+
+def test_an_id_of_cdaweb_alone_is_told_its_product(tmp_path, capsys):
+    assert main(["fetch", "AC_H0_MFI", str(tmp_path / "a.nc")]) == 1
+    assert "cdaweb/AC_H0_MFI" in capsys.readouterr().err
 
 
 def test_fetch_writes_a_file_that_read_opens(tmp_path, capsys):

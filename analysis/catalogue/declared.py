@@ -24,6 +24,7 @@ FIELDS = ("plasma", "xray", "cmb")
 ADDRESSED = "plasma"
 INDEXED = "cdaweb"  # the server whose datasets the index that ships lists
 NEEDS = ("start", "stop", "obsid", "target", "radius", "nside", "frequency")
+VECTOR = 3  # components
 # What a protocol cannot do without, and the keys that say where to ask.
 PROTOCOLS = {
     "hapi": (("server", "dataset"), ("start", "stop")),
@@ -37,7 +38,9 @@ PROTOCOLS = {
 class Source:
     """Where an archive has a product and what it must be told; the field names are the TOML's keys.
 
-    `observations` is the product that lists what ``obsid`` may be: a table with the variable ``obsid``.
+    `observations` is the product that lists what ``obsid`` may be: a table with the variable ``obsid``. Of a table,
+    `where` is a condition in ADQL that all its rows fulfil, `span` the two columns (Julian dates, UTC) between which
+    a row lies, so that it can be chosen by ``start`` and ``stop``.
     """
 
     archive: Literal["hapi", "tap", "files", "s3"]
@@ -48,6 +51,8 @@ class Source:
     needs: Sequence[str] = ()
     example: Mapping[str, str] = field(default_factory=dict)
     observations: str = ""
+    where: str = ""
+    span: Sequence[str] = ()
     references: Sequence[str] = ()
     institution: str = ""
     license: str = ""
@@ -70,6 +75,8 @@ class Product:
     """One product as its TOML declares it; the field names are the TOML's keys.
 
     One with a `source` is asked of an archive, the others ship. ``kind`` is "either" where only the answer tells.
+    `components` names the places of a variable's one axis where the archive may not: those of a vector first, then
+    those that become variables of their own, ``b = ["x", "y", "z", "b_total"]``.
     """
 
     name: str
@@ -86,6 +93,7 @@ class Product:
     nodes: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     assume: Mapping[str, str] = field(default_factory=dict)
     attrs: Mapping[str, Mapping[str, object]] = field(default_factory=dict)
+    components: Mapping[str, Sequence[str]] = field(default_factory=dict)
     holds: Sequence[str] = ()
     start: str | None = None
     stop: str | None = None
@@ -98,9 +106,14 @@ class Product:
         return tuple(self.files.values()) if self.files else (self.file,) if self.file else ()
 
     @property
+    def split_off(self) -> dict[str, str]:
+        """Variables that are one place of another one's axis: ``b_total`` is the fourth of ``b``."""
+        return {one: whole for whole, places in self.components.items() for one in places[VECTOR:]}
+
+    @property
     def words(self) -> str:
         """What a search looks through, in lower case."""
-        ours = [*self.holds, *self.variables, *(v for node in self.nodes.values() for v in node)]
+        ours = [*self.holds, *self.variables, *self.split_off, *(v for node in self.nodes.values() for v in node)]
         there = [self.source.dataset, self.source.short_name] if self.source else []
         parts = (self.name, self.title, self.mission, self.instrument, *self.keywords, *ours, *there)
         return " ".join((*parts, self.name.replace("_", " "))).lower()
@@ -187,6 +200,8 @@ def field_of(name: str) -> str:
     if name not in known:
         close = near(name, known)
         hint = f"near matches: {', '.join(close)}" if close else f"there are {len(known)}, see search()"
+        if dataset := _in_index(name):
+            hint = f"a dataset of this name is at {INDEXED}: {INDEXED}/{dataset.id}"
         raise UnknownProduct(f"no field has a product {name!r}; {hint}")
     return known[name]
 
@@ -296,6 +311,14 @@ def _wrong(made: Product) -> str:
         return f"the address is written wrongly: {error}"
     if source.observations and "obsid" not in source.needs:
         return "observations is for a product that needs obsid"
+    if (source.where or source.span) and source.archive != "tap":
+        return "where and span are for archive = 'tap'"
+    if source.span and len(source.span) != 2:
+        return f"span = {source.span!r} is not the names of two columns"
+    if lost := sorted({*made.components} - {*made.variables}):
+        return f"components names {', '.join(lost)}, which is not in variables"
+    if short := sorted(name for name, places in made.components.items() if len(places) < VECTOR):
+        return f"components of {', '.join(short)} are fewer than {VECTOR}"
     if missing := asked - set(needs_of(source)):
         return f"the address has {{{'}, {'.join(sorted(missing))}}}, which is not in needs"
     if source.example and (missing := set(needs_of(source)) - set(source.example)):

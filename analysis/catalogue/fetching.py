@@ -168,9 +168,13 @@ def _span_of_twin(
     if shipped.source is not None or shipped.start is None or shipped.stop is None:
         return first, last
     begin = np.datetime64(shipped.start, "ns") if first is None else first
-    # A product's last sample is in it, an interval's end is not.
-    end = np.datetime64(shipped.stop, "ns") + np.timedelta64(1, "ns") if last is None else last
-    return begin, end
+    if last is not None:
+        return begin, last
+    # A product's last sample is in it, an interval's end is not; but no archive is asked for one more day's file for
+    # the sample of its first instant.
+    end = np.datetime64(shipped.stop, "ns")
+    midnight = end == end.astype("datetime64[D]")
+    return begin, end if midnight else end + np.timedelta64(1, "ns")
 
 
 def _shared(domain: str, names: Sequence[str], variables: list[str], *, live: bool) -> dict[str, list[str]]:
@@ -190,7 +194,12 @@ def _shared(domain: str, names: Sequence[str], variables: list[str], *, live: bo
 def _variables_of(wanted: Product) -> set[str]:
     """Return what a product holds: of one that ships its variables, of an archive's what is declared."""
     if wanted.source is not None:
-        return {*wanted.variables, *wanted.holds, *(v for node in wanted.nodes.values() for v in node)}
+        return {
+            *wanted.variables,
+            *wanted.split_off,
+            *wanted.holds,
+            *(v for node in wanted.nodes.values() for v in node),
+        }
     return {str(v) for data in bundled.read(wanted).values() for v in data.data_vars}
 
 

@@ -1,7 +1,8 @@
 """The datasets of CDAWeb, found by words without a network: an index that ships.
 
-``tools/make_index.py`` builds ``cdaweb_index.json.xz`` from the dataset descriptions that the package xhelio-cdaweb
-carries: what CDAWeb's master CDFs say of each parameter, and what its REST service says of titles and coverage.
+``tools/make_index.py`` builds it from the dataset descriptions that the package xhelio-cdaweb carries: what CDAWeb's
+master CDFs say of each parameter, and what its REST service says of titles and coverage. A search reads
+``cdaweb_index.json.xz``; parameters with units and descriptions are in ``cdaweb_parameters.json.xz``.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ import difflib
 import json
 import lzma
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import cache
 from importlib.resources import files
 from typing import Any, NamedTuple
@@ -75,7 +76,11 @@ class Indexed:
     start: str
     stop: str
     doi: str
-    parameters: tuple[Parameter, ...]
+
+    @property
+    def parameters(self) -> tuple[Parameter, ...]:
+        """Its parameters but the time, in the order of the archive."""
+        return _parameters()[self.id]
 
 
 class _Words(NamedTuple):
@@ -114,10 +119,9 @@ def datasets(text: str = "") -> list[Indexed]:
     """
     if not isinstance(text, str):
         raise BadOption(f"datasets takes words, for example datasets('mms fgm burst'), not {text!r}")
-    everything = list(_index().values())
     if not (words := _asked(text)):
-        return everything
-    found = [(marks, one) for one in everything if (marks := _marks(_searched()[one.id], words))]
+        return list(_index().values())
+    found = [(marks, one) for one, searched in _searched() if (marks := _marks(searched, words))]
     return [one for _, one in sorted(found, key=lambda pair: (-pair[0], pair[1].id))]
 
 
@@ -145,22 +149,26 @@ def dataset(id: str) -> Indexed:
     raise UnknownProduct(f"CDAWeb's index has no dataset {id!r}; {hint}")
 
 
-@cache
-def _index() -> dict[str, Indexed]:
-    path = files("analysis.catalogue") / "cdaweb_index.json.xz"
+def _table(name: str) -> dict[str, list[Any]]:
+    """Return the columns of one of the files."""
+    path = files("analysis.catalogue") / name
     try:
-        table: dict[str, Any] = json.loads(lzma.decompress(path.read_bytes()))["datasets"]
+        table: dict[str, list[Any]] = json.loads(lzma.decompress(path.read_bytes()))["datasets"]
     except (OSError, lzma.LZMAError, ValueError, KeyError) as error:
         raise AnalysisError(f"the index of CDAWeb's datasets cannot be read from {path}: {error}") from error
-    plain = ("id", "title", "mission", "instrument", "start", "stop", "doi")
-    rows = zip(*(table[name] for name in plain), *(table[name] for name in Parameter._fields), strict=True)
-    return {
-        row[0]: Indexed(
-            **dict(zip(plain, row[:7], strict=True)),
-            parameters=tuple(Parameter(*one) for one in zip(*row[7:], strict=True)),
-        )
-        for row in rows
-    }
+    return table
+
+
+@cache
+def _index() -> dict[str, Indexed]:
+    return {one.id: one for one, _ in _searched()}
+
+
+@cache
+def _parameters() -> dict[str, tuple[Parameter, ...]]:
+    table = _table("cdaweb_parameters.json.xz")
+    rows = zip(table["id"], *(table[name] for name in Parameter._fields), strict=True)
+    return {id: tuple(map(Parameter, *columns)) for id, *columns in rows}
 
 
 @cache
@@ -169,18 +177,26 @@ def _by_capitals() -> dict[str, Indexed]:
 
 
 @cache
-def _searched() -> dict[str, _Words]:
-    return {one.id: _words(one) for one in _index().values()}
+def _searched() -> list[tuple[Indexed, _Words]]:
+    """Return each dataset with what a search looks through."""
+    table = _table("cdaweb_index.json.xz")
+    keys = [one.name for one in fields(Indexed)]
+    found = []
+    for words, *row in zip(table["words"], *(table[key] for key in keys), strict=True):
+        one = Indexed(**dict(zip(keys, row, strict=True)))
+        head = plain(" ".join((one.id, one.title, one.mission, one.instrument)))
+        found.append((one, _Words(frozenset(plain(one.id).split()), head, words)))
+    return found
 
 
-def _words(one: Indexed) -> _Words:
-    head = _plain(" ".join((one.id, one.title, one.mission, one.instrument)))
-    body = _plain(" ".join(f"{p.name} {p.description}" for p in one.parameters))
-    return _Words(frozenset(_plain(one.id).split()), head, body)
+def plain(text: str) -> str:
+    """Return the words of a text in lower case, a space before each.
 
-
-def _plain(text: str) -> str:
-    """Return the words of a text in lower case, a space before each."""
+    Examples
+    --------
+    >>> plain("MMS1_FGM: |B|")
+    ' mms1 fgm b'
+    """
     return " " + re.sub(r"[^a-z0-9+]+", " ", text.lower()).strip()
 
 
@@ -192,7 +208,7 @@ def _asked(text: str) -> list[tuple[str, tuple[str, ...]]]:
         if phrase in left:
             words.append((phrase, SYNONYMS[phrase]))
             left = left.replace(phrase, " ")
-    words += [(_plain(re.sub(r"@\d+$", "", word)).strip(), SYNONYMS.get(word, ())) for word in left.split()]
+    words += [(plain(re.sub(r"@\d+$", "", word)).strip(), SYNONYMS.get(word, ())) for word in left.split()]
     return [pair for pair in words if pair[0]]
 
 

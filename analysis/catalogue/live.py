@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+import warnings
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -16,8 +17,19 @@ from analysis import store
 from analysis.catalogue import held
 from analysis.catalogue.cutting import Chunks, Nodes, chosen, nodes_of, refuse_unknown
 from analysis.catalogue.declared import INDEXED, Product, Source, needs_of
-from analysis.errors import BadOption, Offline, UnknownProduct, Unreachable
-from analysis.model import provenance_of, stamp
+from analysis.catalogue.shaping import with_components
+from analysis.errors import (
+    AnalysisWarning,
+    BadOption,
+    CorruptFile,
+    Offline,
+    UnknownFormat,
+    UnknownProduct,
+    UnknownVariable,
+    Unreachable,
+    WrongData,
+)
+from analysis.model import history_with, provenance_of, stamp
 
 if TYPE_CHECKING:
     from analysis.archives.files import Plan
@@ -56,9 +68,8 @@ def read(domain: str, wanted: Product, request: Request) -> Nodes:
     try:
         nodes = _READERS[source.archive](wanted, source, request)
     except (Offline, Unreachable) as error:
-        raise type(error)(
-            " ".join(filter(None, [str(error), held.said(domain, wanted.name), _doubt(source)]))
-        ) from error
+        more = [held.said(domain, wanted.name), _doubt(source)]
+        raise type(error)(" ".join(filter(None, [f"{str(error).rstrip('.')}.", *more]))) from error
     return {path: _with_source(wanted, source, data) for path, data in nodes.items()}
 
 
@@ -108,7 +119,7 @@ _CHOOSES = {"tap": ("target", "radius", "obsid")}
 
 
 def _declared_names(wanted: Product) -> set[str]:
-    return {*wanted.variables, *(name for node in wanted.nodes.values() for name in node)}
+    return {*wanted.variables, *wanted.split_off, *(name for node in wanted.nodes.values() for name in node)}
 
 
 def _from_hapi(wanted: Product, source: Source, request: Request) -> Nodes:
@@ -117,23 +128,58 @@ def _from_hapi(wanted: Product, source: Source, request: Request) -> Nodes:
     narrow = _narrowed(wanted, request.variables)
     theirs = [*narrow.variables.values(), *(v for node in narrow.nodes.values() for v in node.values())]
     parameters = list(dict.fromkeys(theirs)) or (None if _declared_names(wanted) else request.variables)
-    data = hapi.data(
-        source.server,
-        source.dataset,
-        request.start,
-        request.stop,
-        parameters=parameters,
-        chunks=request.chunks,
-        assume={**_facts(narrow), **wanted.assume},
+
+    def ask(dataset: str) -> xr.Dataset | xr.DataTree:
+        return hapi.data(
+            source.server,
+            dataset,
+            request.start,
+            request.stop,
+            parameters=parameters,
+            chunks=request.chunks,
+            assume={**_facts(narrow), **wanted.assume},
+        )
+
+    try:
+        data, told = _of_an_axis(source, parameters, ask)
+    except (BadOption, UnknownVariable) as error:
+        if not theirs:
+            raise
+        kind = UnknownVariable if isinstance(error, UnknownVariable) else WrongData
+        raise kind(
+            f"{source.short_name} does not describe {source.dataset} as {wanted.name} is declared: {error}. As it is "
+            f"now, without our names: plasma.fetch('{source.server}/{source.dataset}', start, stop)"
+        ) from error
+    nodes = chosen(narrow, nodes_of(data), f"{source.short_name}/{source.dataset}")
+    if told:
+        warnings.warn(f"{wanted.name}: {told}", AnalysisWarning, stacklevel=5)
+        nodes = {path: node.assign_attrs(history=history_with(node, told)) for path, node in nodes.items()}
+    return {path: with_components(narrow, node, request.variables) for path, node in nodes.items()}
+
+
+def _of_an_axis(
+    source: Source, parameters: list[str] | None, ask: Callable[[str], xr.Dataset | xr.DataTree]
+) -> tuple[xr.Dataset | xr.DataTree, str]:
+    """Return what is asked, of the dataset named or of the one that has its number of a time axis; says if so."""
+    try:
+        return ask(source.dataset), ""
+    except (UnknownProduct, UnknownVariable, Offline) as error:
+        from analysis.catalogue import numbered
+
+        if not (other := numbered.instead_of(source.server, source.dataset, parameters, error)):
+            raise
+    spelled = other.upper() == source.dataset.upper()
+    return ask(other), f"{source.dataset} is {other} on the server" + (
+        "" if spelled else ", which has one dataset for each time axis"
     )
-    return chosen(narrow, nodes_of(data), f"{source.short_name}/{source.dataset}")
 
 
 def _narrowed(wanted: Product, variables: list[str] | None) -> Product:
     """Return the product with only the variables asked for and their flags, so that no others travel."""
     if variables is None:
         return wanted
-    kept = {*variables, *(f"{name}_quality" for name in variables)}
+    wholes = {wanted.split_off[name] for name in variables if name in wanted.split_off}
+    kept = {*variables, *wholes, *(f"{name}_quality" for name in variables)}
     nodes = {path: {o: t for o, t in names.items() if o in kept} for path, names in wanted.nodes.items()}
     return replace(
         wanted,
@@ -173,7 +219,11 @@ def _read(wanted: Product, planned: Plan, paths: list[Path]) -> Iterator[tuple[P
     lacks = [f"not at the archive: {url}" for url in planned.missing]
     for part, path in zip(planned, paths, strict=True):
         name = part.url.rpartition("/")[2]
-        nodes = chosen(wanted, nodes_of(formats.read(path, assume=wanted.assume)), name)
+        try:
+            nodes = chosen(wanted, nodes_of(formats.read(path, assume=wanted.assume)), name)
+        except (CorruptFile, UnknownFormat) as error:
+            # The store's copy is what came; only the archive can have another one.
+            raise type(error)(f"{part.url} is damaged at the archive, or no such file: {error}") from error
         yield part, {node: _with_origin(data, part, path, lacks) for node, data in nodes.items()}
 
 
@@ -209,13 +259,20 @@ def _from_table(wanted: Product, source: Source, request: Request) -> Nodes:
 
     narrow = _narrowed(wanted, request.variables)
     data = tap.query(source.server, _adql(wanted, narrow.variables, source, request))
-    return chosen(narrow, nodes_of(data), source.dataset)
+    return {
+        path: _with_times(source, node, narrow.variables)
+        for path, node in chosen(narrow, nodes_of(data), source.dataset).items()
+    }
 
 
 def _adql(wanted: Product, columns: Mapping[str, str], source: Source, request: Request) -> str:
-    """Return the query for the rows of a table that lie in a circle or are of an observation."""
+    """Return the query for the rows of a table that lie in a circle or an interval, or are of an observation."""
+    from analysis.archives._adql import JD_OF_MJD, interval
+
     theirs = {name: wanted.variables.get(name, name) for name in ("ra", "dec", "obsid")}
-    where = []
+    where = [f"({source.where})"] if source.where else []
+    if source.span:
+        where += interval(request.start, request.stop, source.span[0], source.span[1], JD_OF_MJD)
     if {"ra", "dec", "radius"} <= request.fields.keys():
         circle = ", ".join(f"{float(request.fields[key]):.10g}" for key in ("ra", "dec", "radius"))
         where.append(f"1 = CONTAINS(POINT('ICRS', {theirs['ra']}, {theirs['dec']}), CIRCLE('ICRS', {circle}))")
@@ -226,6 +283,21 @@ def _adql(wanted: Product, columns: Mapping[str, str], source: Source, request: 
     return f"SELECT {listed} FROM {source.dataset}" + (f" WHERE {' AND '.join(where)}" if where else "")
 
 
+def _with_times(source: Source, data: xr.Dataset, names: Mapping[str, str]) -> xr.Dataset:
+    """Return rows with the columns of `span`, Julian dates in UTC, as times; these name a millisecond at best."""
+    made = {}
+    for ours, theirs in names.items():
+        if theirs in source.span and ours in data and data[ours].dtype.kind != "M":
+            days = data[ours].values.astype(float) - _JD_OF_1970
+            known = np.abs(days) < _DAYS  # NaN is not
+            moments = np.round(np.where(known, days, 0) * 86_400e3).astype("datetime64[ms]").astype("datetime64[ns]")
+            times = np.where(known, moments, np.datetime64("NaT", "ns"))
+            made[ours] = ("row", times, {"long_name": f"{ours.replace('_', ' ').capitalize()} (UTC)"})
+    line = f"{' and '.join(made)}: times in UTC, made of Julian dates"
+    return data.assign(made).assign_attrs(history=history_with(data, line)) if made else data
+
+
+_JD_OF_1970, _DAYS = 2440587.5, 100_000  # about as far as datetime64[ns] reaches
 _READERS = {"hapi": _from_hapi, "files": _from_files, "s3": _from_files, "tap": _from_table}
 
 
@@ -237,8 +309,9 @@ def _with_source(wanted: Product, source: Source, data: xr.Dataset) -> xr.Datase
         data,
         title=wanted.title or str(came.get("title") or wanted.name),
         institution=source.institution or _stated(came.get("institution")) or "not stated",
+        # The index has the groups of CDAWeb, where OMNI is filed with Wind: no word on whose instrument it was.
         source=f"{wanted.mission} / {wanted.instrument}"
-        if wanted.mission
+        if wanted.mission and wanted.kind != "either"
         else str(came.get("source") or source.dataset),
         references=list(references) or ["not stated"],
         license=source.license or _stated(came.get("license")) or "not stated",

@@ -350,6 +350,13 @@ def degraded_mask(mask: Mask, nside: int) -> xr.DataArray:
     return _named_mask(least.values, least, mask_name(mask))
 
 
+def _coarse(data: xr.Dataset, name: str, nside: int) -> xr.DataArray:
+    """Return one of the masks of a product on larger cells."""
+    if name == "mask":
+        return degraded_mask(data, nside)
+    return degraded_mask(data[name], nside).rename(name)
+
+
 def regridded(data: xr.Dataset, nside: int, product: str) -> xr.Dataset:
     """Return a product, a map or a mask, on larger HEALPix cells.
 
@@ -365,11 +372,14 @@ def regridded(data: xr.Dataset, nside: int, product: str) -> xr.Dataset:
     """
     if "sky" in data.data_vars:
         return data if nside_of(data["sky"]) == nside else degraded(data, nside)
-    if "mask" not in data.data_vars:
+    # a file of several masks has one variable each, Planck's GAL020 to GAL099
+    named = [str(name) for name, array in data.data_vars.items() if array.dims == ("cells",) and array.dtype == bool]
+    names = ["mask"] if "mask" in data.data_vars else named if len(named) == len(data.data_vars) else []
+    if not names:
         raise BadOption(f"{product} is no map of the sky; leave nside out")
-    if nside_of(data["mask"], "the mask") == nside:
+    if nside_of(data[names[0]], "the mask") == nside:
         return data
-    coarse = degraded_mask(data, nside).to_dataset()
+    coarse = xr.Dataset({name: _coarse(data, name, nside) for name in names})
     facts = {k: data.attrs[k] for k in FACTS if k in data.attrs}
     title = f"{data.attrs.get('title', product)}, nside {nside}"
     step = f"cmb.degraded_mask(nside={nside}): kept where all of its cells were"

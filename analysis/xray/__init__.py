@@ -6,7 +6,9 @@ named after what it returns.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable
+from numbers import Integral
 from typing import TYPE_CHECKING
 
 import xarray as xr
@@ -181,13 +183,18 @@ def fetch(
     extra: list[str] = []
     if target is not None and "ra" not in fields and names:  # a circle needs positions; they are taken out again
         names = [names] if isinstance(names, str) else names
-        extra = [n for n in ("x", "y") if isinstance(names, list) and n in wanted.holds and n not in names]
+        told = bool(wanted.holds) or wanted.source is None  # an archive's events have x and y, or are cut by nothing
+        extra = [
+            n for n in ("x", "y") if isinstance(names, list) and n not in names and (n in wanted.holds or not told)
+        ]
         names = [*names, *extra] if extra else names
     data = catalogue.fetch(
         "xray", product, start=start, stop=stop, variables=names, chunks=chunks, fields=fields, live=live
     )
     if start is not None or stop is not None:
         data = _with_each_list(data, lambda events: selected(events, time=(start, stop)))
+    if isinstance(data, xr.Dataset) and "obsid" in fields and data.sizes.get("row") == 0:
+        raise OutsideCoverage(f"{product} has no observation {obsid}")
     if obsid is not None:
         _refuse_other_observation(data, product, str(obsid), chosen="obsid" in fields)
     if target is None or "ra" in fields:
@@ -233,13 +240,24 @@ def _asked_of_archive(
     """Return what an archive is asked for: an observation, or of its tables the rows in a circle."""
     if wanted.source is None:
         return {}
-    fields: dict[str, str | float] = {} if obsid is None else {"obsid": str(obsid).strip()}
+    fields: dict[str, str | float] = {} if obsid is None else {"obsid": _observation(obsid)}
     if target is not None and wanted.source.archive == "tap":
         if radius is None:
             raise BadOption(f"fetch({name!r}, target=…) needs radius=, for example radius='30 arcsec'")
-        place, size = position(target), amount(radius, "deg", "radius")
+        size = amount(radius, "deg", "radius")
+        if not 0 < size <= 180:
+            raise BadOption(f"radius={radius!r} is none of a circle on the sky; give more than 0 and at most 180 deg")
+        place = position(target)
         fields |= {"ra": float(place.ra.deg), "dec": float(place.dec.deg), "radius": size}
     return fields
+
+
+def _observation(obsid: str | int) -> str:
+    """Return the name of an observation as archives are asked for it."""
+    said = str(obsid).strip()
+    if isinstance(obsid, bool) or not isinstance(obsid, str | Integral) or not said or not said.isprintable():
+        raise BadOption(f"obsid={obsid!r:.60} is no observation; give its number or name, for example obsid='754'")
+    return said
 
 
 def _observation_that_ships(product: str) -> str | None:
@@ -261,7 +279,9 @@ def _refuse_other_observation(data: xr.Dataset | xr.DataTree, product: str, obsi
         return
     if not held:
         raise OutsideCoverage(f"{product} does not say which observation it is of; leave obsid={obsid!r} out")
-    if obsid.strip().lstrip("0") not in {known.strip().lstrip("0") for known in held}:
+    # SRG writes em01_134135 for the sky tile 134135
+    numbers = {number.lstrip("0") for known in held for number in (known.strip(), *re.findall(r"\d+", known))}
+    if obsid.strip().lstrip("0") not in numbers:
         raise OutsideCoverage(f"{product} is of observation {', '.join(sorted(held))}, not {obsid}")
 
 
