@@ -44,6 +44,24 @@ def chromium():
     pytest.skip("there is no Chromium on PATH")
 
 
+@pytest.fixture
+def archive():
+    """Run an archive on loopback."""
+    from servers.archive import Archive
+
+    with Archive() as running:
+        yield running
+
+
+@pytest.fixture
+def fresh_home(tmp_path, monkeypatch):
+    """Give a test a store that nobody else uses, and no proxy."""
+    monkeypatch.setenv("SANKO_HOME", str(tmp_path / "home"))
+    for name in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "http_proxy", "https_proxy", "all_proxy"):
+        monkeypatch.delenv(name, raising=False)
+    return tmp_path / "home"
+
+
 @pytest.fixture(autouse=True)
 def loopback_only(request, monkeypatch):
     """Refuse connections to other machines, except in tests marked network."""

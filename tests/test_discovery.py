@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from servers.archive import Archive, Plan, cut, status
+from servers.archive import Plan, cut, status
 
 from analysis import store
 from analysis.archives import discovery
@@ -51,12 +51,6 @@ def no_pickles(monkeypatch):
 
     for name in ("dump", "dumps", "load", "loads"):
         monkeypatch.setattr(pickle, name, refuse)
-
-
-@pytest.fixture
-def archive():
-    with Archive() as one:
-        yield one
 
 
 class ByPath(dict):

@@ -14,13 +14,13 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
+from getting import BODY, FAST, got, left_behind
 from servers.archive import Archive, Plan, status
 
 from analysis import store
 from analysis.download import (
     HOSTS,
     Host,
-    Limits,
     Validator,
     credentials,
     disk,
@@ -36,33 +36,7 @@ from analysis.errors import (
     Unreachable,
 )
 
-pytestmark = pytest.mark.server
-
-FAST = Limits(connect=2, read=2, patience=6, retries=4, first_pause=0.01, longest_pause=0.05, window=0.5)
-BODY = bytes(i * 7919 % 251 for i in range(260_000))
-
-
-@pytest.fixture
-def archive():
-    with Archive() as server:
-        yield server
-
-
-@pytest.fixture(autouse=True)
-def fresh_home(tmp_path, monkeypatch):
-    monkeypatch.setenv("SANKO_HOME", str(tmp_path / "home"))
-    for name in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "http_proxy", "https_proxy", "all_proxy"):
-        monkeypatch.delenv(name, raising=False)
-    return tmp_path / "home"
-
-
-def got(url, **options):
-    return store.get(url, limits=options.pop("limits", FAST), **options).read_bytes()
-
-
-def left_behind(home):
-    """Return what lies in the store but blobs, references and locks."""
-    return [p for p in home.rglob("*") if p.is_file() and p.suffix in (".part", ".journal", ".tmp")]
+pytestmark = [pytest.mark.server, pytest.mark.usefixtures("fresh_home")]
 
 
 # ------------------------------------------------------------------------------- disks that refuse

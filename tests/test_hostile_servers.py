@@ -15,19 +15,11 @@ from analysis.download import Limits, requesting
 from analysis.download.credentials import authorization, clean, token_name, without_secrets
 from analysis.errors import AnalysisError, BadAnswer, BadOption, Unreachable
 
-pytestmark = pytest.mark.server
+pytestmark = [pytest.mark.server, pytest.mark.usefixtures("fresh_home")]
 
 BRIEF = Limits(connect=0.5, read=0.4, patience=1.2, retries=4, first_pause=0.01, longest_pause=0.05, window=5)
 FAST = Limits(connect=2, read=2, patience=6, retries=2, first_pause=0.01, longest_pause=0.05)
 LONG = 20.0  # seconds: what no test here comes near, and each server would have us wait
-
-
-@pytest.fixture(autouse=True)
-def fresh_home(tmp_path, monkeypatch):
-    monkeypatch.setenv("SANKO_HOME", str(tmp_path / "home"))
-    for name in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "http_proxy", "https_proxy", "all_proxy"):
-        monkeypatch.delenv(name, raising=False)
-    return tmp_path / "home"
 
 
 def by_get(url, limits=FAST):

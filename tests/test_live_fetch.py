@@ -6,7 +6,7 @@ import tomllib
 import numpy as np
 import pytest
 import xarray as xr_
-from servers.archive import Archive, status
+from servers.archive import status
 from servers.hapi import HapiServer
 from servers.hapi_data import Dataset, Parameter
 
@@ -46,12 +46,6 @@ def hapi():
     )
     wind = Dataset("WIND_1MIN", parameters, start="2001-01-01", stop="2001-02-01", cadence="PT1M")
     with HapiServer([wind, Dataset("WIND_1HR", parameters[1:2], stop="2001-02-01", cadence="PT1H")]) as server:
-        yield server
-
-
-@pytest.fixture
-def archive():
-    with Archive() as server:
         yield server
 
 

@@ -42,6 +42,8 @@ NOTHING = [
     ),
 ]
 
+pytestmark = pytest.mark.usefixtures("fresh_home")
+
 
 @pytest.fixture
 def sesame(monkeypatch):
@@ -53,13 +55,6 @@ def sesame(monkeypatch):
         monkeypatch.setattr(servers, "servers", lambda: table)
         monkeypatch.setattr(names, "_LIMITS", dataclasses.replace(names._LIMITS, read=2, retries=0))
         yield first, second
-
-
-@pytest.fixture(autouse=True)
-def fresh_home(tmp_path, monkeypatch):
-    monkeypatch.setenv("SANKO_HOME", str(tmp_path / "home"))
-    for name in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "http_proxy", "https_proxy", "all_proxy"):
-        monkeypatch.delenv(name, raising=False)
 
 
 def put(server, answer, asked="M%2082"):

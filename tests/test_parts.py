@@ -6,7 +6,7 @@ import threading
 import time
 
 import pytest
-from servers.archive import Archive, Plan, drip, status
+from servers.archive import Plan, drip, status
 
 from analysis import store
 from analysis.archives.parts import Part, bring
@@ -14,12 +14,6 @@ from analysis.download import hosts
 from analysis.errors import BadOption, NotFound, WrongChecksum
 
 pytestmark = pytest.mark.server
-
-
-@pytest.fixture
-def archive():
-    with Archive() as running:
-        yield running
 
 
 def parts_of(archive, count):

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pds_products import ROWS, binary_3, bz, product_4, table_3
-from servers.archive import Archive, status
+from servers.archive import status
 from tiers import examples
 
 from analysis import formats, store
@@ -136,12 +136,6 @@ def test_a_damaged_label_ends_in_a_typed_error_or_in_data_that_keep_the_contract
 
 
 # ------------------------------------------------------------------------------------ from an archive
-
-
-@pytest.fixture
-def archive():
-    with Archive() as running:
-        yield running
 
 
 @pytest.fixture

@@ -15,37 +15,22 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 import requests
+from getting import BODY, FAST
 from servers.archive import Archive, Plan, cut, drip, status
 
 from analysis import store
-from analysis.download import HOSTS, Host, Limits, bodies, requesting, session
+from analysis.download import HOSTS, Host, bodies, requesting, session
 from analysis.errors import BadAnswer, BadOption, Offline, StoreError, TooSlow, Unreachable
 
-pytestmark = pytest.mark.server
+pytestmark = [pytest.mark.server, pytest.mark.usefixtures("fresh_home")]
 
-FAST = Limits(connect=2, read=2, patience=6, retries=4, first_pause=0.01, longest_pause=0.05, window=0.5)
-BODY = bytes(i * 7919 % 251 for i in range(260_000))
 DEAD = "http://127.0.0.1:1/tap"
-
-
-@pytest.fixture
-def archive():
-    with Archive() as server:
-        yield server
 
 
 @pytest.fixture
 def elsewhere():
     with Archive("localhost") as server:
         yield server
-
-
-@pytest.fixture(autouse=True)
-def fresh_home(tmp_path, monkeypatch):
-    monkeypatch.setenv("SANKO_HOME", str(tmp_path / "home"))
-    for name in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "http_proxy", "https_proxy", "all_proxy"):
-        monkeypatch.delenv(name, raising=False)
-    return tmp_path / "home"
 
 
 def polite(**options):

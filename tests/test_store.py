@@ -13,32 +13,18 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
-from servers.archive import Archive, Plan, cut, status
+from servers.archive import Plan, cut, status
 
 from analysis import formats, sample, store
 from analysis.download import Limits
 from analysis.errors import BadOption, DownloadError, Offline, StoreError, Unreachable
 from analysis.store import shelves
 
-pytestmark = pytest.mark.server
+pytestmark = [pytest.mark.server, pytest.mark.usefixtures("fresh_home")]
 
 FAST = Limits(connect=2, read=2, patience=5, retries=2, first_pause=0.01, longest_pause=0.05)
 BODY = bytes(i * 7919 % 251 for i in range(200_000))
 ASK = "import sys; from analysis import store; print(store.get(sys.argv[1], fresh_for=0).name)"
-
-
-@pytest.fixture
-def archive():
-    with Archive() as server:
-        yield server
-
-
-@pytest.fixture(autouse=True)
-def fresh_home(tmp_path, monkeypatch):
-    monkeypatch.setenv("SANKO_HOME", str(tmp_path / "home"))
-    for name in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "http_proxy", "https_proxy", "all_proxy"):
-        monkeypatch.delenv(name, raising=False)
-    return tmp_path / "home"
 
 
 def get(url, **options):

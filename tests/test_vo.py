@@ -4,7 +4,7 @@ from urllib.parse import parse_qs, quote, urlsplit
 
 import numpy as np
 import pytest
-from servers.archive import Archive, status
+from servers.archive import status
 from servers.dachs import OBSERVATIONS, URL, dachs, granules, observations  # noqa: F401
 
 from analysis import formats, store
@@ -21,20 +21,7 @@ from analysis.errors import (
 )
 from analysis.model import check, provenance_of
 
-pytestmark = pytest.mark.server
-
-
-@pytest.fixture(autouse=True)
-def fresh_home(tmp_path, monkeypatch):
-    monkeypatch.setenv("SANKO_HOME", str(tmp_path / "home"))
-    for name in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "http_proxy", "https_proxy", "all_proxy"):
-        monkeypatch.delenv(name, raising=False)
-
-
-@pytest.fixture
-def archive():
-    with Archive() as server:
-        yield server
+pytestmark = [pytest.mark.server, pytest.mark.usefixtures("fresh_home")]
 
 
 @pytest.fixture
