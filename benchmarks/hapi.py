@@ -6,7 +6,7 @@ bodies ready; CPU seconds are the client's. hapiclient gives times as bytes, so 
 on a cache hit too; its row without that is printed besides. Second fetches are made in a process that has made the
 first, for all; ours besides from its files alone, as in a new process.
 Each row is the best of a few, first fetches each in a new cache.
-The peers need the extra ``peers``: ``pip install -e .[peers]``.
+hapiclient comes with what the tests need, speasy with an interpreter of your own.
 
 Last printed (two shared cores, busy with other work; Python 3.11, hapiclient 0.3.3, speasy 1.9.1)::
 
