@@ -8,39 +8,39 @@ first, for all; ours besides from its files alone, as in a new process.
 Each row is the best of a few, first fetches each in a new cache.
 hapiclient comes with what the tests need, speasy with an interpreter of your own.
 
-Last printed (two shared cores, busy with other work; Python 3.11, hapiclient 0.3.3, speasy 1.9.1)::
+Last printed (two shared cores; Python 3.11, hapiclient 0.3.3, speasy 1.9.1)::
 
     First fetch, binary, 1000000 records of a time and ten numbers, 104 MB
                                                        wall s    CPU s   ÷ ours  ÷ bytes    asked
-      analysis.archives.hapi.data                       0.426    0.338      1.0     1.29
-      hapiclient + hapitime2datetime                    1.113    0.989      2.6     2.85
-      hapiclient                                        0.441    0.337      1.0     2.00
+      analysis.archives.hapi.data                       0.390    0.479      1.0     1.29
+      hapiclient + hapitime2datetime                    1.017    0.916      2.6     2.85
+      hapiclient                                        0.389    0.282      1.0     2.00
     First fetch, csv, 1000000 records of a time and ten numbers, 98 MB
                                                        wall s    CPU s   ÷ ours  ÷ bytes    asked
-      analysis.archives.hapi.data                       0.986    1.249      1.0     1.62
-      hapiclient + hapitime2datetime                    6.609    6.235      6.7     8.57
-      hapiclient                                        5.848    5.617      5.9     8.50
+      analysis.archives.hapi.data                       0.599    0.833      1.0     1.78
+      hapiclient + hapitime2datetime                    6.818    7.019     11.4     8.78
+      hapiclient                                        6.081    6.260     10.2     8.50
     The same interval again, 1000000 records, 104 MB
                                                        wall s    CPU s   ÷ ours  ÷ bytes    asked
-      analysis.archives.hapi.data                       0.006    0.006      1.0     1.31        0
-      analysis.archives.hapi.data, in a new process     0.147    0.142     23.8     1.31        0
-      hapiclient + hapitime2datetime                    0.593    0.593     95.8     2.85        0
-      hapiclient                                        0.017    0.017      2.8     1.00        0
-      hapiclient by days + hapitime2datetime            0.689    0.689    111.4     2.85        0
-      speasy's HAPI client behind its cache             0.055    0.055      8.9
+      analysis.archives.hapi.data                       0.005    0.005      1.0     1.31        0
+      analysis.archives.hapi.data, in a new process     0.144    0.189     30.6     1.32        0
+      hapiclient + hapitime2datetime                    1.001    0.999    212.8     2.85        0
+      hapiclient                                        0.018    0.017      3.7     1.00        0
+      hapiclient by days + hapitime2datetime            0.820    0.818    174.4     2.85        0
+      speasy's HAPI client behind its cache             0.046    0.046      9.9
     An interval inside, never asked for as such, 1000000 records, 104 MB
                                                        wall s    CPU s   ÷ ours  ÷ bytes    asked
       analysis.archives.hapi.data                       0.006    0.006      1.0     1.31        0
-      analysis.archives.hapi.data, in a new process     0.123    0.121     20.3     1.31        0
-      hapiclient + hapitime2datetime                    1.685    0.802    278.4     2.85        1
-      hapiclient                                        0.401    0.323     66.2     1.60        1
-      hapiclient by days + hapitime2datetime            0.973    0.877    160.8     2.85        1
-      speasy's HAPI client behind its cache             0.037    0.037      6.2
+      analysis.archives.hapi.data, in a new process     0.127    0.161     20.6     1.31        0
+      hapiclient + hapitime2datetime                    1.845    0.839    298.5     2.85        1
+      hapiclient                                        0.360    0.264     58.2     1.60        1
+      hapiclient by days + hapitime2datetime            1.130    1.058    182.9     2.85        1
+      speasy's HAPI client behind its cache             0.035    0.035      5.7
     Chunk by chunk (the server computes as it sends)
            records   wall s    CPU s  CPU µs each  peak MB
-            100000     0.22     0.09        0.937       27
-           1000000     1.54     0.46        0.462       41
-          10000000    16.61     4.01        0.401      129
+            100000     0.15     0.09        0.853       27
+           1000000     1.53     0.47        0.467       41
+          10000000    16.85     4.48        0.448      127
 """
 
 from __future__ import annotations
