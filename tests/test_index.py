@@ -13,6 +13,8 @@ import pytest
 from analysis.catalogue import indexed
 from analysis.errors import AnalysisError, BadOption, UnknownProduct
 
+pytestmark = pytest.mark.slow  # together some seconds: the quick tier leaves them out
+
 ROOT = Path(__file__).parents[1]
 FILES = [ROOT / "analysis" / "catalogue" / f"cdaweb_{part}.json.xz" for part in ("index", "parameters")]
 METADATA = files("cdawebmcp") / "data" / "metadata"

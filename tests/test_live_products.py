@@ -14,6 +14,8 @@ from analysis.catalogue import FIELDS, products
 from analysis.errors import UnknownUnits
 from analysis.model import unit_text
 
+pytestmark = pytest.mark.slow  # together some seconds: the quick tier leaves them out
+
 LIVE = {name: product for field in FIELDS for name, product in products(field, live=True).items()}
 HAPI = {name: p for name, p in LIVE.items() if p.source.archive == "hapi"}
 CDAWEB = {name: p for name, p in HAPI.items() if p.source.server == "cdaweb"}

@@ -19,6 +19,8 @@ from analysis import store
 from analysis.archives.packed import members, unpacked
 from analysis.errors import AnalysisError, BadOption, CorruptFile, MissingFile, StoreError, UnknownFormat, UnsafeArchive
 
+pytestmark = pytest.mark.slow  # together some seconds: the quick tier leaves them out
+
 FILES = {"odf/a.fits": b"a" * 5000, "odf/deep/b.txt": b"", "ü c.dat": bytes(range(256)) * 700}
 PACKERS = {"tar": lambda data: data, "gz": gzip.compress, "bz2": bz2.compress, "xz": lzma.compress}
 
