@@ -6,9 +6,9 @@ import numpy as np
 import xarray as xr
 
 from analysis.errors import BadOption, WrongData, WrongUnits
-from analysis.model import in_units, labelled, unit_of
-from analysis.plasma.inputs import is_number, named, not_negative, on_same_axes, refuse_vectors, synthetic_attrs
-from analysis.plasma.quality import quality_of, with_worst_quality
+from analysis.model import in_units, unit_of
+from analysis.plasma.inputs import is_number, named, not_negative, on_same_axes, refuse_vectors
+from analysis.plasma.vectors import made
 
 # CODATA 2022, SI; written out because importing them costs more than this module.
 MU0 = 1.25663706127e-6
@@ -55,7 +55,7 @@ def magnitude(vector: xr.DataArray) -> xr.DataArray:
     plain = vector.astype(np.result_type(vector.dtype, np.float32)).drop_vars("component", errors="ignore")
     length = xr.ufuncs.sqrt((plain**2).sum("component", skipna=False))
     label = f"Magnitude of {vector.attrs.get('long_name', name)}"
-    return _made(length, f"{name}_magnitude", str(vector.attrs["units"]), label, vector)
+    return made(length, f"{name}_magnitude", vector, units=str(vector.attrs["units"]), long_name=label)
 
 
 def magnetic_pressure(b: xr.DataArray) -> xr.DataArray:
@@ -89,7 +89,7 @@ def magnetic_pressure(b: xr.DataArray) -> xr.DataArray:
     0.9947
     """
     field = _strength(b, "b", "T")
-    return _made(field**2 / (2 * MU0) * 1e9, "magnetic_pressure", "nPa", "Magnetic pressure", b)
+    return made(field**2 / (2 * MU0) * 1e9, "magnetic_pressure", b, units="nPa", long_name="Magnetic pressure")
 
 
 def thermal_pressure(density: xr.DataArray, temperature: xr.DataArray) -> xr.DataArray:
@@ -129,7 +129,9 @@ def thermal_pressure(density: xr.DataArray, temperature: xr.DataArray) -> xr.Dat
     refuse_vectors(density=density, temperature=temperature)
     number = not_negative(in_units(named(density, "density"), "m-3"), "density")
     energy = not_negative(_energy(temperature), "temperature")
-    return _made(number * energy * 1e9, "thermal_pressure", "nPa", "Thermal pressure", density, temperature)
+    return made(
+        number * energy * 1e9, "thermal_pressure", density, temperature, units="nPa", long_name="Thermal pressure"
+    )
 
 
 def dynamic_pressure(density: xr.DataArray, speed: xr.DataArray, *, helium_fraction: float = 0.0) -> xr.DataArray:
@@ -177,7 +179,9 @@ def dynamic_pressure(density: xr.DataArray, speed: xr.DataArray, *, helium_fract
     number = not_negative(in_units(named(density, "density"), "m-3"), "density")
     flow = _strength(speed, "speed", "m s-1")
     mass = PROTON_MASS + float(helium_fraction) * ALPHA_MASS
-    return _made(mass * number * flow**2 * 1e9, "dynamic_pressure", "nPa", "Dynamic pressure", density, speed)
+    return made(
+        mass * number * flow**2 * 1e9, "dynamic_pressure", density, speed, units="nPa", long_name="Dynamic pressure"
+    )
 
 
 def plasma_beta(pressure: xr.DataArray, b: xr.DataArray) -> xr.DataArray:
@@ -217,7 +221,7 @@ def plasma_beta(pressure: xr.DataArray, b: xr.DataArray) -> xr.DataArray:
     refuse_vectors(pressure=pressure)
     thermal = not_negative(in_units(named(pressure, "pressure"), "Pa"), "pressure")
     field = _strength(b, "b", "T", zero=False)
-    return _made(2 * MU0 * thermal / field**2, "plasma_beta", "1", "Plasma beta", pressure, b)
+    return made(2 * MU0 * thermal / field**2, "plasma_beta", pressure, b, units="1", long_name="Plasma beta")
 
 
 def alfven_speed(b: xr.DataArray, density: xr.DataArray, *, ion_mass: str | xr.DataArray = "proton") -> xr.DataArray:
@@ -265,7 +269,7 @@ def alfven_speed(b: xr.DataArray, density: xr.DataArray, *, ion_mass: str | xr.D
     number = not_negative(in_units(named(density, "density"), "m-3"), "density", zero=False)
     density_of_mass = _mass(ion_mass) * number
     speed = _strength(b, "b", "T") / xr.ufuncs.sqrt(MU0 * density_of_mass) * 1e-3
-    return _made(speed, "alfven_speed", "km s-1", "Alfvén speed", b, density, *masses.values())
+    return made(speed, "alfven_speed", b, density, *masses.values(), units="km s-1", long_name="Alfvén speed")
 
 
 def _strength(array: xr.DataArray, what: str, units: str, *, zero: bool = True) -> xr.DataArray:
@@ -299,9 +303,3 @@ def _mass(ion_mass: str | xr.DataArray) -> float | xr.DataArray:
         f"ion_mass={ion_mass!r} is not known: give one of {', '.join(ION_MASSES)}, "
         "or a mass with units, for example xr.DataArray(32.0, attrs={'units': 'u'})"
     )
-
-
-def _made(values: xr.DataArray, name: str, units: str, long_name: str, *origins: xr.DataArray) -> xr.DataArray:
-    """Return the values labelled, with the worst flag of what they were made of."""
-    made = labelled(values, name, units=units, long_name=long_name, attrs=synthetic_attrs(*origins))
-    return with_worst_quality(made, *(quality_of(origin) for origin in origins))

@@ -15,7 +15,8 @@ from analysis import catalogue, plasma
 from analysis.errors import BadOption, BadTime, OutsideCoverage, UnknownProduct, UnknownVariable
 from analysis.model import check
 
-PAGE = Path(__file__).parents[2] / "docs" / "plasma.md"
+DOCS = Path(__file__).parents[2] / "docs"
+PAGES = [DOCS / "plasma.md", *sorted((DOCS / "plasma").glob("*.md"))]
 
 
 def test_search_lists_products_in_a_table():
@@ -112,13 +113,18 @@ def test_every_public_name_is_there_and_no_module_hides_one():
     assert plasma.__all__ == sorted(plasma.__all__)
 
 
-@pytest.mark.slow
-def test_the_page_about_plasma_names_every_function_and_its_code_runs():
-    text = PAGE.read_text("utf-8")
+def test_the_pages_about_plasma_name_every_function_and_product():
+    text = "\n".join(page.read_text("utf-8") for page in PAGES)
     assert [name for name in plasma.__all__ if f"`{name}" not in text and f"plasma.{name}" not in text] == []
     assert [name for name in catalogue.products("plasma") if f"`{name}`" not in text] == []
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+def test_the_code_of_a_page_runs(page, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
     space: dict = {}
-    blocks = re.findall(r"```python\n(.*?)```", text, re.S)
+    blocks = re.findall(r"```python\n(.*?)```", page.read_text("utf-8"), re.S)
     assert blocks
     for block in blocks:
-        exec(compile(block, str(PAGE), "exec"), space)
+        exec(compile(block, str(page), "exec"), space)
