@@ -146,4 +146,6 @@ def derived(
         attrs["region"] = known["region"]
     if any(is_synthetic(data) for data in inputs):
         attrs["synthetic"] = "true"
+    if result.variables.get("time") is not None and not result["time"].attrs.get("long_name"):
+        result = result.assign_coords(time=result["time"].assign_attrs(long_name="Time (UTC)"))  # a user's own array
     return result.assign_attrs({**result.attrs, **attrs})

@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING
 import xarray as xr
 
 from analysis.plasma.boundaries import geosynchronous_orbit, magnetopause, magnetopause_shape
+from analysis.plasma.finders import discontinuities, level_crossings
+from analysis.plasma.flow_frames import de_hoffmann_teller, walen_relation
 from analysis.plasma.parameters import (
     alfven_speed,
     dynamic_pressure,
@@ -25,6 +27,8 @@ from analysis.plasma.parameters import (
 )
 from analysis.plasma.pitch_angles import anisotropy, omnidirectional, pitch_angle_distribution
 from analysis.plasma.quality import measured, with_flags_as_coordinates
+from analysis.plasma.shocks import shock_jump, shock_normals
+from analysis.plasma.variance import maximum_variance, minimum_variance
 from analysis.plasma.views import explore, view
 
 if TYPE_CHECKING:
@@ -37,21 +41,29 @@ __all__ = [
     "alfven_speed",
     "anisotropy",
     "collect",
+    "de_hoffmann_teller",
+    "discontinuities",
     "dynamic_pressure",
     "explore",
     "fetch",
     "geosynchronous_orbit",
+    "level_crossings",
     "magnetic_pressure",
     "magnetopause",
     "magnetopause_shape",
     "magnitude",
+    "maximum_variance",
     "measured",
+    "minimum_variance",
     "omnidirectional",
     "pitch_angle_distribution",
     "plasma_beta",
     "search",
+    "shock_jump",
+    "shock_normals",
     "thermal_pressure",
     "view",
+    "walen_relation",
 ]
 
 

@@ -128,7 +128,7 @@ def thermal_pressure(density: xr.DataArray, temperature: xr.DataArray) -> xr.Dat
     on_same_axes(density=density, temperature=temperature)
     refuse_vectors(density=density, temperature=temperature)
     number = not_negative(in_units(named(density, "density"), "m-3"), "density")
-    energy = not_negative(_energy(temperature), "temperature")
+    energy = not_negative(energy_of(temperature), "temperature")
     return made(
         number * energy * 1e9, "thermal_pressure", density, temperature, units="nPa", long_name="Thermal pressure"
     )
@@ -267,7 +267,7 @@ def alfven_speed(b: xr.DataArray, density: xr.DataArray, *, ion_mass: str | xr.D
     on_same_axes(b=b, density=density, **masses)
     refuse_vectors(density=density, **masses)
     number = not_negative(in_units(named(density, "density"), "m-3"), "density", zero=False)
-    density_of_mass = _mass(ion_mass) * number
+    density_of_mass = mass_of(ion_mass) * number
     speed = _strength(b, "b", "T") / xr.ufuncs.sqrt(MU0 * density_of_mass) * 1e-3
     return made(speed, "alfven_speed", b, density, *masses.values(), units="km s-1", long_name="Alfvén speed")
 
@@ -281,7 +281,7 @@ def _strength(array: xr.DataArray, what: str, units: str, *, zero: bool = True) 
     return not_negative(converted, what, zero=zero, hint=hint)
 
 
-def _energy(temperature: xr.DataArray) -> xr.DataArray:
+def energy_of(temperature: xr.DataArray) -> xr.DataArray:
     """Return :math:`k_B T` in joules of a temperature in kelvin or in electronvolts."""
     unit = unit_of(temperature)
     if unit.is_equivalent("J"):
@@ -294,7 +294,7 @@ def _energy(temperature: xr.DataArray) -> xr.DataArray:
     )
 
 
-def _mass(ion_mass: str | xr.DataArray) -> float | xr.DataArray:
+def mass_of(ion_mass: str | xr.DataArray) -> float | xr.DataArray:
     if isinstance(ion_mass, xr.DataArray):
         return not_negative(in_units(named(ion_mass, "ion_mass"), "kg"), "ion_mass", zero=False)
     if isinstance(ion_mass, str) and ion_mass in ION_MASSES:

@@ -59,7 +59,10 @@ def vector(array: xr.DataArray, what: str, *, frame: str | Sequence[str] | None 
             )
     whole = named(array, what).transpose(..., "component")
     whole = whole.astype(np.result_type(whole.dtype, np.float64))
-    return whole if "component" in whole.coords else whole.assign_coords(component=component_labels())
+    if "component" not in whole.coords:
+        return whole.assign_coords(component=component_labels())
+    says = {"long_name": "Component", **whole["component"].attrs}
+    return whole.assign_coords(component=whole["component"].assign_attrs(says))
 
 
 def component_labels(letters: Sequence[str] = XYZ) -> xr.DataArray:
