@@ -146,6 +146,7 @@ def derived(
         attrs["region"] = known["region"]
     if any(is_synthetic(data) for data in inputs):
         attrs["synthetic"] = "true"
-    if result.variables.get("time") is not None and not result["time"].attrs.get("long_name"):
-        result = result.assign_coords(time=result["time"].assign_attrs(long_name="Time (UTC)"))  # a user's own array
+    for name, label in (("time", "Time (UTC)"), ("component", "Component")):  # a user's own arrays may be silent
+        if name in result.coords and not result[name].attrs.get("long_name"):
+            result = result.assign_coords({name: result[name].assign_attrs(long_name=label)})
     return result.assign_attrs({**result.attrs, **attrs})

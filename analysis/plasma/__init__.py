@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 import xarray as xr
 
+from analysis.plasma.alfvenic import alfvenicity, elsasser_variables
 from analysis.plasma.boundaries import geosynchronous_orbit, magnetopause, magnetopause_shape
 from analysis.plasma.finders import discontinuities, level_crossings
 from analysis.plasma.flow_frames import de_hoffmann_teller, walen_relation
@@ -28,8 +29,11 @@ from analysis.plasma.parameters import (
 from analysis.plasma.pitch_angles import anisotropy, omnidirectional, pitch_angle_distribution
 from analysis.plasma.quality import measured, with_flags_as_coordinates
 from analysis.plasma.shocks import shock_jump, shock_normals
+from analysis.plasma.spectral import power_spectral_density, wavelet_power
+from analysis.plasma.turbulence import increment_intensity, spectral_slope, structure_functions
 from analysis.plasma.variance import maximum_variance, minimum_variance
 from analysis.plasma.views import explore, view
+from analysis.plasma.wave_vectors import wave_polarization
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -39,14 +43,17 @@ if TYPE_CHECKING:
 
 __all__ = [
     "alfven_speed",
+    "alfvenicity",
     "anisotropy",
     "collect",
     "de_hoffmann_teller",
     "discontinuities",
     "dynamic_pressure",
+    "elsasser_variables",
     "explore",
     "fetch",
     "geosynchronous_orbit",
+    "increment_intensity",
     "level_crossings",
     "magnetic_pressure",
     "magnetopause",
@@ -58,12 +65,17 @@ __all__ = [
     "omnidirectional",
     "pitch_angle_distribution",
     "plasma_beta",
+    "power_spectral_density",
     "search",
     "shock_jump",
     "shock_normals",
+    "spectral_slope",
+    "structure_functions",
     "thermal_pressure",
     "view",
     "walen_relation",
+    "wave_polarization",
+    "wavelet_power",
 ]
 
 
