@@ -14,7 +14,12 @@ from typing import TYPE_CHECKING
 
 import xarray as xr
 
+from analysis.plasma.bodies import msm_position, orbital_frame, rtn_frame, solar_magnetospheric_frame
 from analysis.plasma.boundaries import geosynchronous_orbit, magnetopause, magnetopause_shape
+from analysis.plasma.earth import dipole_tilt, sun_direction
+from analysis.plasma.frames import known_frames, rotation_matrices, to_frame
+from analysis.plasma.kernels import spice_rotation, spice_state
+from analysis.plasma.local_frames import field_aligned_frame, lmn_frame, mean_field
 from analysis.plasma.parameters import (
     alfven_speed,
     dynamic_pressure,
@@ -25,6 +30,7 @@ from analysis.plasma.parameters import (
 )
 from analysis.plasma.pitch_angles import anisotropy, omnidirectional, pitch_angle_distribution
 from analysis.plasma.quality import measured, with_flags_as_coordinates
+from analysis.plasma.rotations import rotated
 from analysis.plasma.views import explore, view
 
 if TYPE_CHECKING:
@@ -37,20 +43,35 @@ __all__ = [
     "alfven_speed",
     "anisotropy",
     "collect",
+    "dipole_tilt",
     "dynamic_pressure",
     "explore",
     "fetch",
+    "field_aligned_frame",
     "geosynchronous_orbit",
+    "known_frames",
+    "lmn_frame",
     "magnetic_pressure",
     "magnetopause",
     "magnetopause_shape",
     "magnitude",
+    "mean_field",
     "measured",
+    "msm_position",
     "omnidirectional",
+    "orbital_frame",
     "pitch_angle_distribution",
     "plasma_beta",
+    "rotated",
+    "rotation_matrices",
+    "rtn_frame",
     "search",
+    "solar_magnetospheric_frame",
+    "spice_rotation",
+    "spice_state",
+    "sun_direction",
     "thermal_pressure",
+    "to_frame",
     "view",
 ]
 
