@@ -108,7 +108,8 @@ def times_of(time: object, what: str = "time") -> xr.DataArray:
         values = utc(time, what) if np.ndim(time) == 0 else np.asarray(time)  # type: ignore[arg-type]
         if np.ndim(values) > 1:
             raise WrongData(f"{what} has {np.ndim(values)} axes; give times along one, or a DataArray that names them")
-        time = xr.DataArray(values, dims=["time"][: np.ndim(values)], name="time")
+        says = {"long_name": "Time (UTC)"}
+        time = xr.DataArray(values, dims=["time"][: np.ndim(values)], name="time", attrs=says)
         time = time.assign_coords(time=time)
     name = str(time.name or what) if isinstance(time, xr.DataArray) else "the dataset"
     is_times = isinstance(time, xr.DataArray) and time.dtype.kind == "M"

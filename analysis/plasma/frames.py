@@ -192,7 +192,7 @@ def to_frame(vector: xr.DataArray, frame: str) -> xr.DataArray:
         values = _turned(given, times, path)
     else:
         steps = _steps(path, {})
-        values = _applied(lambda array: turned(array, steps), given)
+        values = _applied(lambda array: _whole(array, turned(array, steps)), given)
     return relabelled(values, given, source, target, ["x", "y", "z"])
 
 
@@ -342,12 +342,18 @@ def _turned(given: xr.DataArray, times: xr.DataArray, path: list[tuple[str, bool
 
     def kernel(values: np.ndarray, stamps: np.ndarray) -> np.ndarray:
         at = angles(stamps, _needs(path))
-        return turned(values, _steps(path, at))
+        return _whole(values, turned(values, _steps(path, at)))
 
     stamps = times.drop_vars(times.coords)
     if given.chunks is not None:
         stamps = stamps.chunk({dim: given.chunksizes[dim] for dim in stamps.dims if dim in given.chunksizes})
     return _applied(kernel, given, stamps)
+
+
+def _whole(before: np.ndarray, after: np.ndarray) -> np.ndarray:
+    """Return turned vectors as NaN where a component was: a turn about one axis would leave that axis."""
+    missing = np.isnan(before).any(axis=-1, keepdims=True)
+    return np.where(missing, np.nan, after) if missing.any() else after
 
 
 def _applied(kernel: Callable[..., np.ndarray], given: xr.DataArray, *others: xr.DataArray) -> xr.DataArray:

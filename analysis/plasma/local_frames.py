@@ -48,7 +48,7 @@ def field_aligned_frame(background: xr.DataArray, reference: xr.DataArray | None
 
     References
     ----------
-    Takahashi et al., J. Geophys. Res. 95, 13,  (1990)
+    Regi, Del Corpo & De Lauretis, Ann. Geophys. 59, G0651 (2016), doi:10.4401/ag-7067.
 
     Examples
     --------
