@@ -169,7 +169,7 @@ def rtn_frame(position: xr.DataArray) -> xr.DataArray:
 
     References
     ----------
-    Fränz & Harper, Planet. Space Sci. 50, 217 (2002), doi:10.1016/S0032-0633(01)00119-2, section 3.2.2.
+    Fränz & Harper, Planet. Space Sci. 50, 217 (2002), doi:10.1016/S0032-0633(01)00119-2.
     Archinal et al., Celest. Mech. Dyn. Astr. 109, 101 (2011), doi:10.1007/s10569-010-9320-4 (the Sun's axis).
 
     Examples

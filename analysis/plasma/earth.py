@@ -6,7 +6,7 @@ import numpy as np
 import xarray as xr
 
 from analysis.errors import BadTime, WrongData
-from analysis.model import labelled, utc
+from analysis.model import labelled, to_utc, utc
 from analysis.plasma.ephemeris import angles
 from analysis.plasma.rotations import turned
 
@@ -17,7 +17,7 @@ def dipole_tilt(time: object) -> xr.DataArray:
     Parameters
     ----------
     time : xarray.DataArray, numpy.ndarray, str
-        Times in UTC, or an array with a coordinate ``time``; one instant as ISO 8601 text also.
+        Times in UTC, or an array with a coordinate ``time``; ISO 8601 text and astropy times also.
 
     Returns
     -------
@@ -33,7 +33,7 @@ def dipole_tilt(time: object) -> xr.DataArray:
 
     References
     ----------
-    Hapgood, Planet. Space Sci. 40, 711 (1992), doi:10.1016/0032-0633(92)90012-D, section 4.
+    Hapgood, Planet. Space Sci. 40, 711 (1992), doi:10.1016/0032-0633(92)90012-D.
     IGRF-14, doi:10.5281/zenodo.14012302.
 
     Examples
@@ -105,7 +105,7 @@ def times_of(time: object, what: str = "time") -> xr.DataArray:
     array(['2001-03-31T00:00:00.000000000'], dtype='datetime64[ns]')
     """
     if not isinstance(time, xr.DataArray | xr.Dataset):
-        values = utc(time, what) if np.ndim(time) == 0 else np.asarray(time)  # type: ignore[arg-type]
+        values = _stamps(time, what)
         if np.ndim(values) > 1:
             raise WrongData(f"{what} has {np.ndim(values)} axes; give times along one, or a DataArray that names them")
         says = {"long_name": "Time (UTC)"}
@@ -123,4 +123,20 @@ def times_of(time: object, what: str = "time") -> xr.DataArray:
         raise WrongData(f"the times of {name} are {times.dtype}, not datetime64[ns] in UTC")
     if bool(times.isnull().any()):
         raise BadTime(f"{int(times.isnull().sum())} of the times of {name} are missing (NaT); drop these samples first")
+    if times.dtype != np.dtype("datetime64[ns]"):
+        first, last = (np.datetime64(year, "Y").astype(times.dtype) for year in ("1678", "2262"))
+        if bool(((times < first) | (times >= last)).any()):  # numpy would wrap them, without a word
+            raise BadTime(f"the times of {name} are not all between 1678 and 2261, which 64-bit nanoseconds hold")
     return times.astype("datetime64[ns]")
+
+
+def _stamps(time: object, what: str) -> np.ndarray:
+    """Return one time or several, of whatever kind, as an array of datetime64."""
+    if type(time).__module__.startswith("astropy.time"):
+        return to_utc(time)
+    if np.ndim(time) == 0:  # type: ignore[arg-type]
+        return np.asarray(utc(time, what))
+    values = np.asarray(time)
+    if values.dtype.kind in "UO" and values.ndim == 1:
+        return np.array([utc(one, what) for one in values.tolist()], dtype="datetime64[ns]")
+    return values

@@ -207,8 +207,8 @@ def _sun_longitude(days: np.ndarray) -> np.ndarray:
     return total + np.pi
 
 
-# Nutation: the four largest terms of the IAU theories, within 0.0002° together; Explanatory Supplement to the
-# Astronomical Almanac (1992), equations 3.222 and 3.223, with the arguments of Meeus, Astronomical Algorithms (1998).
+# Nutation: the four largest terms of IAU 1980, within 0.0002° together; with their arguments in Meeus, Astronomical
+# Algorithms (2nd edition, 1998), chapter 22.
 def _nutation_in_longitude(days: np.ndarray) -> np.ndarray:
     node, sun, moon = _arguments(days)
     terms = -17.20 * np.sin(node) - 1.32 * np.sin(2 * sun) - 0.23 * np.sin(2 * moon) + 0.21 * np.sin(2 * node)

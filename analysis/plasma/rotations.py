@@ -72,6 +72,11 @@ def rotated(vector: xr.DataArray, matrices: xr.DataArray, *, inverse: bool = Fal
         hint = ", which they do with inverse=True" if has == target.upper() else ": bring it there first"
         raise WrongFrame(f"{given.name} is in {has}; these matrices turn vectors from {source} to {target}{hint}")
     plain = matrices.drop_vars(["row", "column"], errors="ignore").astype(float)
+    _refuse_other_times(given, plain)
+    if plain.chunks is not None:
+        plain = plain.chunk(row=-1, column=-1)
+    if given.chunks is not None:
+        given = given.chunk(component=-1)
     try:
         xr.align(given, plain, join="exact", copy=False)
     except ValueError as error:
@@ -188,6 +193,8 @@ def in_order(array: xr.DataArray, what: str, letters: Sequence[str] = XYZ) -> xr
     >>> in_order(b, "b").values.tolist()
     [1.0, 2.0, 3.0]
     """
+    if isinstance(array, xr.DataArray) and array.dtype.kind not in "biufc":
+        raise WrongData(f"{array.name or what} holds {array.dtype}, not numbers")
     given = vector(array, what)
     labels = [str(label).strip() for label in given.component.values]
     lower = [label.lower() for label in labels]
@@ -195,6 +202,8 @@ def in_order(array: xr.DataArray, what: str, letters: Sequence[str] = XYZ) -> xr
     if sorted(lower) == sorted(wanted):
         return given.isel(component=[lower.index(letter) for letter in wanted])
     found = [_axis(label) for label in labels]
+    if len(set(lower)) < 3:
+        raise WrongData(f"{given.name} has the components {', '.join(labels)}: two of one name")
     if sorted(map(str, found)) == list(XYZ) and tuple(letters) == XYZ:
         return given.isel(component=[found.index(letter) for letter in XYZ])
     if tuple(letters) == XYZ and (SPHERICAL & set(lower) or sorted(lower) in (["n", "r", "t"], ["l", "m", "n"])):
@@ -258,6 +267,23 @@ def crossed(one: xr.DataArray, other: xr.DataArray) -> xr.DataArray:
     product = xr.cross(one, other, dim="component")
     assert isinstance(product, xr.DataArray)  # of arrays it always is
     return product
+
+
+def _refuse_other_times(given: xr.DataArray, matrices: xr.DataArray) -> None:
+    """Refuse matrices of other times, of which xarray would make what it can."""
+    if "time" not in matrices.coords or ("time" not in given.coords and "time" not in given.dims):
+        return
+    if "time" not in given.coords:
+        raise WrongData(f"{given.name} has a dim time without times, which must be those of the matrices; assign them")
+    own, theirs = given["time"].variable, matrices["time"].variable
+    if own.dims != theirs.dims:
+        raise WrongData(
+            f"{given.name} and the matrices are not at the same times: those of {given.name} have the dims "
+            f"{own.dims}, those of the matrices {theirs.dims}; if one rotation is meant for all times, drop its time "
+            "first: matrices.drop_vars('time')"
+        )
+    if not theirs.dims and not own.equals(theirs):
+        raise WrongData(f"{given.name} and the matrices are not at the same times: {own.values} and {theirs.values}")
 
 
 def _refuse_no_matrices(matrices: object) -> None:

@@ -272,6 +272,10 @@ def test_components_are_taken_by_their_names():
         xr.testing.assert_allclose(plasma.to_frame(named, "GSM"), wanted)
     with pytest.raises(WrongData, match="cartesian"):
         plasma.to_frame(b.assign_coords(component=["r", "lat", "lon"]), "GSM")
+    with pytest.raises(WrongData, match="two of one name"):
+        plasma.to_frame(b.assign_coords(component=["x", "x", "z"]), "GSM")
+    with pytest.raises(WrongData, match="not numbers"):
+        plasma.to_frame(b.astype(str), "GSM")
 
 
 def test_nan_spoils_its_own_sample_and_no_other():
@@ -484,6 +488,42 @@ def test_matrices_turn_only_what_they_are_for():
     timed = plasma.rotation_matrices(np.array(["2010-01-01"], "datetime64[ns]"), "ECLIPJ2000", "GSE")
     with pytest.raises(WrongData, match="same times"):
         plasma.rotated(vectors([1, 2, 3], "ECLIPJ2000", "2010-01-02"), timed)
+    many = vectors([[1, 2, 3]] * 2, "ECLIPJ2000", ["2010-01-01", "2010-01-02"])
+    with pytest.raises(WrongData, match="same times"):
+        plasma.rotated(many, timed.isel(time=0))
+    with pytest.raises(WrongData, match="same times"):
+        plasma.rotated(many.isel(time=0), plasma.rotation_matrices(many, "ECLIPJ2000", "GSE"))
+    with pytest.raises(WrongData, match="same times"):
+        plasma.rotated(many.isel(time=1), timed.isel(time=0))
+    with pytest.raises(WrongData, match="without times"):
+        plasma.rotated(many.drop_vars("time"), plasma.rotation_matrices(many, "ECLIPJ2000", "GSE"))
+    assert plasma.rotated(many, timed.isel(time=0).drop_vars("time")).shape == (2, 3)
+    assert plasma.rotated(many.isel(time=0), timed.isel(time=0)).shape == (3,)
+    assert plasma.rotated(b, timed).dims == ("time", "component")
+
+
+def test_matrices_of_lazy_states_are_lazy_and_the_same():
+    times = np.datetime64("2010-01-01", "ns") + np.arange(6) * np.timedelta64(1, "h")
+    r, v = state(times=times, position=[MARS["position"]] * 6, velocity=[MARS["velocity"]] * 6)
+    b = vectors([[1, 2, 3]] * 6, "ECLIPJ2000", times)
+    lazy = plasma.rotated(b.chunk(time=2), plasma.orbital_frame(r.chunk(time=2), v.chunk(time=2)))
+    assert lazy.chunks is not None
+    xr.testing.assert_allclose(lazy.compute(), plasma.rotated(b, plasma.orbital_frame(r, v)))
+
+
+def test_times_may_be_text_astropys_or_pandas():
+    import pandas as pd
+    from astropy.time import Time
+
+    wanted = plasma.dipole_tilt(np.array(["2010-01-01", "2010-07-01"], "datetime64[ns]"))
+    for times in (["2010-01-01", "2010-07-01"], Time(["2010-01-01", "2010-07-01"]), pd.to_datetime(wanted.time.values)):
+        xr.testing.assert_allclose(plasma.dipole_tilt(times), wanted)
+    assert plasma.dipole_tilt("2010-07-01T02:00+02:00").item() == pytest.approx(wanted[1].item())
+    for wrong in (5.0, None, "yesterday"):
+        with pytest.raises(BadTime):
+            plasma.dipole_tilt(wrong)
+    with pytest.raises(BadTime, match="1678"):
+        plasma.dipole_tilt(np.array(["2600-01-01"], "datetime64[s]"))
 
 
 # SPICE
