@@ -127,7 +127,10 @@ def times_of(time: object, what: str = "time") -> xr.DataArray:
         first, last = (np.datetime64(year, "Y").astype(times.dtype) for year in ("1678", "2262"))
         if bool(((times < first) | (times >= last)).any()):  # numpy would wrap them, without a word
             raise BadTime(f"the times of {name} are not all between 1678 and 2261, which 64-bit nanoseconds hold")
-    return times.astype("datetime64[ns]")
+    bare = times.drop_vars([key for key in times.coords if key not in ("time", *times.dims)]).astype("datetime64[ns]")
+    if "time" in bare.coords:
+        return bare
+    return bare.assign_coords(time=(bare.dims, bare.values, {"long_name": "Time (UTC)"}))
 
 
 def _stamps(time: object, what: str) -> np.ndarray:

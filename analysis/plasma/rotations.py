@@ -19,7 +19,8 @@ Step: TypeAlias = tuple[str, "np.ndarray | float"]
 PLANES = {"x": (1, 2), "y": (2, 0), "z": (0, 1)}
 ORTHOGONAL = 1e-6  # how far rows of matrices may be from unit length and right angles
 KEPT_ATTRS = ("source", "references", "institution", "license", "provenance", "caveats", "region", "synthetic")
-SPHERICAL = {"lat", "latitude", "lon", "longitude", "theta", "phi", "r", "radius", "magnitude", "total"}
+# Names of components that are not cartesian, or of the axes of other frames: theta, b_lat, Br, BT, n.
+OTHER = re.compile(r"theta|phi|lat|lon|rad|mag|tot|(?<![a-z])[a-z]?[rtnlm](?![a-z])")
 
 
 def rotated(vector: xr.DataArray, matrices: xr.DataArray, *, inverse: bool = False) -> xr.DataArray:
@@ -196,27 +197,28 @@ def in_order(array: xr.DataArray, what: str, letters: Sequence[str] = XYZ) -> xr
     if isinstance(array, xr.DataArray) and array.dtype.kind not in "biufc":
         raise WrongData(f"{array.name or what} holds {array.dtype}, not numbers")
     given = vector(array, what)
-    labels = [str(label).strip() for label in given.component.values]
-    lower = [label.lower() for label in labels]
+    labels = [str(label).strip().lower() for label in given.component.values]
+    says = f"{given.name} has the components {', '.join(map(str, given.component.values))}"
+    if len(set(labels)) < 3:
+        raise WrongData(f"{says}: two of one name")
     wanted = [letter.lower() for letter in letters]
-    if sorted(lower) == sorted(wanted):
-        return given.isel(component=[lower.index(letter) for letter in wanted])
-    found = [_axis(label) for label in labels]
-    if len(set(lower)) < 3:
-        raise WrongData(f"{given.name} has the components {', '.join(labels)}: two of one name")
-    if sorted(map(str, found)) == list(XYZ) and tuple(letters) == XYZ:
-        return given.isel(component=[found.index(letter) for letter in XYZ])
-    if tuple(letters) == XYZ and (SPHERICAL & set(lower) or sorted(lower) in (["n", "r", "t"], ["l", "m", "n"])):
-        raise WrongData(f"{given.name} has the components {', '.join(labels)}; a turn needs cartesian ones, x, y and z")
+    if sorted(labels) == sorted(wanted):
+        return given.isel(component=[labels.index(letter) for letter in wanted])
+    for axes in (wanted, list(XYZ)):  # x, y and z also stand for the first, second and third of other frames
+        found = [_axis(label, axes) for label in labels]
+        if sorted(map(str, found)) == sorted(axes):
+            return given.isel(component=[found.index(letter) for letter in axes])
     if tuple(letters) != XYZ:
-        raise WrongData(f"{given.name} has the components {', '.join(labels)}; needed here are {', '.join(letters)}")
+        raise WrongData(f"{says}; needed here are {', '.join(letters)}")
+    if any(OTHER.search(label) for label in labels):
+        raise WrongData(f"{says}; a turn needs cartesian ones, x, y and z")
     return given
 
 
-def _axis(label: str) -> str | None:
-    """Return which of x, y and z a label names, if it names one: Bx, b_y, VZ, z (GSE), bx_gse."""
-    words = re.split(r"[^A-Za-z]+", label.lower())
-    named = {word[-1] for word in words if re.fullmatch(r"[a-z]{0,2}[xyz]", word)}
+def _axis(label: str, axes: Sequence[str]) -> str | None:
+    """Return which axis a label names, if it names one: bx, b_y, vz, z (gse), bx_gse."""
+    words = re.split(r"[^a-z]+", label)
+    named = {axis for word in words for axis in axes if len(axis) == 1 and re.fullmatch(rf"[a-z]{{0,2}}{axis}", word)}
     return named.pop() if len(named) == 1 else None
 
 

@@ -270,8 +270,10 @@ def test_components_are_taken_by_their_names():
     for labels in (["Bz", "Bx", "By"], ["bz_gse", "bx_gse", "by_gse"], ["Z (GSE)", "X (GSE)", "Y (GSE)"]):
         named = b.isel(component=[2, 0, 1]).assign_coords(component=labels)
         xr.testing.assert_allclose(plasma.to_frame(named, "GSM"), wanted)
-    with pytest.raises(WrongData, match="cartesian"):
-        plasma.to_frame(b.assign_coords(component=["r", "lat", "lon"]), "GSM")
+    xr.testing.assert_allclose(plasma.to_frame(b.assign_coords(component=[0, 1, 2]), "GSM"), wanted)
+    for labels in (["r", "lat", "lon"], ["Br", "Btheta", "Bphi"], ["b_r", "b_t", "b_n"], ["R", "T", "N"]):
+        with pytest.raises(WrongData, match="cartesian"):
+            plasma.to_frame(b.assign_coords(component=labels), "GSM")
     with pytest.raises(WrongData, match="two of one name"):
         plasma.to_frame(b.assign_coords(component=["x", "x", "z"]), "GSM")
     with pytest.raises(WrongData, match="not numbers"):
@@ -431,6 +433,12 @@ def test_rtn_at_the_earth_is_gseq_turned_about():
     np.testing.assert_allclose(
         plasma.rotated(plasma.to_frame(b, "HEE"), plasma.rtn_frame(hee)).values, rtn.values, atol=1e-12
     )
+    for labels in (["x", "y", "z"], ["Br", "Bt", "Bn"], ["B_R", "B_T", "B_N"]):
+        relabelled = rtn.assign_coords(component=labels).isel(component=[1, 2, 0])
+        again = plasma.rotated(relabelled, plasma.rtn_frame(outward), inverse=True)
+        xr.testing.assert_allclose(again, plasma.to_frame(b, "J2000"))
+    with pytest.raises(WrongData, match="needed here are r, t, n"):
+        plasma.rotated(rtn.assign_coords(component=["u", "v", "w"]), plasma.rtn_frame(outward), inverse=True)
     back = plasma.rotated(rtn, plasma.rtn_frame(outward), inverse=True)
     xr.testing.assert_allclose(plasma.to_frame(back, "GSEQ"), b)
     with pytest.raises(WrongFrame, match="Earth's centre"):
@@ -519,6 +527,10 @@ def test_times_may_be_text_astropys_or_pandas():
     for times in (["2010-01-01", "2010-07-01"], Time(["2010-01-01", "2010-07-01"]), pd.to_datetime(wanted.time.values)):
         xr.testing.assert_allclose(plasma.dipole_tilt(times), wanted)
     assert plasma.dipole_tilt("2010-07-01T02:00+02:00").item() == pytest.approx(wanted[1].item())
+    bare = xr.DataArray(wanted.time.values, dims="time")
+    assert plasma.rotation_matrices(bare, "GSE", "GSM").time.values.tolist() == wanted.time.values.tolist()
+    flagged = vectors([[1, 2, 3]] * 2, "GSE", wanted.time.values).assign_coords(b_quality=("time", [1, 2]))
+    assert list(plasma.dipole_tilt(flagged).coords) == ["time"]
     for wrong in (5.0, None, "yesterday"):
         with pytest.raises(BadTime):
             plasma.dipole_tilt(wrong)
