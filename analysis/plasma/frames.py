@@ -128,12 +128,11 @@ AMBIGUOUS = {
 def to_frame(vector: xr.DataArray, frame: str) -> xr.DataArray:
     """Return a vector in another frame of the Earth: GSE, GSM, SM, GEO, MAG, GEI, J2000 and others.
 
-    A pure turn of the axes, as it is for fields, directions, positions from the Earth's centre and velocities; the
-    speed at which one frame moves or rotates in the other is not added to a velocity, and a position in J2000, ECLIPJ2000
-    or GEI keeps the origin it has. GEI is the mean equator and
-    equinox of date, J2000 that of 2000; :func:`known_frames` lists all with their axes. GSE, GSM and SM
-    use the geometric Sun (VSOP87, 0.001°), the dipole is that of IGRF-14, GEO takes precession (IAU 2006), nutation
-    (0.0002°) and sidereal time (UT1 as UTC, 0.004°) but no polar motion (0.0002°).
+    A pure turn of the axes, as it is for fields, directions, positions from the Earth's centre and velocities. The speed
+    at which one frame moves or rotates in the other is not added to a velocity, and a position in J2000, ECLIPJ2000 or
+    GEI keeps the origin it has. GEI is the mean equator and equinox of date, J2000 that of 2000; :func:`known_frames`
+    lists all with their axes. GSE, GSM and SM use the geometric Sun (VSOP87, 0.001°), the dipole is that of IGRF-14, GEO
+    takes precession (IAU 2006), nutation (0.0002°) and sidereal time (UT1 as UTC, 0.004°) but no polar motion (0.0002°).
 
     Parameters
     ----------
