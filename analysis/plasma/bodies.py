@@ -9,7 +9,8 @@ from analysis.errors import BadOption, WrongData, WrongFrame
 from analysis.model import in_units, unit_of
 from analysis.plasma.earth import times_of
 from analysis.plasma.ephemeris import SOLAR_AXIS
-from analysis.plasma.frames import FRAMES, frame_named, to_frame
+from analysis.plasma.frame_table import FRAMES, frame_named
+from analysis.plasma.frames import to_frame
 from analysis.plasma.inputs import is_number, not_negative, on_same_axes, refuse_vectors, synthetic_attrs
 from analysis.plasma.rotations import crossed, in_order, matrices_of, normalised, relabelled
 from analysis.plasma.vectors import component_labels, frame_of, same_frame

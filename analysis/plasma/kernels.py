@@ -14,7 +14,7 @@ from analysis.errors import BadOption, MissingFile, OutsideCoverage, UnknownTarg
 from analysis.model import derived, labelled
 from analysis.model.clocks import tables_held
 from analysis.plasma.earth import times_of
-from analysis.plasma.frames import ALIASES
+from analysis.plasma.frame_table import ALIASES
 from analysis.plasma.rotations import matrices_labelled
 from analysis.plasma.vectors import component_labels
 

@@ -21,7 +21,7 @@ from analysis.errors import (
     WrongUnits,
 )
 from analysis.model import check
-from analysis.plasma import ephemeris, frames, rotations
+from analysis.plasma import ephemeris, frame_table, rotations
 
 EARTH = ["GSE", "GSM", "SM", "GEO", "MAG", "GEI", "J2000", "ECLIPJ2000", "GSEQ", "HEE", "HEEQ"]
 EPOCHS = [
@@ -348,7 +348,7 @@ def test_a_position_is_not_moved_from_the_earth_to_the_sun():
 
 def test_the_table_lists_every_frame():
     table = plasma.known_frames()
-    assert list(table.index) == list(frames.FRAMES) and set(table.index) == set(EARTH)
+    assert list(table.index) == list(frame_table.FRAMES) and set(table.index) == set(EARTH)
     assert table.loc["GEI", "x"] == "mean equinox of date"
 
 
