@@ -50,8 +50,8 @@ def sun_direction(time: object) -> xr.DataArray:
     """Return the direction from the Earth to the Sun.
 
     It is the geometric one, where the Sun is at that moment; the Sun that is seen stands 0.0057° behind it
-    (aberration). Longitude within 0.001° of ERFA's epv00 (fitted to DE405) from 1900 to 2100; the Sun's latitude, below 0.0004°,
-    is left out.
+    (aberration). Longitude within 0.001° of ERFA's epv00 (fitted to DE405) from 1900 to 2100; the
+    Sun's latitude, below 0.0004°, is left out.
 
     Parameters
     ----------
