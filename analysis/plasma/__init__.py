@@ -18,6 +18,12 @@ from analysis.plasma.alfvenic import alfvenicity, elsasser_variables
 from analysis.plasma.boundaries import geosynchronous_orbit, magnetopause, magnetopause_shape
 from analysis.plasma.finders import discontinuities, level_crossings
 from analysis.plasma.flow_frames import de_hoffmann_teller, walen_relation
+from analysis.plasma.bodies import msm_position, orbital_frame, rtn_frame, solar_magnetospheric_frame
+from analysis.plasma.boundaries import geosynchronous_orbit, magnetopause, magnetopause_shape
+from analysis.plasma.earth import dipole_tilt, sun_direction
+from analysis.plasma.frames import known_frames, rotation_matrices, to_frame
+from analysis.plasma.kernels import spice_rotation, spice_state
+from analysis.plasma.local_frames import field_aligned_frame, lmn_frame, mean_field
 from analysis.plasma.parameters import (
     alfven_speed,
     dynamic_pressure,
@@ -32,6 +38,7 @@ from analysis.plasma.shocks import shock_jump, shock_normals
 from analysis.plasma.spectral import power_spectral_density, wavelet_power
 from analysis.plasma.turbulence import increment_intensity, spectral_slope, structure_functions
 from analysis.plasma.variance import maximum_variance, minimum_variance
+from analysis.plasma.rotations import rotated
 from analysis.plasma.views import explore, view
 from analysis.plasma.wave_vectors import wave_polarization
 
@@ -48,13 +55,17 @@ __all__ = [
     "collect",
     "de_hoffmann_teller",
     "discontinuities",
+    "dipole_tilt",
     "dynamic_pressure",
     "elsasser_variables",
     "explore",
     "fetch",
+    "field_aligned_frame",
     "geosynchronous_orbit",
     "increment_intensity",
     "level_crossings",
+    "known_frames",
+    "lmn_frame",
     "magnetic_pressure",
     "magnetopause",
     "magnetopause_shape",
@@ -62,7 +73,11 @@ __all__ = [
     "maximum_variance",
     "measured",
     "minimum_variance",
+    "mean_field",
+    "measured",
+    "msm_position",
     "omnidirectional",
+    "orbital_frame",
     "pitch_angle_distribution",
     "plasma_beta",
     "power_spectral_density",
@@ -71,7 +86,16 @@ __all__ = [
     "shock_normals",
     "spectral_slope",
     "structure_functions",
+    "rotated",
+    "rotation_matrices",
+    "rtn_frame",
+    "search",
+    "solar_magnetospheric_frame",
+    "spice_rotation",
+    "spice_state",
+    "sun_direction",
     "thermal_pressure",
+    "to_frame",
     "view",
     "walen_relation",
     "wave_polarization",
