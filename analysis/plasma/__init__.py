@@ -15,12 +15,11 @@ from typing import TYPE_CHECKING
 import xarray as xr
 
 from analysis.plasma.alfvenic import alfvenicity, elsasser_variables
-from analysis.plasma.boundaries import geosynchronous_orbit, magnetopause, magnetopause_shape
-from analysis.plasma.finders import discontinuities, level_crossings
-from analysis.plasma.flow_frames import de_hoffmann_teller, walen_relation
 from analysis.plasma.bodies import msm_position, orbital_frame, rtn_frame, solar_magnetospheric_frame
 from analysis.plasma.boundaries import geosynchronous_orbit, magnetopause, magnetopause_shape
 from analysis.plasma.earth import dipole_tilt, sun_direction
+from analysis.plasma.finders import discontinuities, level_crossings
+from analysis.plasma.flow_frames import de_hoffmann_teller, walen_relation
 from analysis.plasma.frames import known_frames, rotation_matrices, to_frame
 from analysis.plasma.kernels import spice_rotation, spice_state
 from analysis.plasma.local_frames import field_aligned_frame, lmn_frame, mean_field
@@ -34,11 +33,11 @@ from analysis.plasma.parameters import (
 )
 from analysis.plasma.pitch_angles import anisotropy, omnidirectional, pitch_angle_distribution
 from analysis.plasma.quality import measured, with_flags_as_coordinates
+from analysis.plasma.rotations import rotated
 from analysis.plasma.shocks import shock_jump, shock_normals
 from analysis.plasma.spectral import power_spectral_density, wavelet_power
 from analysis.plasma.turbulence import increment_intensity, spectral_slope, structure_functions
 from analysis.plasma.variance import maximum_variance, minimum_variance
-from analysis.plasma.rotations import rotated
 from analysis.plasma.views import explore, view
 from analysis.plasma.wave_vectors import wave_polarization
 
@@ -54,8 +53,8 @@ __all__ = [
     "anisotropy",
     "collect",
     "de_hoffmann_teller",
-    "discontinuities",
     "dipole_tilt",
+    "discontinuities",
     "dynamic_pressure",
     "elsasser_variables",
     "explore",
@@ -63,36 +62,34 @@ __all__ = [
     "field_aligned_frame",
     "geosynchronous_orbit",
     "increment_intensity",
-    "level_crossings",
     "known_frames",
+    "level_crossings",
     "lmn_frame",
     "magnetic_pressure",
     "magnetopause",
     "magnetopause_shape",
     "magnitude",
     "maximum_variance",
-    "measured",
-    "minimum_variance",
     "mean_field",
     "measured",
+    "minimum_variance",
     "msm_position",
     "omnidirectional",
     "orbital_frame",
     "pitch_angle_distribution",
     "plasma_beta",
     "power_spectral_density",
-    "search",
-    "shock_jump",
-    "shock_normals",
-    "spectral_slope",
-    "structure_functions",
     "rotated",
     "rotation_matrices",
     "rtn_frame",
     "search",
+    "shock_jump",
+    "shock_normals",
     "solar_magnetospheric_frame",
+    "spectral_slope",
     "spice_rotation",
     "spice_state",
+    "structure_functions",
     "sun_direction",
     "thermal_pressure",
     "to_frame",
