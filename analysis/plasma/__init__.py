@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING
 import xarray as xr
 
 from analysis.plasma.boundaries import geosynchronous_orbit, magnetopause, magnetopause_shape
+from analysis.plasma.bow_shocks import bow_shock, bow_shock_standoff
+from analysis.plasma.earth_inputs import orbital_aberration
 from analysis.plasma.parameters import (
     alfven_speed,
     dynamic_pressure,
@@ -36,6 +38,8 @@ if TYPE_CHECKING:
 __all__ = [
     "alfven_speed",
     "anisotropy",
+    "bow_shock",
+    "bow_shock_standoff",
     "collect",
     "dynamic_pressure",
     "explore",
@@ -47,6 +51,7 @@ __all__ = [
     "magnitude",
     "measured",
     "omnidirectional",
+    "orbital_aberration",
     "pitch_angle_distribution",
     "plasma_beta",
     "search",
