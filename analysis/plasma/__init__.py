@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 import xarray as xr
 
 from analysis.plasma.boundaries import geosynchronous_orbit, magnetopause, magnetopause_shape
+from analysis.plasma.boundary_geometry import boundary_cut, boundary_distance, boundary_normal, boundary_radius
 from analysis.plasma.parameters import (
     alfven_speed,
     dynamic_pressure,
@@ -36,6 +37,10 @@ if TYPE_CHECKING:
 __all__ = [
     "alfven_speed",
     "anisotropy",
+    "boundary_cut",
+    "boundary_distance",
+    "boundary_normal",
+    "boundary_radius",
     "collect",
     "dynamic_pressure",
     "explore",
