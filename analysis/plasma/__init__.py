@@ -17,6 +17,7 @@ import xarray as xr
 from analysis.plasma.boundaries import geosynchronous_orbit, magnetopause, magnetopause_shape
 from analysis.plasma.bow_shocks import bow_shock, bow_shock_standoff
 from analysis.plasma.earth_inputs import orbital_aberration
+from analysis.plasma.boundary_geometry import boundary_cut, boundary_distance, boundary_normal, boundary_radius
 from analysis.plasma.parameters import (
     alfven_speed,
     dynamic_pressure,
@@ -40,6 +41,10 @@ __all__ = [
     "anisotropy",
     "bow_shock",
     "bow_shock_standoff",
+    "boundary_cut",
+    "boundary_distance",
+    "boundary_normal",
+    "boundary_radius",
     "collect",
     "dynamic_pressure",
     "explore",
