@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING
 import xarray as xr
 
 from analysis.plasma.boundaries import geosynchronous_orbit, magnetopause, magnetopause_shape
+from analysis.plasma.boundary_geometry import boundary_cut, boundary_distance, boundary_normal, boundary_radius
 from analysis.plasma.bow_shocks import bow_shock, bow_shock_standoff
 from analysis.plasma.earth_inputs import orbital_aberration
-from analysis.plasma.boundary_geometry import boundary_cut, boundary_distance, boundary_normal, boundary_radius
 from analysis.plasma.parameters import (
     alfven_speed,
     dynamic_pressure,
@@ -39,12 +39,12 @@ if TYPE_CHECKING:
 __all__ = [
     "alfven_speed",
     "anisotropy",
-    "bow_shock",
-    "bow_shock_standoff",
     "boundary_cut",
     "boundary_distance",
     "boundary_normal",
     "boundary_radius",
+    "bow_shock",
+    "bow_shock_standoff",
     "collect",
     "dynamic_pressure",
     "explore",

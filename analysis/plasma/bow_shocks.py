@@ -121,7 +121,7 @@ def bow_shock(
     return boundary_dataset(
         model,
         chosen,
-        "bow shock",
+        "bow_shock",
         surface,
         drivers,
         wind,

@@ -117,10 +117,10 @@ def boundary_dataset(
     units = FORMS[model.form].parameters
     nose = not_negative(_on_axis(model, surface), f"standoff of {key}", zero=False, hint=standoff_hint)
     values: dict[str, xr.DataArray | float] = {**surface, "standoff": nose}
-    made = {}
+    called, made = boundary.replace("_", " "), {}
     for name, value in values.items():
         unit = "R_earth" if name == "standoff" else units[name].replace("L", "R_earth")
-        label = f"{boundary.capitalize()} {LABELS[name]} ({model.name})"
+        label = f"{called.capitalize()} {LABELS[name]} ({model.name})"
         bare = labelled(xr.DataArray(value), name, units=unit, long_name=label, attrs=attrs)
         made[name] = with_worst_quality(bare, *flags) if isinstance(value, xr.DataArray) else bare
     result = xr.Dataset(made)
@@ -137,11 +137,14 @@ def boundary_dataset(
         label = said_validity or f"Inside the range that {model.name} fitted: {model.said_validity}"
         bare = labelled(in_validity.reset_coords(drop=True), "in_validity", units="1", long_name=label)
         result = result.assign_coords(in_validity=bare)
+    for name in result.coords:  # arithmetic drops what the axes say of themselves
+        said = next((array.coords[name].attrs for array in sources.values() if name in array.coords), {})
+        result[name].attrs = {**said, **result[name].attrs}
     says = {"body": "Earth", "boundary": boundary, "model": key, "form": model.form, "frame": frame}
     return derived(
         result.assign_attrs(says),
         origin,
-        title=f"Earth's {boundary} after {model.name}",
+        title=f"Earth's {called} after {model.name}",
         step=step,
         references=list(model.references),
         also=[*sources.values()],

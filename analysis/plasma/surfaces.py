@@ -20,6 +20,7 @@ import xarray as xr
 
 from analysis.errors import MissingUnits, OutsideCoverage, WrongData, WrongFrame
 from analysis.model import in_units, unit_of
+from analysis.plasma.earth_forms import LIN, OFFSET_CONIC, PARABOLA, POWER_CONIC
 from analysis.plasma.forms import CONIC, QUADRIC, SHUE, Form
 from analysis.plasma.inputs import named
 from analysis.plasma.vectors import XYZ, frame_of, vector
@@ -28,6 +29,10 @@ FORMS: dict[str, Form] = {
     "shue": SHUE,
     "conic": CONIC,
     "quadric": QUADRIC,
+    "lin": LIN,
+    "parabola": PARABOLA,
+    "power_conic": POWER_CONIC,
+    "offset_conic": OFFSET_CONIC,
 }
 SAYS = ("body", "boundary", "model", "form", "frame")
 SUNWARD = {"GSE", "GSM"}  # frames of one X axis: a surface about it is the same in both
