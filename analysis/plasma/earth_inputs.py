@@ -137,9 +137,9 @@ def boundary_dataset(
         label = said_validity or f"Inside the range that {model.name} fitted: {model.said_validity}"
         bare = labelled(in_validity.reset_coords(drop=True), "in_validity", units="1", long_name=label)
         result = result.assign_coords(in_validity=bare)
-    for name in result.coords:  # arithmetic drops what the axes say of themselves
-        said = next((array.coords[name].attrs for array in sources.values() if name in array.coords), {})
-        result[name].attrs = {**said, **result[name].attrs}
+    for axis in result.coords:  # arithmetic drops what the axes say of themselves
+        axes = [array.coords[axis].attrs for array in sources.values() if axis in array.coords]
+        result[axis].attrs = {**(axes[0] if axes else {}), **result[axis].attrs}
     says = {"body": "Earth", "boundary": boundary, "model": key, "form": model.form, "frame": frame}
     return derived(
         result.assign_attrs(says),
