@@ -17,7 +17,6 @@ import xarray as xr
 from analysis.plasma.boundaries import geosynchronous_orbit, magnetopause, magnetopause_shape
 from analysis.plasma.boundary_geometry import boundary_cut, boundary_distance, boundary_normal, boundary_radius
 from analysis.plasma.bow_shocks import bow_shock, bow_shock_standoff
-from analysis.plasma.earth_inputs import orbital_aberration
 from analysis.plasma.parameters import (
     alfven_speed,
     dynamic_pressure,
@@ -56,7 +55,6 @@ __all__ = [
     "magnitude",
     "measured",
     "omnidirectional",
-    "orbital_aberration",
     "pitch_angle_distribution",
     "plasma_beta",
     "search",

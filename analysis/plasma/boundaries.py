@@ -6,7 +6,7 @@ import xarray as xr
 
 from analysis.errors import WrongData
 from analysis.model import in_units, labelled
-from analysis.plasma.earth_inputs import aberration_angle, boundary_dataset, checked, drivers_of, within
+from analysis.plasma.earth_inputs import asked_aberration, boundary_dataset, checked, drivers_of, within
 from analysis.plasma.earth_models import MAGNETOPAUSES
 from analysis.plasma.inputs import named, not_negative, on_same_axes, refuse_vectors, synthetic_attrs
 from analysis.plasma.quality import quality_of, with_worst_quality
@@ -41,7 +41,7 @@ def magnetopause(
         indentations at the cusps, and north and south, dawn and dusk differ.
     aberration : float, "orbital" or xarray.DataArray, optional
         Turn the axis from the Sun towards -Y by this angle (degrees), or by that which Earth's motion gives to a wind
-        of ``speed`` (:func:`orbital_aberration`); the frame is then GSE. By default the axis points to the Sun.
+        of ``speed``, arctan(29.78 km/s / speed); the frame is then GSE. By default the axis points to the Sun.
 
     Returns
     -------
@@ -85,7 +85,7 @@ def magnetopause(
     given = {"bz": bz, "pdyn": pdyn, "magnetic_pressure": magnetic_pressure, "dipole_tilt": dipole_tilt}
     drivers = drivers_of(chosen, wind, given, f"magnetopause model {model!r}")
     values = {name: checked(name, array) for name, array in drivers.items()}
-    angle = aberration_angle(aberration, chosen, wind, speed)
+    angle = asked_aberration(aberration, chosen, wind, speed)
     said = (
         ""
         if aberration is None

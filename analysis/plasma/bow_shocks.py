@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import xarray as xr
 
 from analysis.errors import BadOption, WrongData
 from analysis.model import in_units, labelled
 from analysis.plasma.boundaries import magnetopause
-from analysis.plasma.earth_inputs import aberration_angle, boundary_dataset, checked, drivers_of, within
+from analysis.plasma.earth_inputs import asked_aberration, boundary_dataset, checked, drivers_of, within
 from analysis.plasma.earth_models import BOW_SHOCKS, DISTANCES, MAGNETOPAUSES, EarthModel, Surface, shock_distance
 from analysis.plasma.inputs import is_number, named, not_negative, on_same_axes, refuse_vectors, synthetic_attrs
 from analysis.plasma.quality import quality_of, with_worst_quality
@@ -53,7 +55,7 @@ def bow_shock(
         (``pdyn`` / ``mean_pdyn``) to the power of -1/6. Without it they are of one size.
     aberration : float, "orbital" or xarray.DataArray, optional
         Turn the axis from the Sun towards -Y by this angle (degrees), or by that which Earth's motion gives to a wind
-        of ``speed`` (:func:`orbital_aberration`), which all these models mean. By default, the mean angle of
+        of ``speed``, arctan(29.78 km/s / speed), which all these models mean. By default, the mean angle of
         those that have one (Farris 1991, Peredo, Formisano, Fairfield); the axis of the others points to the Sun. 0
         is none.
 
@@ -115,7 +117,7 @@ def bow_shock(
         pressure, surface = _scaled(chosen, surface, mean_pdyn, wind, pdyn)
         also["pdyn"] = pressure
         said += f", mean_pdyn={mean_pdyn:g}"
-    angle = aberration_angle(aberration, chosen, wind, speed)
+    angle = asked_aberration(aberration, chosen, wind, speed)
     if aberration is not None:
         said += f", aberration={'…' if isinstance(aberration, xr.DataArray) else repr(aberration)}"
     return boundary_dataset(
@@ -205,7 +207,8 @@ def _nose(
 ) -> xr.DataArray:
     """Return the stand-off of the magnetopause before which the shock stands."""
     if isinstance(obstacle, xr.Dataset):
-        if "standoff" not in obstacle or obstacle.attrs.get("boundary") != "magnetopause":
+        says = obstacle.attrs
+        if "standoff" not in obstacle or says.get("boundary") != "magnetopause" or says.get("body") != "Earth":
             raise WrongData("obstacle must be the Dataset that plasma.magnetopause returns, with its standoff")
         return obstacle["standoff"]
     return magnetopause(wind, bz=bz, pdyn=pdyn, model=refuse_unknown(obstacle, MAGNETOPAUSES, "obstacle")).standoff
@@ -232,9 +235,7 @@ def _scaled(
         raise BadOption(f"mean_pdyn is for the mean shocks; {model.name} goes with the wind by itself")
     if not is_number(mean_pdyn) or not mean_pdyn > 0:
         raise BadOption(f"mean_pdyn={mean_pdyn!r} is no pressure in nPa above zero")
-    scaling = EarthModel(
-        name=model.name, form=model.form, drivers=("pdyn",), surface=model.surface, references=model.references
-    )
+    scaling = replace(model, drivers=("pdyn",))
     pressure = drivers_of(scaling, wind, {"pdyn": pdyn}, "mean_pdyn")["pdyn"]
     size = (checked("pdyn", pressure) / float(mean_pdyn)) ** (-1 / 6)
     lengths = ("x0", "y0", "semilatus_rectum")

@@ -52,8 +52,9 @@ def lin_radius(
     base = np.cos(theta / 2) + LIN_2010[5] * np.sin(2 * theta) * (1 - np.exp(-theta))
     north = np.exp(decay_north * _from_cusp(theta, phi, cusp_north) ** LIN_2010[21])
     south = np.exp(decay_south * _from_cusp(theta, -np.asarray(phi), cusp_south) ** LIN_2010[21])
-    with np.errstate(divide="ignore"):
-        return size * base**power + indentation * (north + south)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        smooth = size * base**power
+    return np.where(base > 1e-12, smooth, np.inf) + indentation * (north + south)
 
 
 def _from_cusp(theta: np.ndarray, phi: np.ndarray, cusp: np.ndarray) -> np.ndarray:

@@ -108,6 +108,8 @@ def boundary_dataset(
 ) -> xr.Dataset:
     """Return the parameters of a surface as a boundary: labelled, with the worst flag of what they were made of."""
     sources = {**given, **(also or {})}
+    if aberration is not None:
+        on_same_axes(**sources, aberration=aberration)
     origin: xr.Dataset | xr.DataArray = wind if wind is not None else next(iter(sources.values()), xr.Dataset())
     attrs: dict[str, object] = {"model": key, "references": "\n".join(model.references)}
     attrs |= synthetic_attrs(*sources.values(), origin)
@@ -170,7 +172,7 @@ def within(model: EarthModel, values: Mapping[str, xr.DataArray]) -> xr.DataArra
     return reduce(lambda one, other: one & other, inside) if inside else None
 
 
-def aberration_angle(
+def asked_aberration(
     aberration: float | str | xr.DataArray | None,
     model: EarthModel,
     wind: xr.Dataset | None,
@@ -184,61 +186,29 @@ def aberration_angle(
         If it is no angle and not "orbital", or the model is not about an axis.
     """
     if aberration is None:
-        return xr.DataArray(model.mean_aberration) if model.mean_aberration else None
+        return xr.DataArray(model.mean_aberration, attrs={"units": "deg"}) if model.mean_aberration else None
     if model.form == "lin":
         raise BadOption(f"{model.name} is in GSM and not symmetric about its axis: it takes no aberration")
     if isinstance(aberration, str):
         if aberration != "orbital":
             raise BadOption(f"aberration={aberration!r}; give 'orbital', an angle in degrees, or an array of angles")
         flow = _found("speed", wind, speed, "aberration='orbital'", None)
-        return orbital_aberration(flow)
+        return _orbital(flow)
     if isinstance(aberration, xr.DataArray):
         refuse_vectors(aberration=aberration)
         return in_units(named(aberration, "aberration"), "deg")
     if not is_number(aberration) or not abs(aberration) < 45:
         raise BadOption(f"aberration={aberration!r}; give an angle in degrees, of less than 45, or 'orbital'")
-    return xr.DataArray(float(aberration)) if aberration else None
+    return xr.DataArray(float(aberration), attrs={"units": "deg"}) if aberration else None
 
 
-def orbital_aberration(speed: xr.DataArray) -> xr.DataArray:
-    r"""Return the angle by which the solar wind seems to come from ahead of Earth, :math:`\arctan(V_E / V)`.
-
-    Earth moves at 29.78 km/s towards -Y (GSE), so a radial wind comes from the dawn side of the Sun and the axis of
-    magnetopause and bow shock is turned by this angle from +X towards -Y.
-
-    Parameters
-    ----------
-    speed : xarray.DataArray
-        Solar wind speed in the Sun's frame; any unit of speed.
-
-    Returns
-    -------
-    xarray.DataArray
-        Degrees, positive; NaN where the speed is.
-
-    Raises
-    ------
-    WrongUnits, MissingUnits
-        If it is no speed.
-    WrongData
-        If it is a vector, or not above zero.
-
-    References
-    ----------
-    Schwartz, in Analysis Methods for Multi-Spacecraft Data, ISSI SR-001, ch. 10 (1998).
-
-    Examples
-    --------
-    >>> speed = xr.DataArray([400.0, 800.0], dims="time", attrs={"units": "km s-1"})
-    >>> orbital_aberration(speed).values.round(2)
-    array([4.26, 2.13])
-    """
+def _orbital(speed: xr.DataArray) -> xr.DataArray:
+    """Return the angle (deg) that Earth's motion towards -Y gives to a radial wind of this speed, towards -Y."""
     refuse_vectors(speed=speed)
     flow = not_negative(in_units(named(speed, "speed"), "km s-1"), "speed", zero=False)
     angle = xr.ufuncs.degrees(xr.ufuncs.arctan(EARTHS_SPEED / flow))
-    label = "Angle from the Sun's direction to where the wind comes from, towards -Y"
-    made = labelled(angle, "aberration", units="deg", long_name=label, attrs=synthetic_attrs(speed))
-    return with_worst_quality(made, quality_of(speed))
+    turned = labelled(angle, "aberration", units="deg", long_name="Aberration", attrs=synthetic_attrs(speed))
+    return with_worst_quality(turned, quality_of(speed))
 
 
 def _found(
@@ -248,7 +218,7 @@ def _found(
         if not isinstance(given, xr.DataArray):
             raise WrongData(f"{name} must be a DataArray with units, not a {type(given).__name__}")
         return named(given, name)
-    how = f"; it is {DRIVERS[name].how}" if name in DRIVERS else ""
+    how = f"; {name} is {DRIVERS[name].how}" if name in DRIVERS else ""
     if wind is None:
         raise WrongData(f"{asking} needs {name}: give a Dataset that has it, or {name}= as a DataArray{how}")
     if not isinstance(wind, xr.Dataset):

@@ -50,12 +50,15 @@ DRIVERS = {
     "dipole_tilt": Driver(
         units="deg",
         word="tilt",
-        how="the dipole tilt angle, positive where the north leans sunward",
+        how="plasma.dipole_tilt(time), positive where the north leans sunward",
         least=-45,
         most=45,
     ),
     "magnetosonic_mach": Driver(
-        units="1", word="Mms", how="the fast magnetosonic Mach number, plasma.magnetosonic_mach_number", least=0
+        units="1",
+        word="Mms",
+        how="the fast magnetosonic Mach number, plasma.mach_number(speed, plasma.fast_speed(alfven, sound))",
+        least=0,
     ),
     "plasma_beta": Driver(units="1", word="beta", how="plasma.plasma_beta(pressure, b)", least=0),
 }
@@ -70,6 +73,7 @@ class EarthModel:
     drivers: tuple[str, ...]
     surface: Callable[..., Surface]
     references: tuple[str, ...]
+    fitted: str  # to what, in words
     frame: str = "GSE"
     mean_aberration: float = 0.0  # deg, where one angle was taken for all crossings
     needs_obstacle: bool = False  # a bow shock that stands in front of some magnetopause
@@ -182,6 +186,7 @@ MAGNETOPAUSES = {
         drivers=("bz", "pdyn"),
         surface=_shue_1997,
         references=(SHUE_1997,),
+        fitted="crossings of ISEE 1 and 2, AMPTE/IRM and IMP 8",
         frame="GSM",
         validity=SHUE_RANGE,
     ),
@@ -191,6 +196,7 @@ MAGNETOPAUSES = {
         drivers=("bz", "pdyn"),
         surface=_shue_1998,
         references=(SHUE_1998,),
+        fitted="the crossings of 1997; the form chosen to behave beyond their range",
         frame="GSM",
         validity=SHUE_RANGE,
     ),
@@ -200,6 +206,7 @@ MAGNETOPAUSES = {
         drivers=("bz", "pdyn", "magnetic_pressure", "dipole_tilt"),
         surface=_lin_2010,
         references=(LIN,),
+        fitted="crossings of many spacecraft at all latitudes, cusps among them",
         frame="GSM",
     ),
     "jelinek_2012": EarthModel(
@@ -208,6 +215,7 @@ MAGNETOPAUSES = {
         drivers=("pdyn",),
         surface=lambda pdyn: {"standoff": 12.82 * pdyn ** (-1 / 5.26), "slimness": 1.54},
         references=(JELINEK,),
+        fitted="crossings of THEMIS, in axes along the wind",
     ),
 }
 BOW_SHOCKS = {
@@ -217,6 +225,7 @@ BOW_SHOCKS = {
         drivers=("pdyn",),
         surface=lambda pdyn: {"standoff": 15.02 * pdyn ** (-1 / 6.55), "slimness": 1.17},
         references=(JELINEK,),
+        fitted="crossings of THEMIS, in axes along the wind",
     ),
     "chao_2002": EarthModel(
         name="Chao et al. 2002",
@@ -224,6 +233,7 @@ BOW_SHOCKS = {
         drivers=("bz", "pdyn", "plasma_beta", "magnetosonic_mach"),
         surface=_chao_2002,
         references=(CHAO,),
+        fitted="crossings of the shock, about the axis of the wind",
     ),
     "farris_russell_1994": EarthModel(
         name="Farris & Russell 1994",
@@ -231,6 +241,7 @@ BOW_SHOCKS = {
         drivers=("magnetosonic_mach",),
         surface=_farris_1994,
         references=(FARRIS_1994, FARRIS_1991),
+        fitted="gas dynamics, with the right limit at low Mach numbers; the shape that of Farris et al. 1991",
         needs_obstacle=True,
     ),
     "spreiter_1966": EarthModel(
@@ -239,6 +250,7 @@ BOW_SHOCKS = {
         drivers=("magnetosonic_mach",),
         surface=_spreiter_1966,
         references=(SPREITER, FARRIS_1991),
+        fitted="gas dynamics at high Mach numbers; the shape that of Farris et al. 1991",
         needs_obstacle=True,
     ),
     "farris_1991": EarthModel(
@@ -247,6 +259,7 @@ BOW_SHOCKS = {
         drivers=(),
         surface=_conic(0.81, 24.8),
         references=(FARRIS_1991, SCHWARTZ),
+        fitted="the mean shock of ISEE 1",
         mean_aberration=3.8,
     ),
     "slavin_holzer_1981": EarthModel(
@@ -255,6 +268,7 @@ BOW_SHOCKS = {
         drivers=(),
         surface=_conic(1.16, 23.3, 3.0),
         references=(SLAVIN, SCHWARTZ),
+        fitted="the mean shock, in axes along the wind",
     ),
     "peredo_1995": EarthModel(
         name="Peredo et al. 1995",
@@ -262,6 +276,7 @@ BOW_SHOCKS = {
         drivers=(),
         surface=_conic(0.98, 26.1, 2.0, 0.3),
         references=(PEREDO, SCHWARTZ),
+        fitted="the mean shock of 17 spacecraft, all Mach numbers; its section z = 0 turned about the axis",
         mean_aberration=3.2,
     ),
     "formisano_1979": EarthModel(
@@ -270,6 +285,7 @@ BOW_SHOCKS = {
         drivers=(),
         surface=_conic(0.97, 22.8, 2.6, 1.1),
         references=(FORMISANO, SCHWARTZ),
+        fitted="the mean shock, not scaled with pressure; its section z = 0 turned about the axis",
         mean_aberration=3.6,
     ),
     "fairfield_1971": EarthModel(
@@ -278,6 +294,33 @@ BOW_SHOCKS = {
         drivers=(),
         surface=_conic(1.02, 22.3, 3.4, 0.3),
         references=(FAIRFIELD, SCHWARTZ),
+        fitted="the mean shock of crossings aberrated by 4° and turned into one plane about the axis",
         mean_aberration=4.8,
     ),
 }
+
+
+def earth_rows() -> list[dict[str, str]]:
+    """Return one row for each model of Earth's boundaries: what it is, needs and was fitted to.
+
+    Examples
+    --------
+    >>> earth_rows()[0]["drivers"]
+    'bz, pdyn'
+    """
+    tables = {"magnetopause": MAGNETOPAUSES, "bow_shock": BOW_SHOCKS}
+    return [
+        {
+            "model": word,
+            "body": "Earth",
+            "boundary": boundary,
+            "form": model.form,
+            "drivers": ", ".join([*model.drivers, *(["obstacle"] if model.needs_obstacle else [])]),
+            "validity": model.said_validity,
+            "frame": model.frame + (f", aberrated by {model.mean_aberration:g}°" if model.mean_aberration else ""),
+            "fitted": model.fitted,
+            "reference": "; ".join(model.references),
+        }
+        for boundary, table in tables.items()
+        for word, model in table.items()
+    ]

@@ -431,6 +431,21 @@ def test_strong_northward_field_does_not_overflow():
         (lambda: plasma.bow_shock(storm(), aberration="orbit"), BadOption, "orbital"),
         (lambda: plasma.bow_shock(storm(), aberration=400.0), BadOption, "degrees"),
         (lambda: plasma.bow_shock(storm(), aberration="orbital"), UnknownVariable, "no speed"),
+        (
+            lambda: plasma.bow_shock(storm(), speed=number(400.0, "nT"), aberration="orbital"),
+            WrongUnits,
+            "speed",
+        ),
+        (
+            lambda: plasma.bow_shock(storm(), speed=number(0.0, "km s-1"), aberration="orbital"),
+            WrongData,
+            "speed",
+        ),
+        (
+            lambda: plasma.bow_shock(storm(), aberration=storm().pdyn[:3].assign_attrs(units="deg")),
+            WrongData,
+            "same axes",
+        ),
         (lambda: plasma.bow_shock(storm(), model="farris_russell_1994", gamma=1.0), BadOption, "gamma"),
         (
             lambda: plasma.bow_shock(storm(), model="farris_russell_1994", obstacle="shue_98"),
@@ -452,8 +467,6 @@ def test_strong_northward_field_does_not_overflow():
             "spreiter_1966",
         ),
         (lambda: plasma.bow_shock_standoff(number(10.0, "nT"), number(3.0, "1")), WrongUnits, "obstacle"),
-        (lambda: plasma.orbital_aberration(number(400.0, "nT")), WrongUnits, "speed"),
-        (lambda: plasma.orbital_aberration(number(0.0, "km s-1")), WrongData, "speed"),
     ],
 )
 def test_what_makes_no_sense_is_refused_by_name(call, error, named):
