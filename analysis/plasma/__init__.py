@@ -15,7 +15,9 @@ from typing import TYPE_CHECKING
 import xarray as xr
 
 from analysis.plasma.boundaries import geosynchronous_orbit, magnetopause, magnetopause_shape
+from analysis.plasma.boundary_fits import fit_boundary
 from analysis.plasma.boundary_geometry import boundary_cut, boundary_distance, boundary_normal, boundary_radius
+from analysis.plasma.boundary_regions import boundary_crossings, regions
 from analysis.plasma.parameters import (
     alfven_speed,
     dynamic_pressure,
@@ -25,6 +27,7 @@ from analysis.plasma.parameters import (
     thermal_pressure,
 )
 from analysis.plasma.pitch_angles import anisotropy, omnidirectional, pitch_angle_distribution
+from analysis.plasma.planet_boundaries import aberration_angle, boundary_models, planetary_boundary
 from analysis.plasma.quality import measured, with_flags_as_coordinates
 from analysis.plasma.views import explore, view
 
@@ -35,16 +38,20 @@ if TYPE_CHECKING:
     from analysis.model.clocks import Instant
 
 __all__ = [
+    "aberration_angle",
     "alfven_speed",
     "anisotropy",
+    "boundary_crossings",
     "boundary_cut",
     "boundary_distance",
+    "boundary_models",
     "boundary_normal",
     "boundary_radius",
     "collect",
     "dynamic_pressure",
     "explore",
     "fetch",
+    "fit_boundary",
     "geosynchronous_orbit",
     "magnetic_pressure",
     "magnetopause",
@@ -53,7 +60,9 @@ __all__ = [
     "measured",
     "omnidirectional",
     "pitch_angle_distribution",
+    "planetary_boundary",
     "plasma_beta",
+    "regions",
     "search",
     "thermal_pressure",
     "view",
