@@ -15,7 +15,9 @@ from typing import TYPE_CHECKING
 import xarray as xr
 
 from analysis.plasma.boundaries import geosynchronous_orbit, magnetopause, magnetopause_shape
+from analysis.plasma.boundary_fits import fit_boundary
 from analysis.plasma.boundary_geometry import boundary_cut, boundary_distance, boundary_normal, boundary_radius
+from analysis.plasma.boundary_regions import boundary_crossings, regions
 from analysis.plasma.bow_shocks import bow_shock, bow_shock_standoff
 from analysis.plasma.parameters import (
     alfven_speed,
@@ -26,6 +28,7 @@ from analysis.plasma.parameters import (
     thermal_pressure,
 )
 from analysis.plasma.pitch_angles import anisotropy, omnidirectional, pitch_angle_distribution
+from analysis.plasma.planet_boundaries import aberration_angle, boundary_models, planetary_boundary
 from analysis.plasma.quality import measured, with_flags_as_coordinates
 from analysis.plasma.views import explore, view
 
@@ -36,10 +39,13 @@ if TYPE_CHECKING:
     from analysis.model.clocks import Instant
 
 __all__ = [
+    "aberration_angle",
     "alfven_speed",
     "anisotropy",
+    "boundary_crossings",
     "boundary_cut",
     "boundary_distance",
+    "boundary_models",
     "boundary_normal",
     "boundary_radius",
     "bow_shock",
@@ -48,6 +54,7 @@ __all__ = [
     "dynamic_pressure",
     "explore",
     "fetch",
+    "fit_boundary",
     "geosynchronous_orbit",
     "magnetic_pressure",
     "magnetopause",
@@ -56,7 +63,9 @@ __all__ = [
     "measured",
     "omnidirectional",
     "pitch_angle_distribution",
+    "planetary_boundary",
     "plasma_beta",
+    "regions",
     "search",
     "thermal_pressure",
     "view",

@@ -11,13 +11,14 @@ from dataclasses import dataclass, field
 
 import xarray as xr
 
-from analysis.plasma.earth_forms import LIN_2010
+from analysis.plasma.earth_forms import LIN, LIN_2010, OFFSET_CONIC, PARABOLA, POWER_CONIC
+from analysis.plasma.forms import CONIC, SHUE
 
 Array = xr.DataArray
 Surface = Mapping[str, xr.DataArray | float]
 SHUE_1997 = "Shue et al., J. Geophys. Res. 102, 9497 (1997), doi:10.1029/97JA00196"
 SHUE_1998 = "Shue et al., J. Geophys. Res. 103, 17691 (1998), doi:10.1029/98JA01103"
-LIN = "Lin et al., J. Geophys. Res. 115, A04207 (2010), doi:10.1029/2009JA014235"
+LIN_PAPER = "Lin et al., J. Geophys. Res. 115, A04207 (2010), doi:10.1029/2009JA014235"
 JELINEK = "Jelínek, Němeček & Šafránková, J. Geophys. Res. 117, A05208 (2012), doi:10.1029/2011JA017252"
 CHAO = "Chao et al., COSPAR Colloquia Series 12, 127 (2002), doi:10.1016/S0964-2749(02)80212-8"
 FARRIS_1991 = "Farris, Petrinec & Russell, Geophys. Res. Lett. 18, 1821 (1991), doi:10.1029/91GL02090"
@@ -171,9 +172,9 @@ def shock_distance(mach: Array, gamma: float, formula: str) -> Array:
     return 1.1 * ((gamma - 1) * squared + 2) / ((gamma + 1) * below)
 
 
-def _conic(eccentricity: float, semilatus_rectum: float, x0: float = 0.0, y0: float = 0.0) -> Callable[[], Surface]:
-    """Return a surface of fixed size: L and the focus in Earth radii."""
-    return lambda: {"x0": x0, "y0": y0, "eccentricity": eccentricity, "semilatus_rectum": semilatus_rectum}
+def _conic(eccentricity: float, semilatus_rectum: float, **focus: float) -> Callable[[], Surface]:
+    """Return a surface of fixed size: L and the focus (x0, y0) in Earth radii."""
+    return lambda: {**focus, "eccentricity": eccentricity, "semilatus_rectum": semilatus_rectum}
 
 
 # Shue's two were fitted to the same crossings (ISEE 1 and 2, AMPTE/IRM, IMP 8); the form of 1998 was chosen so that it
@@ -205,7 +206,7 @@ MAGNETOPAUSES = {
         form="lin",
         drivers=("bz", "pdyn", "magnetic_pressure", "dipole_tilt"),
         surface=_lin_2010,
-        references=(LIN,),
+        references=(LIN_PAPER,),
         fitted="crossings of many spacecraft at all latitudes, cusps among them",
         frame="GSM",
     ),
@@ -255,18 +256,18 @@ BOW_SHOCKS = {
     ),
     "farris_1991": EarthModel(
         name="Farris et al. 1991",
-        form="offset_conic",
+        form="conic",
         drivers=(),
-        surface=_conic(0.81, 24.8),
+        surface=_conic(0.81, 24.8, x0=0.0),
         references=(FARRIS_1991, SCHWARTZ),
         fitted="the mean shock of ISEE 1",
         mean_aberration=3.8,
     ),
     "slavin_holzer_1981": EarthModel(
         name="Slavin & Holzer 1981",
-        form="offset_conic",
+        form="conic",
         drivers=(),
-        surface=_conic(1.16, 23.3, 3.0),
+        surface=_conic(1.16, 23.3, x0=3.0),
         references=(SLAVIN, SCHWARTZ),
         fitted="the mean shock, in axes along the wind",
     ),
@@ -274,7 +275,7 @@ BOW_SHOCKS = {
         name="Peredo et al. 1995",
         form="offset_conic",
         drivers=(),
-        surface=_conic(0.98, 26.1, 2.0, 0.3),
+        surface=_conic(0.98, 26.1, x0=2.0, y0=0.3),
         references=(PEREDO, SCHWARTZ),
         fitted="the mean shock of 17 spacecraft, all Mach numbers; its section z = 0 turned about the axis",
         mean_aberration=3.2,
@@ -283,7 +284,7 @@ BOW_SHOCKS = {
         name="Formisano 1979",
         form="offset_conic",
         drivers=(),
-        surface=_conic(0.97, 22.8, 2.6, 1.1),
+        surface=_conic(0.97, 22.8, x0=2.6, y0=1.1),
         references=(FORMISANO, SCHWARTZ),
         fitted="the mean shock, not scaled with pressure; its section z = 0 turned about the axis",
         mean_aberration=3.6,
@@ -292,11 +293,19 @@ BOW_SHOCKS = {
         name="Fairfield 1971",
         form="offset_conic",
         drivers=(),
-        surface=_conic(1.02, 22.3, 3.4, 0.3),
+        surface=_conic(1.02, 22.3, x0=3.4, y0=0.3),
         references=(FAIRFIELD, SCHWARTZ),
         fitted="the mean shock of crossings aberrated by 4° and turned into one plane about the axis",
         mean_aberration=4.8,
     ),
+}
+PARAMETERS = {
+    "shue": SHUE.parameters,
+    "conic": CONIC.parameters,
+    "lin": LIN.parameters,
+    "parabola": PARABOLA.parameters,
+    "power_conic": POWER_CONIC.parameters,
+    "offset_conic": OFFSET_CONIC.parameters,
 }
 
 
@@ -316,7 +325,9 @@ def earth_rows() -> list[dict[str, str]]:
             "boundary": boundary,
             "form": model.form,
             "drivers": ", ".join([*model.drivers, *(["obstacle"] if model.needs_obstacle else [])]),
-            "validity": model.said_validity,
+            "parameters": ", ".join(PARAMETERS[model.form]),
+            "errors": "",
+            "validity": model.said_validity if model.validity else "",
             "frame": model.frame + (f", aberrated by {model.mean_aberration:g}°" if model.mean_aberration else ""),
             "fitted": model.fitted,
             "reference": "; ".join(model.references),

@@ -60,6 +60,28 @@ def conic_radius(
     return first_root(1 - (eccentricity * c) ** 2, c * (eccentricity * m - x0), x0**2 - m**2, inside=m > np.abs(x0))
 
 
+def two_conics_radius(
+    theta: np.ndarray,
+    phi: np.ndarray,
+    x0: np.ndarray,
+    eccentricity: np.ndarray,
+    semilatus_rectum: np.ndarray,
+    night_x0: np.ndarray,
+    night_eccentricity: np.ndarray,
+    night_semilatus_rectum: np.ndarray,
+) -> np.ndarray:
+    """Return the distance of a surface that is one conic at x > 0 and another at x < 0.
+
+    Examples
+    --------
+    >>> two_conics_radius(np.radians([0.0, 120.0]), 0.0, 0.64, 0.77, 1.08, 1.6, 1.009, 0.528).round(3)
+    array([1.25 , 2.069])
+    """
+    day = conic_radius(theta, phi, x0, eccentricity, semilatus_rectum)
+    night = conic_radius(theta, phi, night_x0, night_eccentricity, night_semilatus_rectum)
+    return np.where(np.cos(theta) >= 0, day, night)
+
+
 def quadric_radius(
     theta: np.ndarray,
     phi: np.ndarray,
@@ -134,6 +156,18 @@ def first_root(square: np.ndarray, half: np.ndarray, constant: np.ndarray, *, in
 
 SHUE = Form(shue_radius, {"standoff": "L", "flaring": "1"}, axisymmetric=True)
 CONIC = Form(conic_radius, {"x0": "L", "eccentricity": "1", "semilatus_rectum": "L"}, axisymmetric=True)
+TWO_CONICS = Form(
+    two_conics_radius,
+    {
+        "x0": "L",
+        "eccentricity": "1",
+        "semilatus_rectum": "L",
+        "night_x0": "L",
+        "night_eccentricity": "1",
+        "night_semilatus_rectum": "L",
+    },
+    axisymmetric=True,
+)
 QUADRIC = Form(
     quadric_radius,
     {

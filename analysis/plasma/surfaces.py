@@ -21,13 +21,14 @@ import xarray as xr
 from analysis.errors import MissingUnits, OutsideCoverage, WrongData, WrongFrame
 from analysis.model import in_units, unit_of
 from analysis.plasma.earth_forms import LIN, OFFSET_CONIC, PARABOLA, POWER_CONIC
-from analysis.plasma.forms import CONIC, QUADRIC, SHUE, Form
+from analysis.plasma.forms import CONIC, QUADRIC, SHUE, TWO_CONICS, Form
 from analysis.plasma.inputs import named
 from analysis.plasma.vectors import XYZ, frame_of, vector
 
 FORMS: dict[str, Form] = {
     "shue": SHUE,
     "conic": CONIC,
+    "two_conics": TWO_CONICS,
     "quadric": QUADRIC,
     "lin": LIN,
     "parabola": PARABOLA,
