@@ -56,8 +56,8 @@ def bow_shock(
     aberration : float, "orbital" or xarray.DataArray, optional
         Turn the axis from the Sun towards -Y by this angle (degrees), or by that which Earth's motion gives to a wind
         of ``speed``, arctan(29.78 km/s / speed), which all these models mean. By default, the mean angle of
-        those that have one (Farris 1991, Peredo, Formisano, Fairfield); the axis of the others points to the Sun. 0
-        is none.
+        those that have one (Farris 1991, Peredo, Formisano, Fairfield) or that of an ``obstacle`` given as a dataset;
+        the axis of the others points to the Sun. 0 is none.
 
     Returns
     -------
@@ -117,7 +117,11 @@ def bow_shock(
         pressure, surface = _scaled(chosen, surface, mean_pdyn, wind, pdyn)
         also["pdyn"] = pressure
         said += f", mean_pdyn={mean_pdyn:g}"
+    elif pdyn is not None and not chosen.drivers:
+        raise BadOption(f"{model} is a mean shock: for it to go with pdyn, say at which pressure it holds, mean_pdyn=")
     angle = asked_aberration(aberration, chosen, wind, speed)
+    if aberration is None and chosen.needs_obstacle and isinstance(obstacle, xr.Dataset):
+        angle = obstacle.get("aberration")
     if aberration is not None:
         said += f", aberration={'…' if isinstance(aberration, xr.DataArray) else repr(aberration)}"
     return boundary_dataset(

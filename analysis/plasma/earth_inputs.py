@@ -183,8 +183,10 @@ def asked_aberration(
     Raises
     ------
     BadOption
-        If it is no angle and not "orbital", or the model is not about an axis.
+        If it is no angle and not "orbital", the model is not about an axis, or a speed is given for nothing.
     """
+    if speed is not None and not (isinstance(aberration, str) and aberration == "orbital"):
+        raise BadOption("speed only serves aberration='orbital': ask for it, or leave speed out")
     if aberration is None:
         return xr.DataArray(model.mean_aberration, attrs={"units": "deg"}) if model.mean_aberration else None
     if model.form == "lin":

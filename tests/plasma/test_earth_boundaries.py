@@ -309,6 +309,14 @@ def test_aberration_follows_the_wind_in_time():
     assert found.attrs["frame"] == "GSE" and "aberration='orbital'" in found.attrs["history"]
 
 
+def test_the_shock_before_a_magnetopause_has_its_aberration():
+    inner = plasma.magnetopause(storm(), aberration=4.0)
+    outer = plasma.bow_shock(storm(), model="farris_russell_1994", obstacle=inner)
+    assert outer.aberration.item() == 4.0
+    apart = plasma.bow_shock(storm(), model="farris_russell_1994", obstacle=inner, aberration=0)
+    assert "aberration" not in apart
+
+
 # Datasets
 
 
@@ -351,6 +359,24 @@ def test_boundaries_serve_spacecraft():
     for model in BOW_SHOCKS:
         inside, outside = plasma.boundary_distance(shock(model), place.assign_attrs(frame="GSE")).values
         assert inside < 0 < outside
+
+
+def test_the_table_of_models_says_what_drives_each_of_earths():
+    table = plasma.boundary_models("Earth")
+    assert set(zip(table.model, table.boundary, strict=True)) == {
+        *((model, "magnetopause") for model in MAGNETOPAUSES), *((model, "bow_shock") for model in BOW_SHOCKS)
+    }  # fmt: skip
+    lin = table.set_index("model").loc["lin_2010"]
+    assert lin.drivers == "bz, pdyn, magnetic_pressure, dipole_tilt" and lin.frame == "GSM"
+    assert table.reference.str.contains("doi:10.").all()
+
+
+def test_regions_follow_from_any_two_models():
+    place = xr.DataArray([[5.0, 0, 0], [12.0, 0, 0], [25.0, 0, 0]], dims=["point", "component"])
+    place = place.assign_attrs(units="R_earth", frame="GSE")
+    for outer in ("jelinek_2012", "chao_2002", "farris_russell_1994", "peredo_1995"):
+        found = plasma.regions(place, magnetopause=magnetopause("shue_1998"), bow_shock=shock(outer))
+        assert found.values.tolist() == [3, 2, 1]
 
 
 def test_flags_of_every_driver_are_carried():
@@ -428,6 +454,8 @@ def test_strong_northward_field_does_not_overflow():
             "dipole_tilt",
         ),
         (lambda: plasma.magnetopause(storm(), model="lin_2010", aberration=4.0), BadOption, "not symmetric"),
+        (lambda: plasma.bow_shock(storm(), speed=number(400.0, "km s-1")), BadOption, "orbital"),
+        (lambda: plasma.bow_shock(pdyn=number(2.0, "nPa"), model="farris_1991"), BadOption, "mean_pdyn"),
         (lambda: plasma.bow_shock(storm(), aberration="orbit"), BadOption, "orbital"),
         (lambda: plasma.bow_shock(storm(), aberration=400.0), BadOption, "degrees"),
         (lambda: plasma.bow_shock(storm(), aberration="orbital"), UnknownVariable, "no speed"),
