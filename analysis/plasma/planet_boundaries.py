@@ -5,7 +5,6 @@ from __future__ import annotations
 import warnings
 from typing import TYPE_CHECKING
 
-import numpy as np
 import xarray as xr
 
 from analysis.errors import AnalysisWarning, BadOption, WrongData
