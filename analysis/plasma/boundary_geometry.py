@@ -20,6 +20,7 @@ from analysis.plasma.surfaces import (
     seen_from_centre,
     times_of,
     turned,
+    with_coords_of,
 )
 from analysis.plasma.vectors import component_labels, refuse_unknown
 
@@ -139,7 +140,7 @@ def boundary_distance(boundary: xr.Dataset, position: xr.DataArray, *, along: st
         return np.where(np.isnan(radial), np.nan, np.copysign(miss, radial))
 
     distance = computed(outside, where, parameters, vector=False).assign_attrs(units=length_of(boundary))
-    distance = in_units(distance, str(position.attrs["units"]))
+    distance = with_coords_of(in_units(distance, str(position.attrs["units"])), position)
     label = f"Distance outside the {_called(boundary)}" + (" along the radius" if along == "radius" else "")
     attrs = {**_attrs(boundary), **synthetic_attrs(position)}
     return labelled(distance, "distance", units=str(distance.attrs["units"]), long_name=label, attrs=attrs)
@@ -189,7 +190,7 @@ def boundary_normal(boundary: xr.Dataset, position: xr.DataArray, *, along: str 
         return found
 
     normal = computed(normals, where, parameters, vector=True).assign_coords(component=component_labels())
-    normal = turned(normal, aberration_of(boundary, times_of(position)), back=True)
+    normal = with_coords_of(turned(normal, aberration_of(boundary, times_of(position)), back=True), position)
     attrs = {**_attrs(boundary), **synthetic_attrs(position), "frame": accepted_frame(boundary, position)}
     return labelled(normal, "normal", units="1", long_name=f"Normal of the {_called(boundary)}", attrs=attrs)
 

@@ -10,7 +10,15 @@ from analysis.model import derived, in_units, labelled
 from analysis.plasma.boundary_geometry import boundary_normal
 from analysis.plasma.forms import angles
 from analysis.plasma.inputs import named, on_same_axes, refuse_vectors, synthetic_attrs
-from analysis.plasma.surfaces import computed, form_of, length_of, parameters_of, seen_from_centre, times_of
+from analysis.plasma.surfaces import (
+    computed,
+    form_of,
+    length_of,
+    parameters_of,
+    seen_from_centre,
+    times_of,
+    with_coords_of,
+)
 from analysis.plasma.vectors import vector
 
 OBSTACLES = {"magnetopause": "magnetosphere", "magnetic_pileup_boundary": "induced_magnetosphere"}
@@ -152,7 +160,7 @@ def regions(
     if tail is not None:
         meanings[4] = "tail"
         region = xr.where((region == 3) & _behind(position, tail), 4, region)
-    region = xr.where(known, region, 0).astype(np.int8)
+    region = with_coords_of(xr.where(known, region, 0).astype(np.int8), position)
     values = sorted(meanings)
     attrs: dict[str, object] = {
         "flag_values": np.array(values, dtype=np.int8),
@@ -218,7 +226,7 @@ def _along_time(parameter: xr.DataArray, path: xr.DataArray) -> xr.DataArray:
 def _no_touches(times: np.ndarray) -> np.ndarray:
     """Return which crossings stay: out and in again at one instant is none."""
     same = times[1:] == times[:-1]
-    return ~(np.append(same, False) | np.append(False, same))
+    return ~(np.append(same, False) | np.append(False, same)) if times.size else np.zeros(0, dtype=bool)
 
 
 def _crossings(

@@ -159,6 +159,23 @@ def accepted_frame(boundary: xr.Dataset, position: xr.DataArray, what: str = "po
     )
 
 
+def with_coords_of(result: xr.DataArray, position: xr.DataArray) -> xr.DataArray:
+    """Return what was computed for positions with their coordinates, labels and all, but no flags of quality.
+
+    Examples
+    --------
+    >>> path = xr.DataArray([1.0], dims="time", coords={"time": [7], "orbit": ("time", [3])})
+    >>> with_coords_of(xr.DataArray([2.0], dims="time"), path).orbit.values
+    array([3])
+    """
+    kept = {
+        name: coord.variable
+        for name, coord in position.coords.items()
+        if set(coord.dims) <= set(result.dims) - {"component"} and not str(name).endswith("_quality")
+    }
+    return result.assign_coords(kept)
+
+
 def times_of(position: xr.DataArray) -> xr.DataArray | None:
     """Return the times of a trajectory, None if it has none."""
     return position["time"] if "time" in position.dims and "time" in position.coords else None
@@ -200,6 +217,8 @@ def computed(
     function : callable
         Gives shape (n,), or (n, 3) if ``vector``.
     """
+    if position.chunks is not None:
+        position = position.chunk(component=-1)
     return xr.apply_ufunc(
         partial(_flattened, function, vector),
         position,
