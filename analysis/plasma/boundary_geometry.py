@@ -10,10 +10,12 @@ from analysis.model import derived, in_units, labelled
 from analysis.plasma.forms import angles
 from analysis.plasma.inputs import is_number, named, on_same_axes, refuse_vectors, synthetic_attrs
 from analysis.plasma.nearest import nearest_directions, outward_normals, surface_points
+from analysis.plasma.quality import with_worst_quality
 from analysis.plasma.surfaces import (
     aberration_of,
     accepted_frame,
     computed,
+    flags_of,
     form_of,
     length_of,
     parameters_of,
@@ -105,7 +107,8 @@ def boundary_distance(boundary: xr.Dataset, position: xr.DataArray, *, along: st
     -------
     xarray.DataArray
         In the unit of ``position``, on its axes without ``component`` and those of the boundary. NaN where the
-        position or a parameter is; along the radius also where that direction is open (the position is inside).
+        position or a parameter is; along the radius also where that direction is open (the position is inside). If
+        parameters have flags, ``distance_quality`` is the worst of them (of the samples around an interpolated one).
 
     Raises
     ------
@@ -143,7 +146,8 @@ def boundary_distance(boundary: xr.Dataset, position: xr.DataArray, *, along: st
     distance = with_coords_of(in_units(distance, str(position.attrs["units"])), position)
     label = f"Distance outside the {_called(boundary)}" + (" along the radius" if along == "radius" else "")
     attrs = {**_attrs(boundary), **synthetic_attrs(position)}
-    return labelled(distance, "distance", units=str(distance.attrs["units"]), long_name=label, attrs=attrs)
+    result = labelled(distance, "distance", units=str(distance.attrs["units"]), long_name=label, attrs=attrs)
+    return with_worst_quality(result, *flags_of(boundary, times_of(where)))
 
 
 def boundary_normal(boundary: xr.Dataset, position: xr.DataArray, *, along: str = "normal") -> xr.DataArray:

@@ -10,8 +10,10 @@ from analysis.model import derived, in_units, labelled
 from analysis.plasma.boundary_geometry import boundary_normal
 from analysis.plasma.forms import angles
 from analysis.plasma.inputs import named, on_same_axes, refuse_vectors, synthetic_attrs
+from analysis.plasma.quality import with_worst_quality
 from analysis.plasma.surfaces import (
     computed,
+    flags_of,
     form_of,
     length_of,
     parameters_of,
@@ -123,7 +125,7 @@ def regions(
         Integers with CF's ``flag_values`` and ``flag_meanings``: 0 ``unknown``, where the position or a parameter is
         NaN, or the two models contradict each other (inside the magnetopause but beyond the bow shock); 1
         ``solar_wind`` (``outside`` without a bow shock); 2 ``magnetosheath``; 3 ``magnetosphere``
-        (``induced_magnetosphere`` at Mars); 4 ``tail``.
+        (``induced_magnetosphere`` at Mars); 4 ``tail``. If parameters have flags, ``region_quality`` is the worst.
 
     Raises
     ------
@@ -162,18 +164,18 @@ def regions(
         region = xr.where((region == 3) & _behind(position, tail), 4, region)
     region = with_coords_of(xr.where(known, region, 0).astype(np.int8), position)
     values = sorted(meanings)
+    models = [one for one in (magnetopause, bow_shock) if one is not None]
+    cited = [str(one.attrs["references"]) for one in models if "references" in one.attrs]
     attrs: dict[str, object] = {
         "flag_values": np.array(values, dtype=np.int8),
         "flag_meanings": " ".join(meanings[value] for value in values),
-        "references": "\n".join(
-            str(one.attrs["references"])
-            for one in (magnetopause, bow_shock)
-            if one is not None and "references" in one.attrs
-        ),
-        **synthetic_attrs(position, *(one for one in (magnetopause, bow_shock) if one is not None)),
+        **({"references": "\n".join(dict.fromkeys(cited))} if cited else {}),
+        **synthetic_attrs(position, *models),
     }
     label = f"Region of {magnetopause.attrs['body']}'s surroundings"
-    return labelled(region, "region", units="1", long_name=label, attrs={k: v for k, v in attrs.items() if str(v)})
+    result = labelled(region, "region", units="1", long_name=label, attrs=attrs)
+    flags = [flag for one in models for flag in flags_of(one, times_of(position))]
+    return with_worst_quality(result, *flags)
 
 
 def _is_inside(boundary: xr.Dataset, position: xr.DataArray, what: str, kinds: tuple[str, ...]) -> xr.DataArray:

@@ -23,6 +23,7 @@ from analysis.model import in_units, unit_of
 from analysis.plasma.earth_forms import LIN, OFFSET_CONIC, PARABOLA, POWER_CONIC
 from analysis.plasma.forms import CONIC, QUADRIC, SHUE, TWO_CONICS, Form
 from analysis.plasma.inputs import named
+from analysis.plasma.quality import quality_of
 from analysis.plasma.vectors import XYZ, frame_of, vector
 
 FORMS: dict[str, Form] = {
@@ -107,6 +108,29 @@ def parameters_of(boundary: xr.Dataset, time: xr.DataArray | None = None) -> lis
         _at(in_units(boundary[name].reset_coords(drop=True), unit.replace("L", length)), time)
         for name, unit in form.parameters.items()
     ]
+
+
+def flags_of(boundary: xr.Dataset, time: xr.DataArray | None = None) -> list[xr.DataArray]:
+    """Return the quality flags of a boundary's parameters, at other times those of the samples around each.
+
+    Examples
+    --------
+    >>> flags_of(xr.Dataset({"standoff": ((), 10.0, {"units": "R_earth"}), "flaring": ((), 0.5, {"units": "1"})},
+    ...     attrs=dict(body="Earth", boundary="magnetopause", model="mine", form="shue", frame="GSM")))
+    []
+    """
+    flags: list[xr.DataArray] = []
+    for name in form_of(boundary).parameters:
+        flag = quality_of(boundary[name])
+        if flag is None:
+            continue
+        flag = flag.reset_coords(drop=True)
+        if time is None or "time" not in flag.dims or flag.indexes["time"].equals(time.to_index()):
+            flags.append(flag)
+        else:
+            around = [flag.sel(time=time, method=side).assign_coords(time=time) for side in ("ffill", "bfill")]
+            flags += [one.assign_attrs(flag.attrs) for one in around]
+    return flags
 
 
 def seen_from_centre(boundary: xr.Dataset, position: xr.DataArray, what: str = "position") -> xr.DataArray:

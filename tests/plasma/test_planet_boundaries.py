@@ -206,6 +206,24 @@ def test_a_breathing_boundary_crosses_a_resting_spacecraft():
         plasma.boundary_crossings(boundary.isel(time=[0]), rest)
 
 
+def test_a_distance_is_flagged_as_the_wind_that_it_was_made_of():
+    flag = {
+        "units": "1",
+        "long_name": "Flag",
+        "flag_values": [0, 1, 2],
+        "flag_meanings": "filled interpolated measured",
+    }
+    pdyn = number([10.0, 12, 14, 16], "nPa", "time", time=MINUTES[[0, 10, 20, 120]])
+    pdyn = pdyn.rename("pdyn").assign_coords(pdyn_quality=("time", [2, 2, 0, 2], flag))
+    boundary = made("mercury_magnetopause_winslow_2013", pdyn=pdyn, frame="MSM")
+    path = trajectory([2, 0, 0], [1, 1, 0], frame="MSM", radius=MERCURY)
+    found = check(plasma.boundary_distance(boundary, path))
+    assert found.distance_quality.values[[0, 5, 10, 11, 20, 60, 120]].tolist() == [2, 2, 2, 0, 0, 0, 2]
+    assert (plasma.regions(path, magnetopause=boundary).region_quality == found.distance_quality).all()
+    own = plasma.boundary_distance(boundary, path[[0, 10, 20, 120]])
+    assert own.distance_quality.values.tolist() == [2, 2, 0, 2]
+
+
 def test_regions_follow_each_other_along_the_sunward_line():
     inner, outer = made("mars_mpb_vignes_2000"), made("mars_bow_shock_vignes_2000")
     path = trajectory([3, 0, 0], [-3, 0, 0], radius=MARS)
