@@ -91,6 +91,9 @@ def magnetopause(
         if aberration is None
         else f", aberration={'…' if isinstance(aberration, xr.DataArray) else repr(aberration)}"
     )
+    hint = (
+        f"the model was fitted to {chosen.said_validity}; use shue_1998 for stronger fields" if chosen.validity else ""
+    )
     return boundary_dataset(
         model,
         chosen,
@@ -99,7 +102,7 @@ def magnetopause(
         drivers,
         wind,
         step=f"plasma.magnetopause(model={model!r}{said})",
-        standoff_hint=f"the model was fitted to {chosen.said_validity}; use shue_1998 for stronger fields",
+        standoff_hint=hint,
         aberration=angle,
         in_validity=within(chosen, values),
     )

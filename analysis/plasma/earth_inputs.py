@@ -133,6 +133,7 @@ def boundary_dataset(
             "aberration",
             units="deg",
             long_name="Angle from the Sun's direction to where the wind comes from, towards -Y",
+            attrs=synthetic_attrs(aberration),
         )
         frame = "GSE"
     if in_validity is not None:
@@ -149,7 +150,7 @@ def boundary_dataset(
         title=f"Earth's {called} after {model.name}",
         step=step,
         references=list(model.references),
-        also=[*sources.values()],
+        also=[*sources.values(), *([] if aberration is None else [aberration])],
     )
 
 

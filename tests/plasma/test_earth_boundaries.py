@@ -415,6 +415,8 @@ def test_made_up_wind_makes_a_made_up_shock():
     data["pdyn"] = data.pdyn.assign_attrs(synthetic="true")
     assert plasma.bow_shock(data).attrs["synthetic"] == "true"
     assert plasma.bow_shock(data, model="farris_russell_1994").standoff.attrs["synthetic"] == "true"
+    speed = number(400.0, "km s-1").assign_attrs(synthetic="true")
+    assert plasma.bow_shock(storm(), speed=speed, aberration="orbital").attrs["synthetic"] == "true"
 
 
 def test_strong_northward_field_does_not_overflow():
