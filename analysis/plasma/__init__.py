@@ -23,6 +23,10 @@ from analysis.plasma.flow_frames import de_hoffmann_teller, walen_relation
 from analysis.plasma.frames import known_frames, rotation_matrices, to_frame
 from analysis.plasma.kernels import spice_rotation, spice_state
 from analysis.plasma.local_frames import field_aligned_frame, lmn_frame, mean_field
+from analysis.plasma.boundary_fits import fit_boundary
+from analysis.plasma.boundary_geometry import boundary_cut, boundary_distance, boundary_normal, boundary_radius
+from analysis.plasma.boundary_regions import boundary_crossings, regions
+from analysis.plasma.bow_shocks import bow_shock, bow_shock_standoff
 from analysis.plasma.parameters import (
     alfven_speed,
     dynamic_pressure,
@@ -32,6 +36,7 @@ from analysis.plasma.parameters import (
     thermal_pressure,
 )
 from analysis.plasma.pitch_angles import anisotropy, omnidirectional, pitch_angle_distribution
+from analysis.plasma.planet_boundaries import aberration_angle, boundary_models, planetary_boundary
 from analysis.plasma.quality import measured, with_flags_as_coordinates
 from analysis.plasma.rotations import rotated
 from analysis.plasma.shocks import shock_jump, shock_normals
@@ -48,9 +53,18 @@ if TYPE_CHECKING:
     from analysis.model.clocks import Instant
 
 __all__ = [
+    "aberration_angle",
     "alfven_speed",
     "alfvenicity",
     "anisotropy",
+    "boundary_crossings",
+    "boundary_cut",
+    "boundary_distance",
+    "boundary_models",
+    "boundary_normal",
+    "boundary_radius",
+    "bow_shock",
+    "bow_shock_standoff",
     "collect",
     "de_hoffmann_teller",
     "dipole_tilt",
@@ -60,6 +74,7 @@ __all__ = [
     "explore",
     "fetch",
     "field_aligned_frame",
+    "fit_boundary",
     "geosynchronous_orbit",
     "increment_intensity",
     "known_frames",
@@ -77,11 +92,13 @@ __all__ = [
     "omnidirectional",
     "orbital_frame",
     "pitch_angle_distribution",
+    "planetary_boundary",
     "plasma_beta",
     "power_spectral_density",
     "rotated",
     "rotation_matrices",
     "rtn_frame",
+    "regions",
     "search",
     "shock_jump",
     "shock_normals",
