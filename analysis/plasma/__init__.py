@@ -17,16 +17,16 @@ import xarray as xr
 from analysis.plasma.alfvenic import alfvenicity, elsasser_variables
 from analysis.plasma.bodies import msm_position, orbital_frame, rtn_frame, solar_magnetospheric_frame
 from analysis.plasma.boundaries import geosynchronous_orbit, magnetopause, magnetopause_shape
+from analysis.plasma.boundary_fits import fit_boundary
+from analysis.plasma.boundary_geometry import boundary_cut, boundary_distance, boundary_normal, boundary_radius
+from analysis.plasma.boundary_regions import boundary_crossings, regions
+from analysis.plasma.bow_shocks import bow_shock, bow_shock_standoff
 from analysis.plasma.earth import dipole_tilt, sun_direction
 from analysis.plasma.finders import discontinuities, level_crossings
 from analysis.plasma.flow_frames import de_hoffmann_teller, walen_relation
 from analysis.plasma.frames import known_frames, rotation_matrices, to_frame
 from analysis.plasma.kernels import spice_rotation, spice_state
 from analysis.plasma.local_frames import field_aligned_frame, lmn_frame, mean_field
-from analysis.plasma.boundary_fits import fit_boundary
-from analysis.plasma.boundary_geometry import boundary_cut, boundary_distance, boundary_normal, boundary_radius
-from analysis.plasma.boundary_regions import boundary_crossings, regions
-from analysis.plasma.bow_shocks import bow_shock, bow_shock_standoff
 from analysis.plasma.parameters import (
     alfven_speed,
     dynamic_pressure,
@@ -95,10 +95,10 @@ __all__ = [
     "planetary_boundary",
     "plasma_beta",
     "power_spectral_density",
+    "regions",
     "rotated",
     "rotation_matrices",
     "rtn_frame",
-    "regions",
     "search",
     "shock_jump",
     "shock_normals",
