@@ -165,10 +165,14 @@ def _starts(
     theta = np.repeat(own_theta[None], turns.size, axis=0)
     phi = own_phi + turns[:, None]
     least = np.stack([_misses(position, radius, parameters, *at) for at in zip(theta, phi, strict=True)])
-    for number in range(turns.size):
-        for start in STARTS:
-            miss = _misses(position, radius, parameters, np.full_like(own_theta, start), phi[number])
-            nearer = miss < least[number]
+    reach, off_axis = (position**2).sum(axis=-1), np.hypot(position[:, 1], position[:, 2])
+    for number, turn in enumerate(turns):
+        for start in STARTS:  # |p - s|² = p² + s² - 2 p·s, faster than the points themselves
+            distance = np.asarray(radius(start, phi[number], *parameters))
+            ahead = position[:, 0] * np.cos(start) + off_axis * (np.sin(start) * np.cos(turn))
+            with np.errstate(invalid="ignore"):
+                miss = reach + distance * (distance - 2 * ahead)
+                nearer = (miss < least[number]) & np.isfinite(distance)
             theta[number, nearer], least[number, nearer] = start, miss[nearer]
     theta[~np.isfinite(least)] = np.nan
     every, best = np.arange(own_theta.size), least.argmin(axis=0)
