@@ -41,6 +41,7 @@ from analysis.plasma.quality import measured, with_flags_as_coordinates
 from analysis.plasma.rotations import rotated
 from analysis.plasma.shocks import shock_jump, shock_normals
 from analysis.plasma.spectral import power_spectral_density, wavelet_power
+from analysis.plasma.synthetic_series import synthetic_wind
 from analysis.plasma.turbulence import increment_intensity, spectral_slope, structure_functions
 from analysis.plasma.variance import maximum_variance, minimum_variance
 from analysis.plasma.views import explore, view
@@ -108,6 +109,7 @@ __all__ = [
     "spice_state",
     "structure_functions",
     "sun_direction",
+    "synthetic_wind",
     "thermal_pressure",
     "to_frame",
     "view",

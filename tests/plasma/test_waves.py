@@ -1,5 +1,7 @@
 """Spectra, wave polarization and turbulence: Parseval, known waves, known power laws."""
 
+import json
+
 import numpy as np
 import pytest
 import xarray as xr
@@ -211,6 +213,26 @@ def test_elsasser_variables_carry_frame_and_units():
     assert z.z_plus.attrs["frame"] == "RTN" and z.z_plus.attrs["units"] == "km s-1"
 
 
+@given(outward=st.floats(-1, 1), polarity=st.sampled_from([1, -1]), seed=st.integers(0, 99))
+def test_a_synthetic_wind_holds_what_it_says(outward, polarity, seed):
+    wind = check(plasma.synthetic_wind(samples=1000, outward=outward, polarity=polarity, seed=seed))
+    truth = json.loads(wind.attrs["truth"])
+    whole = plasma.alfvenicity(wind.b, wind.v, wind.density, window=999).isel(time=500)
+    assert whole.cross_helicity == pytest.approx(truth["cross_helicity"], abs=0.02)
+    assert whole.residual_energy == pytest.approx(0, abs=0.03)
+    mean = wind.b.mean("time")
+    assert np.sign(mean.sel(component="r")) == polarity and np.sign(mean.sel(component="t")) == -polarity
+    away = ((wind.b - mean) ** 2).sum("component").mean() ** 0.5 / 5
+    assert away == pytest.approx(truth["amplitude"], rel=1e-6)
+    assert wind.attrs["synthetic"] == "true" and whole.attrs["synthetic"] == "true"
+
+
+def test_waves_that_leave_the_sun_have_opposite_signs_of_flow_and_field_in_a_field_away_from_it():
+    wind = plasma.synthetic_wind(outward=1.0, polarity=1)
+    flow, field = (wind[name].sel(component="n") for name in ("v", "b"))
+    assert xr.corr(flow, field) == pytest.approx(-1)
+
+
 # --------------------------------------------------------------------------------------------- refusals
 
 LINE = series(RANDOM.normal(size=500))
@@ -250,6 +272,8 @@ PSD = plasma.power_spectral_density(LINE).psd
         (lambda: plasma.elsasser_variables(FIELD, FLOW, LINE), WrongUnits, "m-3"),
         (lambda: plasma.elsasser_variables(FIELD, FLOW, -DENSITY), WrongData, "not above zero"),
         (lambda: plasma.alfvenicity(FIELD, FLOW, DENSITY, window=2), BadOption, "window"),
+        (lambda: plasma.synthetic_wind(polarity=0), BadOption, "polarity"),
+        (lambda: plasma.synthetic_wind(density=-1), BadOption, "density"),
     ],
 )
 def test_nonsense_is_refused(call, error, says):
