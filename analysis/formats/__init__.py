@@ -11,15 +11,17 @@ import importlib
 import json
 import os
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
-from types import ModuleType
 
 import xarray as xr
 
 from analysis.errors import AnalysisError, BadOption, CorruptFile, MissingFile, UnknownFormat
-from analysis.formats import _content
+from analysis.formats import _content, _part
+from analysis.formats._part import Chunks
 from analysis.model import provenance_of
 
 __all__ = ["FORMATS", "Format", "read"]
@@ -27,23 +29,32 @@ __all__ = ["FORMATS", "Format", "read"]
 
 @dataclass(frozen=True)
 class Format:
-    """What a module of this package reads, in words for messages."""
+    """What a module of this package reads, in words for messages, and whether it can read a part of a file."""
 
     module: str
     content: str
+    parts: bool = False
 
 
 FORMATS = (
-    Format("cdf", "CDF"),
+    Format("cdf", "CDF", parts=True),
     Format("netcdf", "netCDF 3 and 4 and HDF5"),
     Format("votable", "VOTable (TABLEDATA, BINARY, BINARY2)"),
     Format("hapi", "answers of HAPI servers with their header"),
     Format("fits", "FITS (spectra and responses, event lists, HEALPix maps, tables, images)"),
     Format("pds", "PDS3 and PDS4 labels with their data beside them"),
 )
+HASHED = 64 << 20  # bytes; SHA-256 of more takes longer than reading it, so that must be asked for
 
 
-def read(path: str | os.PathLike[str], *, assume: Mapping[str, str] | None = None) -> xr.Dataset | xr.DataTree:
+def read(
+    path: str | os.PathLike[str],
+    *,
+    assume: Mapping[str, str] | None = None,
+    variables: Iterable[str] | None = None,
+    chunks: Chunks | None = None,
+    checksum: bool | None = None,
+) -> xr.Dataset | xr.DataTree:
     """Return what a file holds, checked against the data contract.
 
     Parameters
@@ -53,12 +64,22 @@ def read(path: str | os.PathLike[str], *, assume: Mapping[str, str] | None = Non
     assume : mapping of str to str, optional
         Facts that the file leaves out, such as ``{"frame": "GSE"}`` or ``{"units.density": "cm-3"}``. Each format
         says which it understands when it is given another. They are written down in ``history``.
+    variables : iterable of str, optional
+        Only these, by the names that the result has, with their axes and quality flags. Of a CDF nothing else is
+        read from the disk.
+    chunks : int, "auto" or mapping of str to int, optional
+        Give variables as Dask arrays, cut so (``{}``: one chunk each). Those of a CDF are read when they are first
+        computed, each whole, and refused if the file has changed by then; other formats are read at once.
+    checksum : bool, optional
+        Whether to take the file's SHA-256, which costs thrice as much as reading its bytes. Left out, it is taken of
+        files up to 64 MiB; where it is not taken, ``provenance`` has the time of the last change instead and
+        ``history`` says so.
 
     Returns
     -------
     xarray.Dataset or xarray.DataTree
         A DataTree where there are several sets of axes. ``history`` and ``provenance`` name the file, its size and
-        its SHA-256; what Sankō wrote itself with ``to_netcdf`` comes back as it was.
+        its SHA-256; what Sankō wrote itself with :func:`write` comes back as it was.
 
     Raises
     ------
@@ -71,7 +92,9 @@ def read(path: str | os.PathLike[str], *, assume: Mapping[str, str] | None = Non
     WrongData
         If it holds no records, or records that cannot be put in order.
     BadOption
-        If ``assume`` is not understood or contradicts the file.
+        If ``assume``, ``variables`` or ``chunks`` is not understood, or ``assume`` contradicts the file.
+    UnknownVariable
+        If the file has no variable of a name asked for; it lists those that there are.
 
     Warns
     -----
@@ -90,19 +113,24 @@ def read(path: str | os.PathLike[str], *, assume: Mapping[str, str] | None = Non
     """
     if assume is not None and not isinstance(assume, Mapping):
         raise BadOption(f"assume={assume!r} is not a mapping; give for example assume={{'frame': 'GSE'}}")
+    part = _part.Part(_part.names(variables), _part.accepted(chunks))
     file = _found(path)
-    try:
-        packing = _content.packing(_content.first_bytes(file))
-        if packing is None:
-            result = _read_plain(file, assume or {})
-        else:
-            with tempfile.TemporaryDirectory(prefix="sanko-") as folder:
-                result = _read_plain(_content.unpacked(file, packing, Path(folder), _module_of), assume or {})
-    except AnalysisError as error:
-        if file.name in str(error):
-            raise
-        raise type(error)(f"{file.name}: {error}") from error
-    return _traced(result, file)
+    hashed = file.stat().st_size <= HASHED if checksum is None else checksum
+    with ThreadPoolExecutor(1, "sanko-sha256") as beside:
+        digest = beside.submit(_content.sha256, file) if hashed else None
+        try:
+            packing = _content.packing(_content.first_bytes(file))
+            if packing is None:
+                result = _read_plain(file, assume or {}, part, lazy=chunks is not None)
+            else:
+                with tempfile.TemporaryDirectory(prefix="sanko-") as folder:
+                    plain = _content.unpacked(file, packing, Path(folder), _format_of)
+                    result = _read_plain(plain, assume or {}, part, lazy=False)
+        except AnalysisError as error:
+            if file.name in str(error):
+                raise
+            raise type(error)(f"{file.name}: {error}") from error
+        return _traced(_part.chunked(result, part.chunks), file, digest.result() if digest else None)
 
 
 def _found(path: str | os.PathLike[str]) -> Path:
@@ -145,32 +173,39 @@ def _absent(file: Path) -> AnalysisError:
     return MissingFile(f"there is no file {file.name} in {folder.absolute()}{hint}")
 
 
-def _read_plain(file: Path, assume: Mapping[str, str]) -> xr.Dataset | xr.DataTree:
-    return _module_of(_content.first_bytes(file), file.name).read(file, assume)
+def _read_plain(file: Path, assume: Mapping[str, str], part: _part.Part, *, lazy: bool) -> xr.Dataset | xr.DataTree:
+    known = _format_of(_content.first_bytes(file), file.name)
+    module = importlib.import_module(f"{__name__}.{known.module}")
+    if known.parts:
+        return module.read(file, assume, variables=part.variables, lazy=lazy)
+    return _part.cut(module.read(file, assume), part.variables, file.name)
 
 
-def _module_of(head: bytes, name: str) -> ModuleType:
-    """Return the module of the first format that recognises a file's beginning."""
+def _format_of(head: bytes, name: str) -> Format:
+    """Return the first format that recognises a file's beginning."""
     if not head:
         raise CorruptFile(f"{name} is empty once it is unpacked; get the file again")
     for known in FORMATS:
         module = importlib.import_module(f"{__name__}.{known.module}")
         if module.recognises(head):
-            return module
+            return known
     listed = "; ".join(known.content for known in FORMATS)
     raise UnknownFormat(f"{name} is {_content.looks_like(head)}; formats that are read: {listed}")
 
 
-def _traced(data: xr.Dataset | xr.DataTree, file: Path) -> xr.Dataset | xr.DataTree:
+def _traced(data: xr.Dataset | xr.DataTree, file: Path, digest: str | None) -> xr.Dataset | xr.DataTree:
     """Return the data with the file in the history and provenance of each node that has none of its own."""
     own = data.subtree if isinstance(data, xr.DataTree) else [data]
     fresh = [node for node in own if "provenance" in node.attrs and _untraced(node)]
     if not fresh:
         return data
-    digest = _content.sha256(file)
-    found = {"name": file.name, "sha256": digest, "size": file.stat().st_size}
+    stat = file.stat()
+    changed = datetime.fromtimestamp(stat.st_mtime, UTC).isoformat(timespec="seconds")
+    known: dict[str, object] = {"sha256": digest} if digest else {"changed": changed}
+    found = {"name": file.name, **known, "size": stat.st_size}
+    said = f"sha256 {digest}" if digest else f"{stat.st_size} bytes, last changed {changed}; no checksum taken"
     for node in fresh:
-        node.attrs["history"] = f"read from {file.name} (sha256 {digest})\n{node.attrs['history']}"
+        node.attrs["history"] = f"read from {file.name} ({said})\n{node.attrs['history']}"
         node.attrs["provenance"] = json.dumps({"files": [found]}, ensure_ascii=False)
     return data
 

@@ -32,6 +32,7 @@ class Variable:
     records: int
     shape: tuple[int, ...]
     whole: bool
+    dtype: str  # numpy's code of the type, such as "f4"; of numbers only
     read: Callable[[], NDArray]
 
     def pointer(self, key: str, held: Mapping[str, Variable]) -> Variable | None:
@@ -264,14 +265,17 @@ def _apart(axis: Axis, earlier: Sequence[Axis]) -> Axis:
 
 
 def _dim_of(table: Variable) -> str:
-    said = " ".join((table.name, *(istp.text(table.attributes, key) or "" for key in ("FIELDNAM", "CATDESC"))))
+    words = [table.name, *(istp.text(table.attributes, key) or "" for key in ("FIELDNAM", "LABLAXIS", "CATDESC"))]
     try:
         unit = known_units(istp.text(table.attributes, "UNITS") or "")
     except UnknownUnits:
         unit = ""
     if unit in istp.ENERGY_UNITS:
         return "energy"
-    return "pitch_angle" if re.search(r"pitch", said, re.IGNORECASE) else plain_word(table.name)
+    if any(re.search(r"pitch", said, re.IGNORECASE) for said in words):
+        return "pitch_angle"
+    angle = istp.direction(words) if unit in istp.ANGLE_UNITS else None
+    return angle or plain_word(table.name)
 
 
 def _content(values: NDArray, table: Variable) -> str:
