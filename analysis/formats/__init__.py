@@ -1,7 +1,7 @@
-"""Bytes to xarray: files are recognised by their content, never by their name, and there is no network here.
+"""Bytes to xarray and back: files are recognised by their content, never by their name; there is no network here.
 
-:func:`read` opens a user's own file. A format is one module with ``recognises(head)`` and ``read(path, assume)``;
-:data:`FORMATS` lists them, and a module is imported when a file is read.
+:func:`read` opens a user's own file, :func:`write` writes CDF and netCDF. A format is one module with
+``recognises(head)`` and ``read(path, assume)``; :data:`FORMATS` lists them, each imported when a file is read.
 """
 
 from __future__ import annotations
@@ -20,11 +20,11 @@ from pathlib import Path
 import xarray as xr
 
 from analysis.errors import AnalysisError, BadOption, CorruptFile, MissingFile, UnknownFormat
-from analysis.formats import _content, _part
+from analysis.formats import _content, _part, _writing
 from analysis.formats._part import Chunks
 from analysis.model import provenance_of
 
-__all__ = ["FORMATS", "Format", "read"]
+__all__ = ["FORMATS", "Format", "read", "write"]
 
 
 @dataclass(frozen=True)
@@ -131,6 +131,50 @@ def read(
                 raise
             raise type(error)(f"{file.name}: {error}") from error
         return _traced(_part.chunked(result, part.chunks), file, digest.result() if digest else None)
+
+
+def write(data: xr.Dataset | xr.DataTree, path: str | os.PathLike[str], *, overwrite: bool = False) -> Path:
+    """Return the path of a file that now holds the data: a CDF by the ISTP guidelines (``.cdf``), or netCDF (``.nc``).
+
+    The file appears under its name when it is whole, or not at all; :func:`read` gives back the same data.
+
+    Parameters
+    ----------
+    data : xarray.Dataset or xarray.DataTree
+        Data that keep the data contract, as everything does that Sankō returns. Dask arrays are computed.
+    path : str or path-like
+        Where to; the suffix names the format.
+    overwrite : bool, optional
+        Whether a file that is there may be replaced.
+
+    Returns
+    -------
+    pathlib.Path
+        In a CDF, ``time`` is ``Epoch`` in TT2000, fills are FILLVAL, and what ISTP requires but the data do not say is
+        "not stated"; an attribute such as ``PI_name`` or ``Discipline`` of the data says it.
+
+    Raises
+    ------
+    BadOption
+        If the suffix is another, or the file is there and may not be replaced.
+    MissingFile, StoreError
+        If there is no such folder, or it may not be written to.
+    ContractBreach
+        If the data do not keep the data contract; every breach is named.
+    WrongData
+        If the format cannot hold them: complex numbers, objects, for a CDF nothing in time or times outside TT2000.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from analysis import sample
+    >>> wind = read(sample.path("rbspa_rel04_ect-hope-PA-L3_20121201_v0.0.0.cdf"), variables=["FPDU"])
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     again = read(write(wind, f"{folder}/protons.cdf"))
+    >>> again.identical(wind)
+    True
+    """
+    return _writing.written(data, path, overwrite=overwrite)
 
 
 def _found(path: str | os.PathLike[str]) -> Path:

@@ -14,11 +14,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from analysis.errors import CorruptFile, MissingFile, WrongData
-from analysis.formats import _facts as facts
 from analysis.formats._cdfaxes import Variable
 from analysis.formats._cdfrecords import sound
-from analysis.formats._cdfvalues import decoded
 
+OWN = "XARRAY_VARIABLE"  # of files that Sankō wrote, whose axes and blanks are all meant
+Decode = Callable[[Variable], NDArray]
 TIMES = ("CDF_EPOCH", "CDF_EPOCH16", "CDF_TIME_TT2000")
 DTYPES = {
     **{"CDF_REAL4": "f4", "CDF_FLOAT": "f4", "CDF_REAL8": "f8", "CDF_DOUBLE": "f8", "CDF_BYTE": "i1"},
@@ -73,17 +73,17 @@ def identity(path: Path) -> tuple[int, int]:
     return stat.st_size, stat.st_mtime_ns
 
 
-def later_read(path: Path, known: tuple[int, int], mask: bool, variable: Variable, chosen: NDArray | None) -> Any:
+def later_read(path: Path, known: tuple[int, int], decode: Decode, variable: Variable, chosen: NDArray | None) -> Any:
     """Return a variable as a Dask array of one chunk, which opens the file when it is computed."""
     import dask.array
     from dask import delayed
 
     shape = (variable.records if chosen is None else chosen.size, *variable.shape)
-    values = delayed(_loaded, pure=True)(path.absolute(), known, mask, variable.name, chosen)
+    values = delayed(_loaded, pure=True)(path.absolute(), known, decode, variable.name, chosen)
     return dask.array.from_delayed(values, shape, np.dtype(variable.dtype))
 
 
-def _loaded(path: Path, known: tuple[int, int], mask: bool, name: str, chosen: NDArray | None) -> NDArray:
+def _loaded(path: Path, known: tuple[int, int], decode: Decode, name: str, chosen: NDArray | None) -> NDArray:
     """Return the values of one variable of a file, which must be the file that was opened before."""
     try:
         same = identity(path) == known
@@ -92,7 +92,7 @@ def _loaded(path: Path, known: tuple[int, int], mask: bool, name: str, chosen: N
     if not same:
         raise WrongData(f"{path} has changed since it was opened, so {name} cannot be read any more; open it again")
     with opened(path) as (held, _):
-        values = decoded(held[name], facts.Notes(path.name), mask=mask)
+        values = decode(held[name])
     return values if chosen is None else values[chosen]
 
 
@@ -106,7 +106,7 @@ def _variable(name: str, raw: Any) -> Variable:
     dropped = tuple(
         i
         for i, size in enumerate(shape, start=1)
-        if size == 1 and not {f"DEPEND_{i}", f"LABL_PTR_{i}"} & set(attributes)
+        if size == 1 and not {f"DEPEND_{i}", f"LABL_PTR_{i}", OWN} & set(attributes)
     )
     return Variable(
         name=name,
@@ -117,13 +117,14 @@ def _variable(name: str, raw: Any) -> Variable:
         shape=tuple(size for i, size in enumerate(shape, start=1) if i not in dropped),
         whole="INT" in kind or kind == "CDF_BYTE",
         dtype=DTYPES.get(kind, ""),
-        read=partial(_values, raw, dropped, text),
+        read=partial(_values, raw, dropped, text, OWN in attributes),
     )
 
 
-def _values(raw: Any, dropped: tuple[int, ...], text: bool) -> NDArray:
+def _values(raw: Any, dropped: tuple[int, ...], text: bool, exact: bool) -> NDArray:
     """Return a variable's values without axes of length one that nothing describes, as 2-D epochs have."""
     values = np.asarray(raw.values)
     if text:
-        values = np.char.strip(np.char.decode(values, "utf-8", "replace"), " \0\n\t")
+        values = np.char.decode(values, "utf-8", "replace")
+        values = values if exact else np.char.strip(values, " \0\n\t")
     return values.squeeze(axis=dropped) if dropped else values

@@ -8,12 +8,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from analysis.formats._cdftimes import utc_times
-from analysis.formats._facts import without_unmeasured
+from analysis.formats._facts import Notes, without_unmeasured
 from analysis.model.contract import FILL_FROM
 
 if TYPE_CHECKING:
     from analysis.formats._cdfaxes import Variable
-    from analysis.formats._facts import Notes
 
 
 def decoded(variable: Variable, notes: Notes, *, mask: bool = False) -> NDArray:
@@ -32,6 +31,11 @@ def decoded(variable: Variable, notes: Notes, *, mask: bool = False) -> NDArray:
     """
     values = _unmasked(variable, notes)
     return _within(variable, values, notes) if mask and variable.kind == "number" and values.size else values
+
+
+def decoded_later(mask: bool, variable: Variable) -> NDArray:
+    """Return all records of a variable as :func:`decoded` does, when nobody listens to notes any more."""
+    return decoded(variable, Notes(""), mask=mask)
 
 
 def _unmasked(variable: Variable, notes: Notes) -> NDArray:

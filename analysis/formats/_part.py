@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -76,7 +76,9 @@ def chunked(data: xr.Dataset | xr.DataTree, chunks: Chunks | None) -> xr.Dataset
     return cut["/"] if isinstance(data, xr.Dataset) else xr.DataTree.from_dict(cut)
 
 
-def cut(data: xr.Dataset | xr.DataTree, wanted: tuple[str, ...] | None, file: str) -> xr.Dataset | xr.DataTree:
+def cut(
+    data: xr.Dataset | xr.DataTree, wanted: tuple[str, ...] | None, file: str, *, known: Sequence[str] | None = None
+) -> xr.Dataset | xr.DataTree:
     """Return only the variables asked for and their flags; what is left on one set of axes is a Dataset.
 
     Raises
@@ -87,7 +89,7 @@ def cut(data: xr.Dataset | xr.DataTree, wanted: tuple[str, ...] | None, file: st
     if wanted is None:
         return data
     nodes = nodes_of(data)
-    known = list(dict.fromkeys(str(name) for node in nodes.values() for name in node.data_vars))
+    known = known or list(dict.fromkeys(str(name) for node in nodes.values() for name in node.data_vars))
     if unknown := [name for name in wanted if name not in known]:
         near = sorted({m for name in unknown for m in difflib.get_close_matches(name, known, n=3, cutoff=0.4)})
         hint = f"near: {', '.join(near)}; " if near else ""

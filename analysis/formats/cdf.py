@@ -25,13 +25,15 @@ from numpy.typing import NDArray
 from analysis.errors import AnalysisError, BadOption, CorruptFile, WrongData
 from analysis.formats import _cdfaxes as axes
 from analysis.formats import _cdfbins as bins
+from analysis.formats import _cdfown as own
 from analysis.formats import _facts as facts
 from analysis.formats import _istp as istp
+from analysis.formats import _part
 from analysis.formats._cdfchoice import asked, with_companions
 from analysis.formats._cdfopen import FAILS, identity, later_read, opened
 from analysis.formats._cdfrecords import is_cdf
 from analysis.formats._cdftimes import Rows, rows_of
-from analysis.formats._cdfvalues import decoded
+from analysis.formats._cdfvalues import decoded, decoded_later
 from analysis.model import check
 
 if TYPE_CHECKING:
@@ -118,7 +120,12 @@ def read(
             if assume.get(key, word) != word:
                 raise BadOption(f"{path.name}: assume[{key!r}] is {assume[key]!r}; {word!r} {does}")
         try:
-            later = partial(later_read, path, identity(path), "outside_valid" in assume) if lazy else None
+            if not assume.keys() & CHOICES.keys():
+                later = partial(later_read, path, identity(path), own.floats) if lazy else None
+                if (written := own.datasets(held, attributes, variables, later)) is not None:
+                    return _as_written(written, own.names(held), assume, variables, path.name)
+            decode = partial(decoded_later, "outside_valid" in assume)
+            later = partial(later_read, path, identity(path), decode) if lazy else None
             source = replace(_placed(held, attributes, assume, notes, variables), later=later)
             found = axes.sets(source.places)
             nodes = {part.name: _dataset(source, part) for part in asked(found, source.wanted)}
@@ -130,6 +137,19 @@ def read(
     stamped = {name: _stamped(source, node) for name, node in nodes.items()}
     result = next(iter(stamped.values())) if len(stamped) == 1 else xr.DataTree.from_dict(stamped)
     return check(result)
+
+
+def _as_written(
+    nodes: dict[str, xr.Dataset],
+    known: Sequence[str],
+    assume: Mapping[str, str],
+    variables: Collection[str] | None,
+    file: str,
+) -> xr.Dataset | xr.DataTree:
+    """Return what Sankō wrote, or the variables asked for of it."""
+    own.refuse_contradiction(nodes, assume, file)
+    result = nodes["/"] if list(nodes) == ["/"] else xr.DataTree.from_dict(nodes)
+    return check(result if variables is None else _part.cut(result, tuple(variables), file, known=known))
 
 
 def _placed(
