@@ -24,7 +24,9 @@ def with_companions(
         raise UnknownVariable(f"{file} has no {', '.join(map(repr, unknown))}{why}; {hint}it has {', '.join(places)}")
     found = {plain[name] for name in variables}
     for name in list(found):
-        pointed = [held[name].pointer(key, held) for key in ("DELTA_PLUS_VAR", "DELTA_MINUS_VAR")]
+        clock = held.get(places[name].record, held[name])
+        pointed = [v.pointer(k, held) for v in (held[name], clock) for k in ("DELTA_PLUS_VAR", "DELTA_MINUS_VAR")]
+        pointed += [p for i in (1, 2, 3, 4) if (p := held[name].pointer(f"DEPEND_{i}", held)) and p.name in places]
         found |= {p.name for p in pointed if p is not None and p.name in places}
         own = {(axis.dim, axis.key) for axis in places[name].axes}
         found |= {
@@ -38,9 +40,12 @@ def with_companions(
     return frozenset(found)
 
 
-def asked(found: Sequence[AxisSet], wanted: frozenset[str] | None) -> list[AxisSet]:
-    """Return the sets of axes with the variables that are wanted, only those that hold any; all where None is."""
-    if wanted is None:
+def asked(
+    found: Sequence[AxisSet], wanted: frozenset[str] | None, variables: Collection[str] | None
+) -> list[AxisSet]:
+    """Return the sets of axes that hold any of ``variables``, with all that is wanted; every set where None is."""
+    if wanted is None or variables is None:
         return list(found)
     cut = [replace(part, variables=tuple(n for n in part.variables if n in wanted)) for part in found]
-    return [part for part in cut if part.variables]
+    names = set(variables)
+    return [part for part in cut if names & {*part.variables, *(n.replace("/", "_") for n in part.variables)}]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
 
@@ -60,7 +61,7 @@ def of_file(nodes: Mapping[str, xr.Dataset], name: str) -> dict[str, list[str]]:
         "PI_name": told.get("creator"),
         "PI_affiliation": told.get("institution"),
         "TEXT": told.get("summary") or told.get("title"),
-        "Logical_source": told.get("id"),
+        "Logical_source": [re.sub(r"_\d{8}.*$", "", name)],  # what precedes the date in the file's name
         "Logical_source_description": told.get("title"),
         "Acknowledgement": told.get("acknowledgement"),
         "Rules_of_use": told.get("license"),
@@ -103,7 +104,7 @@ def of_variable(
         "VAR_TYPE": "metadata" if kind in "OU" else "data" if role == "data" else "support_data",
     }
     if kind == "M":
-        return {**said, **_of_times(name)}
+        return {**said, **_of_times(name, values)}
     if kind in "OU":
         longest = max((len(str(word).encode()) for word in values.flat), default=1)
         return {**said, "FORMAT": f"A{max(longest, 1)}", "FILLVAL": " "}
@@ -118,7 +119,8 @@ def of_variable(
     said["SCALETYP"] = str(attrs.get("scale_type") or ("log" if name.startswith("energy") else "linear"))
     if role == "data":
         spectral = any(dim in SPECTRAL for dim in variable.dims)
-        said["DISPLAY_TYPE"] = str(attrs.get("display_type") or ("spectrogram" if spectral else "time_series"))
+        drawn = "spectrogram" if spectral else "time_series"
+        said["DISPLAY_TYPE"] = str(attrs.get("display_type") or drawn) if "time" in variable.dims else "no_plot"
     if "frame" in attrs:
         said["COORDINATE_SYSTEM"] = str(attrs["frame"])
     if "component" in variable.dims and variable.dims.count("component") == 1 and variable.ndim <= 2:
@@ -136,8 +138,12 @@ def of_variable(
     return said
 
 
-def _of_times(name: str) -> dict[str, object]:
+def _of_times(name: str, values: NDArray) -> dict[str, object]:
+    """Return the attributes of times in TT2000; the valid range is 1970 to 2100, wider if the times are."""
     first, last = np.datetime64("1970-01-01", "ns"), np.datetime64("2100-01-01", "ns")
+    known = values[~np.isnat(values)].astype("M8[ns]")
+    if known.size:
+        first, last = min(first, known.min()), max(last, known.max())
     said: dict[str, object] = {
         "UNITS": "ns",
         "FORMAT": "I22",

@@ -115,7 +115,7 @@ def _add(file: _File, node: str, data: xr.Dataset, key: str) -> None:
     attributes = {**said, **pointers["DEPEND_0"], **pointers["axes"], **pointers["deltas"], "xarray_variable": own}
     file.cdf.add_variable(
         name,
-        values=raw if in_time else raw[None] if raw.ndim else raw.reshape(1),
+        values=raw if in_time else raw.reshape(1, *values.shape),
         data_type=kind,
         is_nrv=not in_time,
         attributes=attributes,

@@ -128,7 +128,7 @@ def read(
             later = partial(later_read, path, identity(path), decode) if lazy else None
             source = replace(_placed(held, attributes, assume, notes, variables), later=later)
             found = axes.sets(source.places)
-            nodes = {part.name: _dataset(source, part) for part in asked(found, source.wanted)}
+            nodes = {part.name: _dataset(source, part) for part in asked(found, source.wanted, variables)}
         except AnalysisError:
             raise
         except FAILS as error:
@@ -221,6 +221,8 @@ def _dataset(source: _Source, part: AxisSet) -> xr.Dataset:
         dims = ([record] if record else []) + [axis.dim for axis in place.axes]
         values = _data(source, source.held[name], place.record)
         variable = xr.Variable(dims, values, _attributes(source, name))
+        if any(axis.dim == "theta" and axis.key == f"grid:{name}" for axis in place.axes):
+            variable.attrs.update(_counted_from(source, source.held[name]))
         data[name] = variable.transpose(*_ordered(dims))
     return xr.Dataset(_renamed(data, coords, source.notes), coords)
 
