@@ -40,9 +40,7 @@ def with_companions(
     return frozenset(found)
 
 
-def asked(
-    found: Sequence[AxisSet], wanted: frozenset[str] | None, variables: Collection[str] | None
-) -> list[AxisSet]:
+def asked(found: Sequence[AxisSet], wanted: frozenset[str] | None, variables: Collection[str] | None) -> list[AxisSet]:
     """Return the sets of axes that hold any of ``variables``, with all that is wanted; every set where None is."""
     if wanted is None or variables is None:
         return list(found)

@@ -19,6 +19,12 @@ from analysis.formats._cdfwrite import FILL, told_of
 Later = Callable[[Variable, NDArray | None], Any]
 
 
+def tree_name(attributes: Mapping[str, Sequence[object]]) -> str | None:
+    """Return what a tree was called; None if it had no name."""
+    found = json.loads(str(attributes["xarray_datasets"][0])).get("name")
+    return found if isinstance(found, str) else None
+
+
 def datasets(
     held: Mapping[str, Variable],
     attributes: Mapping[str, Sequence[object]],
@@ -75,8 +81,9 @@ def _stated(attributes: Mapping[str, Sequence[object]]) -> dict[str, dict[str, o
         found = json.loads(str(entries[0])) if entries else None
     except ValueError:
         return None
-    fits = isinstance(found, dict) and all(isinstance(attrs, dict) for attrs in found.values())
-    return found if fits else None
+    nodes = found.get("nodes") if isinstance(found, dict) else None
+    fits = isinstance(nodes, dict) and all(isinstance(attrs, dict) for attrs in nodes.values())
+    return nodes if fits else None
 
 
 def _agrees(variable: Variable, said: Mapping[str, Any] | None) -> bool:

@@ -114,8 +114,8 @@ def of_variable(
         said["FILLVAL"] = _typed([fill], values)
     low, high = _limits(values, fill)
     for key, ours, otherwise in (("VALIDMIN", "valid_min", low), ("VALIDMAX", "valid_max", high)):
-        stated = np.atleast_1d(attrs[ours]).tolist() if ours in attrs else [otherwise]
-        said[key] = _typed(stated, values)
+        stated = np.atleast_1d(attrs.get(ours, otherwise)).tolist()
+        said[key] = _typed(stated if all(isinstance(v, int | float) for v in stated) else [otherwise], values)
     said["SCALETYP"] = str(attrs.get("scale_type") or ("log" if name.startswith("energy") else "linear"))
     if role == "data":
         spectral = any(dim in SPECTRAL for dim in variable.dims)

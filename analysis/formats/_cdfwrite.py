@@ -47,8 +47,11 @@ class _File:
         return free
 
 
-def write(nodes: dict[str, xr.Dataset], path: Path, name: str) -> None:
-    """Write datasets by the path of their node; ``name`` is what the file will be called, without its suffix."""
+def write(nodes: dict[str, xr.Dataset], path: Path, name: str, tree: str | None) -> None:
+    """Write datasets by the path of their node.
+
+    ``name`` is what the file will be called, without its suffix; ``tree`` the name of all datasets, if they have one.
+    """
     import pycdfpp
 
     if not any(_is_series(data) for data in nodes.values()):
@@ -59,7 +62,7 @@ def write(nodes: dict[str, xr.Dataset], path: Path, name: str) -> None:
     file = _File(pycdfpp.CDF())
     for key, entries in words.of_file(nodes, name).items():
         file.cdf.add_attribute(key, entries)
-    told = {node: words.plain(data.attrs) for node, data in nodes.items()}
+    told = {"name": tree, "nodes": {node: words.plain(data.attrs) for node, data in nodes.items()}}
     file.cdf.add_attribute("xarray_datasets", [json.dumps(told, ensure_ascii=False)])
     for node, data in nodes.items():
         _refuse_empty(data, node)
@@ -195,7 +198,7 @@ def _unused(values: NDArray, wanted: int) -> int | None:
 
 
 def _epochs(name: str, values: NDArray) -> NDArray:
-    """Return times as datetime64[ns], which TT2000 holds to the nanosecond in the years 1708 to 2290."""
+    """Return times as datetime64[ns], which TT2000 holds to the nanosecond from the year 1708 on."""
     import pycdfpp
 
     flat = np.ascontiguousarray(values.astype("M8[ns]"))

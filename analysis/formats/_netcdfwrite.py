@@ -11,17 +11,22 @@ from analysis.errors import WrongData
 
 CONVENTIONS = "CF-1.11"
 MARK = "written_by"  # says that the conventions are the writer's word, not an attribute of the data
+TREE = "tree_name"
 WRITER = "Sankō, formats.write"
 
 
-def write(nodes: dict[str, xr.Dataset], path: Path, name: str) -> None:
-    """Write datasets by the path of their group; ``name`` is not used, as netCDF has no place for it."""
+def write(nodes: dict[str, xr.Dataset], path: Path, name: str, tree: str | None) -> None:
+    """Write datasets by the path of their group, ``tree`` being the name of all, if they have one.
+
+    The name of the file has no place inside a netCDF.
+    """
     mode = "w"
     for node, data in nodes.items():
         ready = data.drop_encoding()
         _refuse_names(ready, node)
         if node == "/" or (mode == "w" and "/" not in nodes):
-            said = {} if {"Conventions", MARK} & set(data.attrs) else {"Conventions": CONVENTIONS, MARK: WRITER}
+            said = {} if {"Conventions", MARK, TREE} & set(data.attrs) else {"Conventions": CONVENTIONS, MARK: WRITER}
+            said |= {TREE: tree} if said and tree else {}
             if node == "/":
                 ready = ready.assign_attrs(said)
             else:

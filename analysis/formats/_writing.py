@@ -14,7 +14,7 @@ from analysis.errors import BadOption, MissingFile, StoreError, WrongData
 from analysis.formats._part import nodes_of
 from analysis.model import check
 
-Writer = Callable[[dict[str, xr.Dataset], Path, str], None]
+Writer = Callable[[dict[str, xr.Dataset], Path, str, str | None], None]
 
 
 def written(data: xr.Dataset | xr.DataTree, path: str | os.PathLike[str], *, overwrite: bool) -> Path:
@@ -31,7 +31,7 @@ def written(data: xr.Dataset | xr.DataTree, path: str | os.PathLike[str], *, ove
         _refuse_unwritable(dataset, "" if node == "/" else f"{node}: ")
     with tempfile.TemporaryDirectory(prefix=".sanko-", dir=file.parent) as folder:
         made = Path(folder) / file.name
-        write(nodes, made, file.stem)
+        write(nodes, made, file.stem, data.name if isinstance(data, xr.DataTree) else None)
         with made.open("rb") as held:
             os.fsync(held.fileno())
         _moved(made, file, overwrite=overwrite)

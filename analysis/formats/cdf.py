@@ -123,7 +123,11 @@ def read(
             if not assume.keys() & CHOICES.keys():
                 later = partial(later_read, path, identity(path), own.floats) if lazy else None
                 if (written := own.datasets(held, attributes, variables, later)) is not None:
-                    return _as_written(written, own.names(held), assume, variables, path.name)
+                    own.refuse_contradiction(written, assume, path.name)
+                    tree = xr.DataTree.from_dict(written, name=own.tree_name(attributes))
+                    result = written["/"] if list(written) == ["/"] else tree
+                    wanted = None if variables is None else tuple(variables)
+                    return check(_part.cut(result, wanted, path.name, known=own.names(held)))
             decode = partial(decoded_later, "outside_valid" in assume)
             later = partial(later_read, path, identity(path), decode) if lazy else None
             source = replace(_placed(held, attributes, assume, notes, variables), later=later)
@@ -137,19 +141,6 @@ def read(
     stamped = {name: _stamped(source, node) for name, node in nodes.items()}
     result = next(iter(stamped.values())) if len(stamped) == 1 else xr.DataTree.from_dict(stamped)
     return check(result)
-
-
-def _as_written(
-    nodes: dict[str, xr.Dataset],
-    known: Sequence[str],
-    assume: Mapping[str, str],
-    variables: Collection[str] | None,
-    file: str,
-) -> xr.Dataset | xr.DataTree:
-    """Return what Sankō wrote, or the variables asked for of it."""
-    own.refuse_contradiction(nodes, assume, file)
-    result = nodes["/"] if list(nodes) == ["/"] else xr.DataTree.from_dict(nodes)
-    return check(result if variables is None else _part.cut(result, tuple(variables), file, known=known))
 
 
 def _placed(

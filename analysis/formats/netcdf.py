@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from analysis.errors import AnalysisError, BadOption, CorruptFile, UnknownFormat, WrongData
 from analysis.formats import _facts as facts
 from analysis.formats import _hdf5
-from analysis.formats._netcdfwrite import MARK, WRITER
+from analysis.formats._netcdfwrite import MARK, TREE, WRITER
 from analysis.model import check
 
 CLASSIC = (b"CDF\x01", b"CDF\x02")
@@ -85,7 +85,9 @@ def read(path: Path, assume: Mapping[str, str]) -> xr.Dataset | xr.DataTree:
     """
     notes = facts.Notes(path.name)
     with _damage(path):
-        nodes = {name: _arrays_only(_unmarked(node), notes) for name, node in _raw(path, notes).items()}
+        raw = _raw(path, notes)
+        tree = raw["/"].attrs.get(TREE) if raw["/"].attrs.get(MARK) == WRITER else None
+        nodes = {name: _arrays_only(_unmarked(node), notes) for name, node in raw.items()}
         nodes = {name: _decoded(node, path, notes) for name, node in nodes.items()}
     names = {str(name) for node in nodes.values() for name in node.variables}
     facts.accepted(
@@ -102,7 +104,7 @@ def read(path: Path, assume: Mapping[str, str]) -> xr.Dataset | xr.DataTree:
     described = {name: _described(node, assume, notes) for name, node in nodes.items()}
     notes.warn()
     stamped = {name: _stamped(node, notes) if node.variables else node for name, node in described.items()}
-    return check(stamped["/"] if len(stamped) == 1 else xr.DataTree.from_dict(stamped))
+    return check(stamped["/"] if len(stamped) == 1 else xr.DataTree.from_dict(stamped, name=tree))
 
 
 @contextmanager
@@ -148,7 +150,7 @@ def _unmarked(data: xr.Dataset) -> xr.Dataset:
     if data.attrs.get(MARK) != WRITER:
         return data
     return xr.Dataset(
-        data.variables, attrs={key: word for key, word in data.attrs.items() if key not in (MARK, "Conventions")}
+        data.variables, attrs={key: word for key, word in data.attrs.items() if key not in (MARK, TREE, "Conventions")}
     )
 
 
