@@ -1,6 +1,5 @@
 """formats.write: what is written comes back as it was, is read by others, and is whole or not there."""
 
-import os
 import warnings
 
 import numpy as np
@@ -19,6 +18,12 @@ from analysis.model import stamp
 
 SUFFIXES = ("cdf", "nc")
 FILES = {"files": [{"name": "a.cdf", "sha256": "0" * 64, "size": 1}]}
+
+
+@pytest.fixture(autouse=True)
+def quick_disk(monkeypatch):
+    """Leave it to the system when bytes reach the disk: some tests write hundreds of files."""
+    monkeypatch.setattr(_writing.os, "fsync", lambda handle: None)
 
 
 def stamped(variables, coords=None, **attrs):
@@ -233,7 +238,6 @@ def test_a_file_that_others_changed_is_read_by_its_istp_words(tmp_path):
     data = formats.read(path)
     assert data["b"].attrs["units"] == "T" and data["b"].attrs["frame"] == "GSE"
     assert data["flux"].dims == ("time", "energy")
-    assert data["number_of_records"].size if "number_of_records" in data else True
 
 
 def test_an_assumption_that_contradicts_what_was_written_is_refused(tmp_path):
@@ -272,11 +276,10 @@ def test_a_failure_on_the_way_leaves_the_old_file_and_no_other(tmp_path, suffix,
 
 
 def test_a_file_made_by_another_meanwhile_is_kept(tmp_path, monkeypatch):
-    path, sync = tmp_path / "a.cdf", os.fsync
+    path = tmp_path / "a.cdf"
 
     def meanwhile(handle):
         path.write_bytes(b"theirs")
-        sync(handle)
 
     monkeypatch.setattr(_writing.os, "fsync", meanwhile)
     with pytest.raises(BadOption, match="there already"):
