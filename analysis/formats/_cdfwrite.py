@@ -104,8 +104,10 @@ def _add(file: _File, node: str, data: xr.Dataset, key: str) -> None:
     in_time = _is_series(data) and "time" in variable.dims
     dims = (["time"] if in_time else []) + [str(d) for d in variable.dims if not (in_time and d == "time")]
     values = np.asarray(variable.transpose(*dims).values)
+    values = values.astype(values.dtype.newbyteorder("="), copy=False)
     name = file.names[node, key]
-    raw, kind, fill = _encoded(name, values)
+    held, kind, fill = _encoded(name, values)
+    raw = np.ascontiguousarray(held).reshape(values.shape if in_time else (1, *values.shape))
     role = "coordinate" if key in data.coords else "data"
     pointers = {
         "DEPEND_0": {"DEPEND_0": file.names[node, "time"]} if in_time and key != "time" else {},
@@ -118,7 +120,7 @@ def _add(file: _File, node: str, data: xr.Dataset, key: str) -> None:
     attributes = {**said, **pointers["DEPEND_0"], **pointers["axes"], **pointers["deltas"], "xarray_variable": own}
     file.cdf.add_variable(
         name,
-        values=raw if in_time else raw.reshape(1, *values.shape),
+        values=raw,
         data_type=kind,
         is_nrv=not in_time,
         attributes=attributes,
@@ -181,13 +183,13 @@ def _encoded(name: str, values: NDArray) -> tuple[NDArray, Any, float | int | st
         if (values == values.dtype.type(FILL)).any():
             raise WrongData(f"{name} holds {FILL:g}, which stands for a missing value in a CDF")
         raw = np.where(missing, values.dtype.type(FILL), values) if missing.any() else values
-        return np.ascontiguousarray(raw), kinds.CDF_FLOAT if code == "f4" else kinds.CDF_DOUBLE, FILL
+        return raw, kinds.CDF_FLOAT if code == "f4" else kinds.CDF_DOUBLE, FILL
     if code == "u8":
         if values.size and int(values.max()) >= 2**63:
             raise WrongData(f"{name} holds whole numbers above 2^63, which a CDF has no type for; write netCDF")
         values, code = values.astype("i8"), "i8"
     kind = getattr(kinds, f"CDF_{'U' if code[0] == 'u' else ''}INT{code[1]}")
-    return np.ascontiguousarray(values.astype(code, copy=False)), kind, _unused(values, FILLS[code])
+    return values.astype(code, copy=False), kind, _unused(values, FILLS[code])
 
 
 def _unused(values: NDArray, wanted: int) -> int | None:
@@ -202,8 +204,6 @@ def _epochs(name: str, values: NDArray) -> NDArray:
     import pycdfpp
 
     flat = np.ascontiguousarray(values.astype("M8[ns]"))
-    if flat.size == 0:
-        return flat
     back = np.asarray(pycdfpp.to_datetime64(pycdfpp.to_tt2000(flat.reshape(-1)))).astype("M8[ns]").reshape(flat.shape)
     wrong = (back != flat) & ~np.isnat(flat)
     if wrong.any():
