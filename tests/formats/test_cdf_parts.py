@@ -83,6 +83,7 @@ def test_damage_in_a_compressed_variable_that_is_not_asked_for_does_no_harm_and_
 # --- read on first use
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "chunks"), [(EPD, {}), (HOPE, {"time": 50}), (PSP, {"time": 50}), (HOPE, "auto"), (PSP, 7)]
 )

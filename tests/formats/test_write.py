@@ -79,6 +79,7 @@ def types_of(data):
 BUNDLED = [name for name, product in catalogue.products("plasma").items() if product.source is None]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("suffix", SUFFIXES)
 @pytest.mark.parametrize("product", BUNDLED)
 def test_every_bundled_product_comes_back_as_it_was(tmp_path, product, suffix):
@@ -146,9 +147,10 @@ def datasets(draw):
     return stamped(held, {"time": time})
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("suffix", SUFFIXES)
 @given(data=datasets())
-@settings(max_examples=examples(40), suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=examples(30), suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_anything_that_keeps_the_contract_comes_back(tmp_path, suffix, data):
     again = returned(data, tmp_path, suffix)
     assert again.identical(data)
