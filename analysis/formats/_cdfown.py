@@ -16,6 +16,7 @@ from analysis.formats._cdfaxes import Variable
 from analysis.formats._cdftimes import utc_times
 from analysis.formats._cdfwrite import FILL, told_of
 
+KINDS = re.compile(r"object|[<>|=]?(?:[fiub][1248]|[mM]8\[ns\]|U\d+)")
 Later = Callable[[Variable, NDArray | None], Any]
 
 
@@ -95,8 +96,11 @@ def _agrees(variable: Variable, said: Mapping[str, Any] | None) -> bool:
     keys = {"node": str, "name": str, "dims": list, "role": str, "dtype": str, "attributes": dict}
     if not all(isinstance(said.get(key), kind) for key, kind in keys.items()):
         return False
-    for ours, theirs in (("units", "UNITS"), ("frame", "COORDINATE_SYSTEM")):
-        if variable.kind == "number" and str(said["attributes"].get(ours)) != str(variable.attributes.get(theirs)):
+    if not KINDS.fullmatch(said["dtype"]):
+        return False
+    attrs, unit = said["attributes"], "ns" if said["dtype"][1:2] == "m" else None
+    for stated, theirs in ((attrs.get("units", unit), "UNITS"), (attrs.get("frame"), "COORDINATE_SYSTEM")):
+        if variable.kind == "number" and str(stated) != str(variable.attributes.get(theirs)):
             return False
     return len(variable.shape) + variable.varies == len(said["dims"]) or not said["dims"]
 
@@ -131,4 +135,4 @@ def _restored(variable: Variable, code: str) -> NDArray:
         return utc_times(values)
     if kind.kind == "m":
         return values.view("m8[ns]")
-    return values.astype(kind, copy=False)
+    return values if kind.kind == "U" else values.astype(kind, copy=False)

@@ -108,7 +108,7 @@ def of_variable(
     if kind in "OU":
         longest = max((len(str(word).encode()) for word in values.flat), default=1)
         return {**said, "FORMAT": f"A{max(longest, 1)}", "FILLVAL": " "}
-    said["UNITS"] = str(attrs.get("units", "1"))
+    said["UNITS"] = str(attrs.get("units", "ns" if kind == "m" else "1"))
     said["FORMAT"] = "E14.6" if kind == "f" else "I20" if values.dtype.itemsize == 8 else "I10"
     if isinstance(fill, float | int):
         said["FILLVAL"] = _typed([fill], values)

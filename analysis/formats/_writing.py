@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import xarray as xr
 
-from analysis.errors import BadOption, MissingFile, StoreError, WrongData
+from analysis.errors import AnalysisError, BadOption, MissingFile, StoreError, WrongData
 from analysis.formats._part import nodes_of
 from analysis.model import check
 
@@ -29,12 +29,17 @@ def written(data: xr.Dataset | xr.DataTree, path: str | os.PathLike[str], *, ove
     nodes = nodes_of(data)
     for node, dataset in nodes.items():
         _refuse_unwritable(dataset, "" if node == "/" else f"{node}: ")
-    with tempfile.TemporaryDirectory(prefix=".sanko-", dir=file.parent) as folder:
-        made = Path(folder) / file.name
-        write(nodes, made, file.stem, data.name if isinstance(data, xr.DataTree) else None)
-        with made.open("rb") as held:
-            os.fsync(held.fileno())
-        _moved(made, file, overwrite=overwrite)
+    try:
+        with tempfile.TemporaryDirectory(prefix=".sanko-", dir=file.parent) as folder:
+            made = Path(folder) / file.name
+            write(nodes, made, file.stem, data.name if isinstance(data, xr.DataTree) else None)
+            with made.open("rb") as held:
+                os.fsync(held.fileno())
+            _moved(made, file, overwrite=overwrite)
+    except AnalysisError:
+        raise
+    except OSError as error:
+        raise StoreError(f"{file} could not be written ({error}); what was there before is unchanged") from error
     return file
 
 
@@ -104,6 +109,7 @@ def _refuse_attribute(owner: str, key: object, value: object) -> None:
     entries = list(listed) if isinstance(listed, list | tuple) else [listed]
     kinds = {isinstance(entry, str | np.str_) for entry in entries}
     fits = all(isinstance(entry, plain) and not isinstance(entry, bool) for entry in entries) and len(kinds) == 1
+    fits = fits and not any(isinstance(entry, int) and not -(2**63) <= entry < 2**63 for entry in entries)
     if not (isinstance(key, str) and key and fits):
         raise WrongData(
             f"{owner}: attribute {key!r} is {value!r:.80}; files hold text, numbers and lists of one of them (for yes "

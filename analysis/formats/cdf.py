@@ -34,7 +34,7 @@ from analysis.formats._cdfopen import FAILS, identity, later_read, opened
 from analysis.formats._cdfrecords import is_cdf
 from analysis.formats._cdftimes import Rows, rows_of
 from analysis.formats._cdfvalues import decoded, decoded_later
-from analysis.model import check
+from analysis.model import breaches, check
 
 if TYPE_CHECKING:
     from analysis.formats._cdfaxes import Axis, AxisSet, Place, Variable
@@ -127,7 +127,9 @@ def read(
                     tree = xr.DataTree.from_dict(written, name=own.tree_name(attributes))
                     result = written["/"] if list(written) == ["/"] else tree
                     wanted = None if variables is None else tuple(variables)
-                    return check(_part.cut(result, wanted, path.name, known=own.names(held)))
+                    result = _part.cut(result, wanted, path.name, known=own.names(held))
+                    if not breaches(result):
+                        return result
             decode = partial(decoded_later, "outside_valid" in assume)
             later = partial(later_read, path, identity(path), decode) if lazy else None
             source = replace(_placed(held, attributes, assume, notes, variables), later=later)
