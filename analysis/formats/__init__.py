@@ -257,4 +257,4 @@ def _traced(data: xr.Dataset | xr.DataTree, file: Path, digest: str | None) -> x
 def _untraced(node: xr.Dataset | xr.DataTree) -> bool:
     known = provenance_of(node)  # type: ignore[arg-type]
     files = known.get("files", [])
-    return set(known) <= {"files"} and not any("sha256" in held for held in files)
+    return set(known) <= {"files"} and not any({"sha256", "changed"} & set(held) for held in files)

@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from tiers import examples
 
-from analysis import catalogue, formats, plasma
+from analysis import catalogue, formats, plasma, sample
 from analysis.errors import BadOption, ContractBreach, MissingFile, WrongData
 from analysis.formats import _writing
 from analysis.model import stamp
@@ -172,6 +172,12 @@ def test_results_without_a_provenance_of_their_own_get_that_of_the_file(tmp_path
         assert again.drop_attrs(deep=False).identical(data.drop_attrs(deep=False))
         assert again.attrs["history"].startswith(f"read from made.{suffix}")
         assert again.attrs["history"].endswith(data.attrs["history"])
+
+
+@pytest.mark.parametrize("suffix", SUFFIXES)
+def test_where_data_came_from_is_not_replaced_by_the_file_they_were_written_to(tmp_path, suffix):
+    data = formats.read(sample.path("rbspa_rel04_ect-hope-PA-L3_20121201_v0.0.0.cdf"), variables="FPDU", checksum=False)
+    assert returned(data, tmp_path, suffix).identical(data)
 
 
 def test_times_at_a_leap_second_come_back_to_the_nanosecond(tmp_path):
