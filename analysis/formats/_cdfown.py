@@ -65,14 +65,19 @@ def names(held: Mapping[str, Variable]) -> list[str]:
     return list(dict.fromkeys(said["name"] for said in found if said and said.get("role") == "data"))
 
 
-def refuse_contradiction(nodes: Mapping[str, xr.Dataset], assume: Mapping[str, str], file: str) -> None:
-    """Refuse facts that are not those of the file, which says everything itself."""
+def agree(nodes: Mapping[str, xr.Dataset], assume: Mapping[str, str], file: str) -> None:
+    """Give vectors of an unknown frame the one assumed; refuse facts that are not those of the file."""
     for key, word in assume.items():
         fact, _, name = key.partition(".")
         for data in nodes.values():
             for other, variable in data.variables.items():
                 stated = variable.attrs.get(fact)
-                if name in ("", other) and stated is not None and str(stated).casefold() != word.strip().casefold():
+                if fact == "frame" and stated == "unknown" and name in ("", other):
+                    variable.attrs["frame"] = word.strip().upper()
+                    data.attrs["history"] = (
+                        f"frame of {other} assumed to be {word.strip().upper()}\n{data.attrs['history']}"
+                    )
+                elif name in ("", other) and stated is not None and str(stated).casefold() != word.strip().casefold():
                     raise BadOption(f"{file}: assume says {key} is {word!r}, but the file says {stated!r} of {other}")
 
 
@@ -99,10 +104,14 @@ def _agrees(variable: Variable, said: Mapping[str, Any] | None) -> bool:
     if not KINDS.fullmatch(said["dtype"]):
         return False
     attrs, unit = said["attributes"], "ns" if said["dtype"][1:2] == "m" else None
-    for stated, theirs in ((attrs.get("units", unit), "UNITS"), (attrs.get("frame"), "COORDINATE_SYSTEM")):
+    for stated, theirs in ((attrs.get("units", unit), "UNITS"), (_frame(attrs), "COORDINATE_SYSTEM")):
         if variable.kind == "number" and str(stated) != str(variable.attributes.get(theirs)):
             return False
     return len(variable.shape) + variable.varies == len(said["dims"]) or not said["dims"]
+
+
+def _frame(attrs: Mapping[str, object]) -> object:
+    return None if attrs.get("frame") == "unknown" else attrs.get("frame")
 
 
 def _variable(variable: Variable, said: Mapping[str, Any], later: Later | None) -> xr.Variable:

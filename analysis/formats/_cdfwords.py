@@ -121,7 +121,7 @@ def of_variable(
         spectral = any(dim in SPECTRAL for dim in variable.dims)
         drawn = "spectrogram" if spectral else "time_series"
         said["DISPLAY_TYPE"] = str(attrs.get("display_type") or drawn) if "time" in variable.dims else "no_plot"
-    if "frame" in attrs:
+    if attrs.get("frame", "unknown") != "unknown":
         said["COORDINATE_SYSTEM"] = str(attrs["frame"])
     if "component" in variable.dims and variable.dims.count("component") == 1 and variable.ndim <= 2:
         said["TENSOR_ORDER"] = "1"

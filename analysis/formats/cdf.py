@@ -123,7 +123,7 @@ def read(
             if not assume.keys() & CHOICES.keys():
                 later = partial(later_read, path, identity(path), own.floats) if lazy else None
                 if (written := own.datasets(held, attributes, variables, later)) is not None:
-                    own.refuse_contradiction(written, assume, path.name)
+                    own.agree(written, assume, path.name)
                     tree = xr.DataTree.from_dict(written, name=own.tree_name(attributes))
                     result = written["/"] if list(written) == ["/"] else tree
                     wanted = None if variables is None else tuple(variables)

@@ -255,6 +255,15 @@ def test_an_assumption_that_contradicts_what_was_written_is_refused(tmp_path):
         formats.read(path, assume={"frame.b": "GSM"})
 
 
+def test_an_unknown_frame_can_be_assumed_of_what_was_written(tmp_path):
+    data = series()
+    data["b"].attrs["frame"] = "unknown"
+    path = formats.write(data, tmp_path / "a.cdf")
+    assert formats.read(path).identical(data)
+    known = formats.read(path, assume={"frame": "gsm"})
+    assert known["b"].attrs["frame"] == "GSM" and "assumed to be GSM" in known.attrs["history"]
+
+
 # --- whole or not there
 
 
