@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 import xarray as xr
 
 from analysis.plasma.boundaries import geosynchronous_orbit, magnetopause, magnetopause_shape
+from analysis.plasma.multipoint import curlometer, gradient, reciprocal_vectors
 from analysis.plasma.parameters import (
     alfven_speed,
     dynamic_pressure,
@@ -25,6 +26,8 @@ from analysis.plasma.parameters import (
 )
 from analysis.plasma.pitch_angles import anisotropy, omnidirectional, pitch_angle_distribution
 from analysis.plasma.quality import measured, with_flags_as_coordinates
+from analysis.plasma.tetrahedra import formation_shape, tetrahedron_quality
+from analysis.plasma.timing_analysis import time_lags, timing
 from analysis.plasma.views import explore, view
 
 if TYPE_CHECKING:
@@ -37,10 +40,13 @@ __all__ = [
     "alfven_speed",
     "anisotropy",
     "collect",
+    "curlometer",
     "dynamic_pressure",
     "explore",
     "fetch",
+    "formation_shape",
     "geosynchronous_orbit",
+    "gradient",
     "magnetic_pressure",
     "magnetopause",
     "magnetopause_shape",
@@ -49,8 +55,12 @@ __all__ = [
     "omnidirectional",
     "pitch_angle_distribution",
     "plasma_beta",
+    "reciprocal_vectors",
     "search",
+    "tetrahedron_quality",
     "thermal_pressure",
+    "time_lags",
+    "timing",
     "view",
 ]
 
