@@ -16,6 +16,7 @@ import xarray as xr
 
 from analysis.plasma.boundaries import geosynchronous_orbit, magnetopause, magnetopause_shape
 from analysis.plasma.multipoint import curlometer, gradient, reciprocal_vectors
+from analysis.plasma.nulls import magnetic_nulls, poincare_index
 from analysis.plasma.parameters import (
     alfven_speed,
     dynamic_pressure,
@@ -27,6 +28,7 @@ from analysis.plasma.parameters import (
 from analysis.plasma.pitch_angles import anisotropy, omnidirectional, pitch_angle_distribution
 from analysis.plasma.quality import measured, with_flags_as_coordinates
 from analysis.plasma.tetrahedra import formation_shape, tetrahedron_quality
+from analysis.plasma.time_lines import aligned
 from analysis.plasma.timing_analysis import time_lags, timing
 from analysis.plasma.views import explore, view
 
@@ -38,6 +40,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "alfven_speed",
+    "aligned",
     "anisotropy",
     "collect",
     "curlometer",
@@ -47,6 +50,7 @@ __all__ = [
     "formation_shape",
     "geosynchronous_orbit",
     "gradient",
+    "magnetic_nulls",
     "magnetic_pressure",
     "magnetopause",
     "magnetopause_shape",
@@ -55,6 +59,7 @@ __all__ = [
     "omnidirectional",
     "pitch_angle_distribution",
     "plasma_beta",
+    "poincare_index",
     "reciprocal_vectors",
     "search",
     "tetrahedron_quality",

@@ -8,7 +8,7 @@ import numpy as np
 import xarray as xr
 
 from analysis.model import derived, in_units
-from analysis.plasma.formations import THINNEST, linear_fit, over_samples, positions, thinness, together
+from analysis.plasma.formations import THINNEST, linear_fit, over_samples, thinness, together
 from analysis.plasma.vectors import component_labels, made
 
 CORE = ["spacecraft", "component"]
@@ -24,8 +24,9 @@ def magnetic_nulls(b: xr.DataArray, position: xr.DataArray, *, thinnest: float =
     r"""Return the null of the field that is linear through what four or more spacecraft measured, and its type.
 
     The first-order Taylor expansion (FOTE): with the field :math:`\mathbf B_b` and its gradient
-    :math:`\mathsf G` at the barycentre, the null is at :math:`\mathbf r_b - \mathsf G^{-1} \mathbf B_b`. There is
-    always one; it means something while it is near: within about the size of the formation.
+    :math:`\mathsf G` at the barycentre, the null is at :math:`\mathbf r_b - \mathsf G^{-1} \mathbf B_b`. It means
+    something while it is near: within about the size of the formation. In a field of two dimensions it is the point
+    of the line of nulls that is nearest to the barycentre.
 
     Parameters
     ----------
@@ -180,9 +181,8 @@ def _nulls(block: np.ndarray, place: np.ndarray, limit: float) -> np.ndarray:
     fit = linear_fit(block, place, thinnest=limit)
     slope, mean = fit.gradient.transpose(2, 0, 1), fit.mean.T
     there = np.isfinite(slope).all(axis=(1, 2))
-    there &= np.linalg.cond(np.where(there[:, None, None], slope, np.eye(3))) < 1e12  # else no one point is the null
-    slope = np.where(there[:, None, None], slope, np.eye(3))
-    offset = -np.linalg.solve(slope, mean[:, :, None])[:, :, 0].T
+    slope, offset = _to_the_null(np.where(there[:, None, None], slope, np.eye(3)), mean)
+    there &= np.isfinite(offset).all(axis=0)
     null = fit.centre + offset
     apart = np.sqrt(((place - null) ** 2).sum(axis=1))
     nearest = np.where(np.isnan(apart).all(axis=0), np.nan, np.fmin.reduce(apart))
@@ -212,6 +212,19 @@ def _nulls(block: np.ndarray, place: np.ndarray, limit: float) -> np.ndarray:
     return np.where(there, np.stack([*rows, 0 * eta]), np.nan)
 
 
+def _to_the_null(slope: np.ndarray, mean: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return the gradients and the way from the barycentre to the null; to the nearest point of a line of nulls."""
+    single = np.linalg.cond(slope) < 1e12
+    offset = -np.linalg.solve(np.where(single[:, None, None], slope, np.eye(3)), mean[:, :, None])[:, :, 0]
+    if not single.all():
+        line = ~single
+        offset[line] = -np.einsum("tij,tj->ti", np.linalg.pinv(slope[line], rcond=1e-10), mean[line])
+        left = np.einsum("tij,tj->ti", slope[line], offset[line]) + mean[line]
+        vanishes = np.abs(left).max(axis=1) <= 1e-9 * np.abs(mean[line]).max(axis=1)
+        offset[line] = np.where(vanishes[:, None], offset[line], np.nan)
+    return slope, offset.T
+
+
 def _types(eigenvalues: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Return the number of the type in TYPES, and which eigenvalue is that of the spine.
 
@@ -225,7 +238,7 @@ def _types(eigenvalues: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     leads = np.take_along_axis(real, first[:, None], axis=1)[:, 0]
     mixed = (negative == 1) | (negative == 2)
     kind = np.where(leads > 0, TYPES.index("A"), TYPES.index("B")) + 2 * spiral
-    flat_radial = ~spiral & (size.min(axis=1) < FLAT * size.max(axis=1))
+    flat_radial = mixed & ~spiral & (size.min(axis=1) < FLAT * size.max(axis=1))
     flat_spiral = spiral & (np.abs(real).max(axis=1) < FLAT * imaginary.max(axis=1))
     kind = np.where(mixed, kind, TYPES.index("unknown"))
     kind = np.where(flat_radial, TYPES.index("X"), np.where(flat_spiral, TYPES.index("O"), kind))

@@ -32,10 +32,10 @@ def formation_shape(position: xr.DataArray) -> xr.Dataset:
     Returns
     -------
     xarray.Dataset
-        ``characteristic_size`` (:math:`L = 2a`, km), ``elongation`` (:math:`E = 1 - b/a`), ``planarity`` (:math:`P = 1 - c/b`; NaN
-        on a line), ``semi_axes`` (km, dim ``axis``), ``elongation_direction`` and ``planarity_normal`` (unit
-        vectors, the largest component positive: along the longest and shortest axis). NaN where a spacecraft has no
-        position.
+        ``characteristic_size`` (:math:`L = 2a`, km), ``elongation`` (:math:`E = 1 - b/a`), ``planarity``
+        (:math:`P = 1 - c/b`; NaN on a line), ``semi_axes`` (km, dim ``axis``), ``elongation_direction`` and
+        ``planarity_normal`` (unit vectors along the longest and shortest axis, their largest component positive). NaN
+        where a spacecraft has no position.
 
     Raises
     ------
@@ -51,8 +51,8 @@ def formation_shape(position: xr.DataArray) -> xr.Dataset:
     >>> corners = [[1, 1, 1], [1, -1, -1], [-1, 1, -1], [-1, -1, 1]]
     >>> r = xr.DataArray(corners, dims=["spacecraft", "component"], attrs={"units": "km", "frame": "GSE"})
     >>> shape = formation_shape(r)
-    >>> round(shape.characteristic_size.item(), 6), round(abs(shape.elongation.item()), 6), round(abs(shape.planarity.item()), 6)
-    (2.0, 0.0, 0.0)
+    >>> [abs(round(shape[name].item(), 6)) for name in ("characteristic_size", "elongation", "planarity")]
+    [2.0, 0.0, 0.0]
     """
     where = positions(position)
     flat = over_samples(_shape, 12, where, core=[CORE])
@@ -104,8 +104,8 @@ def tetrahedron_quality(position: xr.DataArray) -> xr.Dataset:
     xarray.Dataset
         Along ``tetrahedron`` (named by its spacecraft, ``members`` holds their places in the input):
         ``separation`` (mean of the six, km), ``volume`` (km3), ``q_g`` (1 on a line, 2 in a plane, 3 regular),
-        ``q_r`` (0 in a plane, 1 regular), ``characteristic_size``, ``elongation``, ``planarity`` as of :func:`formation_shape`. NaN
-        where a spacecraft has no position.
+        ``q_r`` (0 in a plane, 1 regular), ``characteristic_size``, ``elongation``, ``planarity`` as of
+        :func:`formation_shape`. NaN where a spacecraft has no position.
 
     Raises
     ------
@@ -126,7 +126,7 @@ def tetrahedron_quality(position: xr.DataArray) -> xr.Dataset:
     >>> print(quality.q_g.to_series().round(2).head(2).to_string())
     tetrahedron
     A-B-C-D    3.00
-    A-B-C-E    2.40
+    A-B-C-E    2.33
     """
     where = positions(position)
     count = where.sizes["spacecraft"]
