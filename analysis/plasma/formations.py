@@ -63,9 +63,9 @@ def of_spacecraft(field: xr.DataArray, what: str) -> xr.DataArray:
     _refuse_no_formation(field, what)
     whole = vector(field, what)
     same_frame(**{what: whole})
-    labels = [str(label).lower() for label in whole.component.values]
-    if "".join(sorted(labels)) in ["".join(sorted(triple)) for triple in TRIPLES]:
-        triple = next(triple for triple in TRIPLES if sorted(triple) == sorted(labels))
+    labels = "".join(str(label).lower() for label in whole.component.values)
+    triple = next((triple for triple in TRIPLES if sorted(triple) == sorted(labels)), labels)
+    if triple != labels:
         whole = whole.isel(component=[labels.index(letter) for letter in triple])
     return whole
 
@@ -179,7 +179,7 @@ def over_samples(
         array.chunk(dict.fromkeys(dims, -1)) if array.chunks is not None else array
         for array, dims in zip(arrays, core, strict=True)
     ]
-    return xr.apply_ufunc(
+    result = xr.apply_ufunc(
         partial(_in_blocks, kernel=kernel, parts=parts),
         *whole,
         input_core_dims=core,
@@ -187,8 +187,11 @@ def over_samples(
         dask="parallelized",
         output_dtypes=[float],
         dask_gufunc_kwargs={"output_sizes": {"part": parts}},
-        keep_attrs=False,
+        keep_attrs=True,  # those of the coordinates; what comes of the result is labelled by who asks
     )
+    if "time" in result.coords and "long_name" not in result.time.attrs:
+        result["time"].attrs["long_name"] = "Time (UTC)"
+    return result
 
 
 def _in_blocks(*arrays: np.ndarray, kernel: Callable[..., np.ndarray], parts: int) -> np.ndarray:
@@ -238,7 +241,7 @@ def linear_fit(
 def _usable(values: np.ndarray) -> np.ndarray:
     """Return for which spacecraft and samples every number is there; a fill counts as missing."""
     there = np.isfinite(values)
-    if (np.abs(np.nan_to_num(values, posinf=0, neginf=0)) > 1e30).any():
+    if (np.abs(values) > 1e30).any():
         there &= ~is_fill(values)
     return there.all(axis=1)
 

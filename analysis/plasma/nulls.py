@@ -76,7 +76,7 @@ def magnetic_nulls(b: xr.DataArray, position: xr.DataArray, *, thinnest: float =
     def kernel(block: np.ndarray, place: np.ndarray) -> np.ndarray:
         return _nulls(block, place, limit)
 
-    flat = over_samples(kernel, 21, field, where, core=[CORE, CORE])
+    flat = over_samples(kernel, 20, field, where, core=[CORE, CORE])
     frame = str(where.attrs["frame"]).upper()
     result = {}
     for name, start, size, units, label in QUANTITIES:
@@ -181,7 +181,8 @@ def _nulls(block: np.ndarray, place: np.ndarray, limit: float) -> np.ndarray:
     fit = linear_fit(block, place, thinnest=limit)
     slope, mean = fit.gradient.transpose(2, 0, 1), fit.mean.T
     there = np.isfinite(slope).all(axis=(1, 2))
-    slope, offset = _to_the_null(np.where(there[:, None, None], slope, np.eye(3)), mean)
+    slope = np.where(there[:, None, None], slope, np.eye(3))
+    offset = _to_the_null(slope, mean, np.sqrt(fit.axes.sum(axis=0)))
     there &= np.isfinite(offset).all(axis=0)
     null = fit.centre + offset
     apart = np.sqrt(((place - null) ** 2).sum(axis=1))
@@ -209,20 +210,20 @@ def _nulls(block: np.ndarray, place: np.ndarray, limit: float) -> np.ndarray:
         *eigenvalues.imag.T,
         *np.where(kind == TYPES.index("unknown"), np.nan, spine.T),
     ]
-    return np.where(there, np.stack([*rows, 0 * eta]), np.nan)
+    return np.where(there, np.stack(rows), np.nan)
 
 
-def _to_the_null(slope: np.ndarray, mean: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return the gradients and the way from the barycentre to the null; to the nearest point of a line of nulls."""
-    single = np.linalg.cond(slope) < 1e12
+def _to_the_null(slope: np.ndarray, mean: np.ndarray, size: np.ndarray) -> np.ndarray:
+    """Return the way from the barycentre to the null; to the nearest point of a line of nulls."""
+    single = np.linalg.cond(slope) < 1e9
     offset = -np.linalg.solve(np.where(single[:, None, None], slope, np.eye(3)), mean[:, :, None])[:, :, 0]
     if not single.all():
         line = ~single
-        offset[line] = -np.einsum("tij,tj->ti", np.linalg.pinv(slope[line], rcond=1e-10), mean[line])
-        left = np.einsum("tij,tj->ti", slope[line], offset[line]) + mean[line]
-        vanishes = np.abs(left).max(axis=1) <= 1e-9 * np.abs(mean[line]).max(axis=1)
-        offset[line] = np.where(vanishes[:, None], offset[line], np.nan)
-    return slope, offset.T
+        offset[line] = -np.einsum("tij,tj->ti", np.linalg.pinv(slope[line], rcond=1e-8), mean[line])
+        left = np.abs(np.einsum("tij,tj->ti", slope[line], offset[line]) + mean[line]).max(axis=1)
+        scale = np.abs(mean[line]).max(axis=1) + np.abs(slope[line]).max(axis=(1, 2)) * size[line]
+        offset[line] = np.where((left <= 1e-7 * scale)[:, None], offset[line], np.nan)
+    return offset.T
 
 
 def _types(eigenvalues: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -103,7 +103,7 @@ def tetrahedron_quality(position: xr.DataArray) -> xr.Dataset:
     -------
     xarray.Dataset
         Along ``tetrahedron`` (named by its spacecraft, ``members`` holds their places in the input):
-        ``separation`` (mean of the six, km), ``volume`` (km3), ``q_g`` (1 on a line, 2 in a plane, 3 regular),
+        ``separation`` (mean of the six, km), ``volume`` (km3), ``q_g`` (1 on a line, about 2 in a plane, 3 regular),
         ``q_r`` (0 in a plane, 1 regular), ``characteristic_size``, ``elongation``, ``planarity`` as of
         :func:`formation_shape`. NaN where a spacecraft has no position.
 

@@ -13,7 +13,7 @@ from analysis.model import derived, in_units, unit_of
 from analysis.model.contract import is_fill
 from analysis.plasma.formations import refuse_disorder
 from analysis.plasma.inputs import is_number, named, synthetic_attrs
-from analysis.plasma.vectors import same_frame, vector
+from analysis.plasma.vectors import component_labels, same_frame, vector
 
 Gap = str | float | np.timedelta64
 
@@ -140,7 +140,7 @@ def _variable(node: xr.Dataset | xr.DataTree, name: str, craft: str) -> xr.DataA
     below = [one.to_dataset() for one in node.subtree] if isinstance(node, xr.DataTree) else [node]
     for dataset in below:
         if name in dataset.variables:
-            array = dataset[name]
+            array = dataset[name].assign_attrs(dataset[name].attrs | synthetic_attrs(dataset))
             unit_of(array)
             if "time" not in array.dims or "time" not in array.coords:
                 raise WrongData(f"{name} of {craft} has dims {array.dims}; it needs a dim 'time' with times")
@@ -183,7 +183,11 @@ def _on_line(
                 f"{name} of {craft} has no value at {lost} of {len(made)} times (outside its series, or in a gap)"
             )
         rows.append(made)
-    along = {key: value for key, value in first.coords.items() if key in first.dims and key != "time"}
+    along = {
+        key: value for key, value in first.coords.items() if key in first.dims and key not in ("time", "component")
+    }
+    if "component" in first.dims:
+        along["component"] = component_labels(list(first.component.values))
     dims = ("spacecraft", "time", *(dim for dim in first.transpose("time", ...).dims if dim != "time"))
     names = ("spacecraft", list(series), {"long_name": "Spacecraft"})
     attrs |= {"interpolated": "linearly in time", **synthetic_attrs(*series.values())}
