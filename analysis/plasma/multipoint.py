@@ -17,11 +17,12 @@ from analysis.plasma.formations import (
     linear_fit,
     over_samples,
     positions,
+    refuse_no_formation,
     size_of_error,
     thinness,
     together,
 )
-from analysis.plasma.inputs import named, on_same_axes, refuse_vectors
+from analysis.plasma.inputs import named, on_same_axes
 from analysis.plasma.parameters import MU0
 from analysis.plasma.vectors import component_labels, made
 
@@ -83,7 +84,7 @@ def reciprocal_vectors(position: xr.DataArray, *, thinnest: float = THINNEST) ->
         return np.concatenate([*vectors, fit.used[None]])
 
     flat = over_samples(kernel, 3 * count + 1, where, core=[CORE])
-    vectors = [_vector(flat.isel(part=slice(3 * n, 3 * n + 3))) for n in range(count)]
+    vectors = [_vector(flat.isel(part=slice(3 * n, 3 * n + 3)), where) for n in range(count)]
     whole = xr.concat(vectors, dim="spacecraft").transpose(*where.dims)
     if "spacecraft" in where.coords:
         whole = whole.assign_coords(spacecraft=where.spacecraft)
@@ -134,9 +135,7 @@ def gradient(field: xr.DataArray, position: xr.DataArray, *, thinnest: float = T
     per_km = _per_km(named(field, "field"))
     if isinstance(field, xr.DataArray) and "component" not in field.dims:
         where, size = positions(position), 1
-        refuse_vectors(field=field)
-        if "spacecraft" not in field.dims:
-            raise WrongData(f"{field.name or 'field'} has dims {dict(field.sizes)}; it needs a dim 'spacecraft'")
+        refuse_no_formation(field, "field")
         on_same_axes(field=field, position=where)
         values = field.astype(float).expand_dims(value=1, axis=-1)
     else:
@@ -149,10 +148,12 @@ def gradient(field: xr.DataArray, position: xr.DataArray, *, thinnest: float = T
 
     flat = over_samples(kernel, 3 * size + 1, values, where, core=[["spacecraft", "value"], CORE])
     if size == 1:
-        whole = _vector(flat.isel(part=slice(0, 3)))
+        whole = _vector(flat.isel(part=slice(0, 3)), where)
     else:
-        rows = [_vector(flat.isel(part=slice(3 * n, 3 * n + 3))).rename(component="gradient") for n in range(3)]
-        whole = xr.concat(rows, dim=component_labels(where.component.values)).transpose(..., "component", "gradient")
+        rows = [_vector(flat.isel(part=slice(3 * n, 3 * n + 3)), where).rename(component="gradient") for n in range(3)]
+        whole = xr.concat(rows, dim=component_labels(list(where.component.values))).transpose(
+            ..., "component", "gradient"
+        )
         whole["gradient"].attrs["long_name"] = "Direction of the derivative"
     _refuse_flat(whole, flat.isel(part=-1), limit)
     name = str(field.name or "field")
@@ -194,7 +195,7 @@ def curlometer(
     -------
     xarray.Dataset
         At the barycentre, along ``time``: ``current_density`` (vector, nA m-2), ``current_parallel`` and
-        ``current_perpendicular`` (vector) to the mean field, ``div_b`` (nT km-1), ``quality``
+        ``current_perpendicular`` (vector) to the mean field, ``div_b`` (nT km-1), ``div_over_curl``
         (:math:`|\nabla\cdot\mathbf B| / |\nabla\times\mathbf B|`, small is good), ``b`` (nT), ``barycentre`` (km),
         ``force`` (:math:`\mathbf j \times \mathbf B`, fN m-3), ``curvature``
         (:math:`(\mathbf b \cdot \nabla)\mathbf b`, km-1) and its ``curvature_radius`` (km), ``elongation`` and
@@ -245,8 +246,9 @@ def curlometer(
         start += size
         if name.endswith("_error") and not any(errors):
             continue
-        whole = _vector(part, where.component.values) if size == 3 else part.isel(part=0)
-        result[name] = _made(whole, name, position, b, units=units, long_name=label)
+        whole = _vector(part, where) if size == 3 else part.isel(part=0)
+        origins = () if name in OF_POSITION else (b,)
+        result[name] = _made(whole, name, position, *origins, units=units, long_name=label)
     _refuse_flat(result["div_b"], result["spacecraft_used"], limit)
     step = f"plasma.curlometer(sigma_b={errors[0]:g} nT, sigma_r={errors[1]:g} km, thinnest={limit:g})"
     return derived(
@@ -259,12 +261,13 @@ def curlometer(
     )
 
 
+OF_POSITION = ("barycentre", "elongation", "planarity", "spacecraft_used")  # no flag of the field is theirs
 QUANTITIES = (
     ("current_density", 3, "nA m-2", "Current density"),
     ("current_parallel", 1, "nA m-2", "Current density along the field"),
     ("current_perpendicular", 3, "nA m-2", "Current density across the field"),
     ("div_b", 1, "nT km-1", "Divergence of the magnetic field"),
-    ("quality", 1, "1", "Divergence over curl of the magnetic field"),
+    ("div_over_curl", 1, "1", "Divergence over curl of the magnetic field"),
     ("b", 3, "nT", "Magnetic field at the barycentre"),
     ("barycentre", 3, "km", "Barycentre of the spacecraft"),
     ("force", 3, "fN m-3", "Force of the current in the field"),
@@ -327,9 +330,8 @@ def _errors(fit: LinearFit, sigma_b: float, sigma_r: float) -> list[np.ndarray]:
     return [*(CURRENT * np.sqrt(np.maximum(one, 0)) for one in curls), np.sqrt(np.maximum(divergence, 0))]
 
 
-def _vector(part: xr.DataArray, labels: np.ndarray | None = None) -> xr.DataArray:
-    letters = "xyz" if labels is None else labels
-    return part.rename(part="component").assign_coords(component=component_labels(list(letters)))
+def _vector(part: xr.DataArray, like: xr.DataArray) -> xr.DataArray:
+    return part.rename(part="component").assign_coords(component=component_labels(list(like.component.values)))
 
 
 def _made(

@@ -191,7 +191,8 @@ def _quality(place: np.ndarray) -> np.ndarray:
     product = np.maximum((x + y + z) * (x + y - z) * (x - y + z) * (y + z - x), 0)
     with np.errstate(divide="ignore", invalid="ignore"):
         radius = np.sqrt(product) / (24 * volume)
-        in_sphere = np.where(volume > 0, volume / (4 / 3 * np.pi * radius**3), 0 * mean)
+        flat = volume <= 1e-12 * mean**3  # then it is rounding
+        in_sphere = np.where(flat, 0.0, volume / (4 / 3 * np.pi * radius**3))
         q_g = volume * 6 * np.sqrt(2) / mean**3 + surface / (np.sqrt(3) * mean**2) + 1
         q_r = np.cbrt(in_sphere / REGULAR_IN_SPHERE)
     return np.stack([mean, volume, q_g, q_r, *_shape(place)[3:6]])
