@@ -15,7 +15,9 @@ from typing import TYPE_CHECKING
 import xarray as xr
 
 from analysis.plasma.boundaries import geosynchronous_orbit, magnetopause, magnetopause_shape
-from analysis.plasma.multipoint import curlometer, gradient, reciprocal_vectors
+from analysis.plasma.cross_correlation import time_lags
+from analysis.plasma.gradients import gradient, reciprocal_vectors
+from analysis.plasma.multipoint import curlometer
 from analysis.plasma.nulls import magnetic_nulls, poincare_index
 from analysis.plasma.parameters import (
     alfven_speed,
@@ -29,7 +31,7 @@ from analysis.plasma.pitch_angles import anisotropy, omnidirectional, pitch_angl
 from analysis.plasma.quality import measured, with_flags_as_coordinates
 from analysis.plasma.tetrahedra import formation_shape, tetrahedron_quality
 from analysis.plasma.time_lines import aligned
-from analysis.plasma.timing_analysis import time_lags, timing
+from analysis.plasma.timing_analysis import timing
 from analysis.plasma.views import explore, view
 
 if TYPE_CHECKING:

@@ -19,9 +19,9 @@ FEWEST = 4  # a gradient in space has three components, and one number is spent 
 THINNEST = 1e-3
 BLOCK = 8192  # samples at a time: the arrays of a block stay in the processor's cache
 TRIPLES = ("xyz", "rtn", "lmn")
-CHANTEUR = "Chanteur, chapter 14 of ISSI SR-001 (1998), ISBN 1-60834-000-9"
-HARVEY = "Harvey, chapter 12 of ISSI SR-001 (1998), ISBN 1-60834-000-9"
-VOGT = "Vogt, Albert & Marghitu, Ann. Geophys. 27, 3249 (2009), doi:10.5194/angeo-27-3249-2009"
+CHANTEUR = "Chanteur, chapter 14 of ISSI SR-001 (1998), ISSN 1608-280X"
+HARVEY = "Harvey, chapter 12 of ISSI SR-001 (1998), ISSN 1608-280X"
+VOGT = "Vogt, Paschmann & Chanteur, chapter 4 of ISSI SR-008 (2008), ISSN 1608-280X"
 
 
 @dataclass(frozen=True)

@@ -29,7 +29,8 @@ def aligned(
 
     Linear in time between the two samples beside each time, component by component. Nothing is made up: where these
     two are further apart than ``max_gap``, or the series has not begun or has ended, the result is NaN. Samples with
-    a missing number are passed over. A time that a sample has gets that sample.
+    a missing number are passed over. A time that a sample has gets that sample. Flags are not brought along: mask with
+    :func:`measured` first.
 
     Parameters
     ----------
