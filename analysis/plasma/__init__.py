@@ -27,6 +27,10 @@ from analysis.plasma.flow_frames import de_hoffmann_teller, walen_relation
 from analysis.plasma.frames import known_frames, rotation_matrices, to_frame
 from analysis.plasma.kernels import spice_rotation, spice_state
 from analysis.plasma.local_frames import field_aligned_frame, lmn_frame, mean_field
+from analysis.plasma.cross_correlation import time_lags
+from analysis.plasma.gradients import gradient, reciprocal_vectors
+from analysis.plasma.multipoint import curlometer
+from analysis.plasma.nulls import magnetic_nulls, poincare_index
 from analysis.plasma.parameters import (
     alfven_speed,
     dynamic_pressure,
@@ -43,6 +47,9 @@ from analysis.plasma.shocks import shock_jump, shock_normals
 from analysis.plasma.spectral import power_spectral_density, wavelet_power
 from analysis.plasma.turbulence import increment_intensity, spectral_slope, structure_functions
 from analysis.plasma.variance import maximum_variance, minimum_variance
+from analysis.plasma.tetrahedra import formation_shape, tetrahedron_quality
+from analysis.plasma.time_lines import aligned
+from analysis.plasma.timing_analysis import timing
 from analysis.plasma.views import explore, view
 from analysis.plasma.wave_vectors import wave_polarization
 
@@ -56,6 +63,7 @@ __all__ = [
     "aberration_angle",
     "alfven_speed",
     "alfvenicity",
+    "aligned",
     "anisotropy",
     "boundary_crossings",
     "boundary_cut",
@@ -69,6 +77,7 @@ __all__ = [
     "de_hoffmann_teller",
     "dipole_tilt",
     "discontinuities",
+    "curlometer",
     "dynamic_pressure",
     "elsasser_variables",
     "explore",
@@ -80,6 +89,10 @@ __all__ = [
     "known_frames",
     "level_crossings",
     "lmn_frame",
+    "formation_shape",
+    "geosynchronous_orbit",
+    "gradient",
+    "magnetic_nulls",
     "magnetic_pressure",
     "magnetopause",
     "magnetopause_shape",
@@ -110,6 +123,13 @@ __all__ = [
     "sun_direction",
     "thermal_pressure",
     "to_frame",
+    "poincare_index",
+    "reciprocal_vectors",
+    "search",
+    "tetrahedron_quality",
+    "thermal_pressure",
+    "time_lags",
+    "timing",
     "view",
     "walen_relation",
     "wave_polarization",
