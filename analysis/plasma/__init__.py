@@ -21,14 +21,14 @@ from analysis.plasma.boundary_fits import fit_boundary
 from analysis.plasma.boundary_geometry import boundary_cut, boundary_distance, boundary_normal, boundary_radius
 from analysis.plasma.boundary_regions import boundary_crossings, regions
 from analysis.plasma.bow_shocks import bow_shock, bow_shock_standoff
+from analysis.plasma.cross_correlation import time_lags
 from analysis.plasma.earth import dipole_tilt, sun_direction
 from analysis.plasma.finders import discontinuities, level_crossings
 from analysis.plasma.flow_frames import de_hoffmann_teller, walen_relation
 from analysis.plasma.frames import known_frames, rotation_matrices, to_frame
+from analysis.plasma.gradients import gradient, reciprocal_vectors
 from analysis.plasma.kernels import spice_rotation, spice_state
 from analysis.plasma.local_frames import field_aligned_frame, lmn_frame, mean_field
-from analysis.plasma.cross_correlation import time_lags
-from analysis.plasma.gradients import gradient, reciprocal_vectors
 from analysis.plasma.multipoint import curlometer
 from analysis.plasma.nulls import magnetic_nulls, poincare_index
 from analysis.plasma.parameters import (
@@ -45,11 +45,11 @@ from analysis.plasma.quality import measured, with_flags_as_coordinates
 from analysis.plasma.rotations import rotated
 from analysis.plasma.shocks import shock_jump, shock_normals
 from analysis.plasma.spectral import power_spectral_density, wavelet_power
-from analysis.plasma.turbulence import increment_intensity, spectral_slope, structure_functions
-from analysis.plasma.variance import maximum_variance, minimum_variance
 from analysis.plasma.tetrahedra import formation_shape, tetrahedron_quality
 from analysis.plasma.time_lines import aligned
 from analysis.plasma.timing_analysis import timing
+from analysis.plasma.turbulence import increment_intensity, spectral_slope, structure_functions
+from analysis.plasma.variance import maximum_variance, minimum_variance
 from analysis.plasma.views import explore, view
 from analysis.plasma.wave_vectors import wave_polarization
 
@@ -74,24 +74,23 @@ __all__ = [
     "bow_shock",
     "bow_shock_standoff",
     "collect",
+    "curlometer",
     "de_hoffmann_teller",
     "dipole_tilt",
     "discontinuities",
-    "curlometer",
     "dynamic_pressure",
     "elsasser_variables",
     "explore",
     "fetch",
     "field_aligned_frame",
     "fit_boundary",
+    "formation_shape",
     "geosynchronous_orbit",
+    "gradient",
     "increment_intensity",
     "known_frames",
     "level_crossings",
     "lmn_frame",
-    "formation_shape",
-    "geosynchronous_orbit",
-    "gradient",
     "magnetic_nulls",
     "magnetic_pressure",
     "magnetopause",
@@ -107,7 +106,9 @@ __all__ = [
     "pitch_angle_distribution",
     "planetary_boundary",
     "plasma_beta",
+    "poincare_index",
     "power_spectral_density",
+    "reciprocal_vectors",
     "regions",
     "rotated",
     "rotation_matrices",
@@ -121,15 +122,11 @@ __all__ = [
     "spice_state",
     "structure_functions",
     "sun_direction",
-    "thermal_pressure",
-    "to_frame",
-    "poincare_index",
-    "reciprocal_vectors",
-    "search",
     "tetrahedron_quality",
     "thermal_pressure",
     "time_lags",
     "timing",
+    "to_frame",
     "view",
     "walen_relation",
     "wave_polarization",
