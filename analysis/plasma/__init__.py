@@ -15,6 +15,11 @@ from typing import TYPE_CHECKING
 import xarray as xr
 
 from analysis.plasma.boundaries import geosynchronous_orbit, magnetopause, magnetopause_shape
+from analysis.plasma.drifts import angle_between, convection_electric_field, cross_product, dot_product, exb_drift
+from analysis.plasma.field_aligned import pitch_angle_spectra
+from analysis.plasma.fluxes import differential_energy_flux, differential_flux, phase_space_density
+from analysis.plasma.frequencies import gyrofrequency, lower_hybrid_frequency, plasma_frequency, upper_hybrid_frequency
+from analysis.plasma.lengths import debye_length, gyroradius, inertial_length
 from analysis.plasma.parameters import (
     alfven_speed,
     dynamic_pressure,
@@ -22,9 +27,14 @@ from analysis.plasma.parameters import (
     magnitude,
     plasma_beta,
     thermal_pressure,
+    total_pressure,
 )
+from analysis.plasma.particles import Species, species
 from analysis.plasma.pitch_angles import anisotropy, omnidirectional, pitch_angle_distribution
 from analysis.plasma.quality import measured, with_flags_as_coordinates
+from analysis.plasma.reduced import gyrotropic_distribution, reduced_distribution, velocity_slice
+from analysis.plasma.speeds import fast_speed, mach_number, slow_speed, sound_speed, thermal_speed
+from analysis.plasma.velocity_moments import moments
 from analysis.plasma.views import explore, view
 
 if TYPE_CHECKING:
@@ -34,23 +44,51 @@ if TYPE_CHECKING:
     from analysis.model.clocks import Instant
 
 __all__ = [
+    "Species",
     "alfven_speed",
+    "angle_between",
     "anisotropy",
     "collect",
+    "convection_electric_field",
+    "cross_product",
+    "debye_length",
+    "differential_energy_flux",
+    "differential_flux",
+    "dot_product",
     "dynamic_pressure",
+    "exb_drift",
     "explore",
+    "fast_speed",
     "fetch",
     "geosynchronous_orbit",
+    "gyrofrequency",
+    "gyroradius",
+    "gyrotropic_distribution",
+    "inertial_length",
+    "lower_hybrid_frequency",
+    "mach_number",
     "magnetic_pressure",
     "magnetopause",
     "magnetopause_shape",
     "magnitude",
     "measured",
+    "moments",
     "omnidirectional",
+    "phase_space_density",
     "pitch_angle_distribution",
+    "pitch_angle_spectra",
     "plasma_beta",
+    "plasma_frequency",
+    "reduced_distribution",
     "search",
+    "slow_speed",
+    "sound_speed",
+    "species",
     "thermal_pressure",
+    "thermal_speed",
+    "total_pressure",
+    "upper_hybrid_frequency",
+    "velocity_slice",
     "view",
 ]
 
