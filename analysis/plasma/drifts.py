@@ -117,7 +117,8 @@ def cross_product(one: xr.DataArray, other: xr.DataArray) -> xr.DataArray:
 
     Examples
     --------
-    >>> x, y = (xr.DataArray(v, dims="component", attrs={"units": "nT", "frame": "GSE"}) for v in ([1, 0, 0], [0, 1, 0]))
+    >>> x = xr.DataArray([1, 0, 0], dims="component", attrs={"units": "nT", "frame": "GSE"})
+    >>> y = xr.DataArray([0, 1, 0], dims="component", attrs={"units": "nT", "frame": "GSE"})
     >>> cross_product(x, y).values, cross_product(x, y).units
     (array([0., 0., 1.]), 'nT2')
     """
@@ -178,7 +179,8 @@ def angle_between(one: xr.DataArray, other: xr.DataArray) -> xr.DataArray:
 
     Examples
     --------
-    >>> x, y = (xr.DataArray(v, dims="component", attrs={"units": "nT", "frame": "GSE"}) for v in ([1, 0, 0], [1, 1, 0]))
+    >>> x = xr.DataArray([1, 0, 0], dims="component", attrs={"units": "nT", "frame": "GSE"})
+    >>> y = xr.DataArray([1, 1, 0], dims="component", attrs={"units": "nT", "frame": "GSE"})
     >>> round(angle_between(x, y).item(), 9)
     45.0
     """
@@ -190,9 +192,7 @@ def angle_between(one: xr.DataArray, other: xr.DataArray) -> xr.DataArray:
     return made(angle, "angle", one, other, units="deg", long_name=label)
 
 
-def _pair(
-    one: xr.DataArray, other: xr.DataArray, first: str, second: str
-) -> tuple[str, xr.DataArray, xr.DataArray]:
+def _pair(one: xr.DataArray, other: xr.DataArray, first: str, second: str) -> tuple[str, xr.DataArray, xr.DataArray]:
     """Return the common frame of two vectors and both, looked at, their components in one order."""
     on_same_axes(**{first: one, second: other})
     a, b = right_handed(vector(one, first)), right_handed(vector(other, second))
@@ -221,7 +221,9 @@ def right_handed(array: xr.DataArray) -> xr.DataArray:
     """
     letters = [str(label).lower() for label in array["component"].values]
     for known in ("xyz", "rtn", "lmn"):
-        ends = [next((letter for letter in known if label == letter or label.endswith(letter)), "") for label in letters]
+        ends = [
+            next((letter for letter in known if label == letter or label.endswith(letter)), "") for label in letters
+        ]
         if sorted(ends) == sorted(known):
             return array.isel(component=[ends.index(letter) for letter in known])
     if letters == ["0", "1", "2"] or letters == ["1", "2", "3"]:
@@ -240,7 +242,8 @@ def _crossed(a: xr.DataArray, b: xr.DataArray) -> xr.DataArray:
     def turned(array: xr.DataArray, by: int) -> xr.DataArray:
         return array.isel(component=(np.arange(3) + by) % 3)
 
-    product = turned(a, 1) * turned(b, 2) - turned(a, 2) * turned(b, 1)
+    known = (a + b).notnull().all("component")
+    product = (turned(a, 1) * turned(b, 2) - turned(a, 2) * turned(b, 1)).where(known)
     says = {"long_name": "Component", **labels.attrs}
     return product.transpose(..., "component").assign_coords(component=labels.assign_attrs(says))
 

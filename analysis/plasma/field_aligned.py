@@ -93,9 +93,7 @@ def pitch_angle_spectra(
     result = with_named_time(mean.assign_coords(pitch_angle=centres, energy=array["energy"].variable), array)
     name = str(array.name)
     label = f"{array.attrs.get('long_name', name)} against pitch angle"
-    return made(
-        result, f"{name}_pitch_angles", distribution, b, units=str(array.attrs["units"]), long_name=label
-    )
+    return made(result, f"{name}_pitch_angles", distribution, b, units=str(array.attrs["units"]), long_name=label)
 
 
 def _edges(bins: int | xr.DataArray) -> np.ndarray:

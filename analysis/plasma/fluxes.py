@@ -97,9 +97,7 @@ def differential_flux(distribution: xr.DataArray, *, particle: str | Species) ->
     kind = species(particle)
     flux = _density(distribution, kind) * 2 * energies(distribution) / kind.mass**2
     label = "Differential flux"
-    return in_units(
-        made(flux, "differential_flux", distribution, units=FLUX, long_name=label), "cm-2 s-1 sr-1 eV-1"
-    )
+    return in_units(made(flux, "differential_flux", distribution, units=FLUX, long_name=label), "cm-2 s-1 sr-1 eV-1")
 
 
 def differential_energy_flux(distribution: xr.DataArray, *, particle: str | Species) -> xr.DataArray:
@@ -128,7 +126,8 @@ def differential_energy_flux(distribution: xr.DataArray, *, particle: str | Spec
 
     Examples
     --------
-    >>> flux = xr.DataArray([2.0], {"energy": ("energy", [50.0], {"units": "eV"})}, attrs={"units": "cm-2 s-1 sr-1 eV-1"})
+    >>> energy = ("energy", [50.0], {"units": "eV"})
+    >>> flux = xr.DataArray([2.0], {"energy": energy}, attrs={"units": "cm-2 s-1 sr-1 eV-1"})
     >>> round(differential_energy_flux(flux, particle="electron").item(), 9)
     100.0
     """

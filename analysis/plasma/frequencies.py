@@ -7,9 +7,8 @@ from math import pi
 import xarray as xr
 
 from analysis.errors import BadOption
-from analysis.model import in_units
-from analysis.plasma.inputs import named, not_negative, on_same_axes, refuse_vectors
-from analysis.plasma.parameters import strength_of
+from analysis.plasma.inputs import on_same_axes, refuse_vectors
+from analysis.plasma.parameters import number_of, strength_of
 from analysis.plasma.particles import ELEMENTARY_CHARGE, EPSILON0, Species, species
 from analysis.plasma.vectors import made
 
@@ -96,7 +95,7 @@ def plasma_frequency(density: xr.DataArray, *, particle: str | Species, angular:
     """
     kind = species(particle)
     refuse_vectors(density=density)
-    number = not_negative(in_units(named(density, "density"), "m-3"), "density")
+    number = number_of(density)
     omega = _oscillation(number, kind)
     return _frequency(omega, "plasma_frequency", density, what=f"{_title(kind)} plasma frequency", angular=angular)
 
@@ -211,7 +210,7 @@ def _field_and_number(
     """Return a field's strength in tesla and a density in m-3, once both have been looked at."""
     on_same_axes(b=b, density=density)
     refuse_vectors(density=density)
-    number = not_negative(in_units(named(density, "density"), "m-3"), "density", zero=zero)
+    number = number_of(density, zero=zero)
     return strength_of(b, "b", "T", zero=zero), number
 
 

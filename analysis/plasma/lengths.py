@@ -6,8 +6,8 @@ import xarray as xr
 
 from analysis.errors import BadOption
 from analysis.model import in_units
-from analysis.plasma.inputs import named, not_negative, on_same_axes, refuse_vectors
-from analysis.plasma.parameters import energy_of, strength_of
+from analysis.plasma.inputs import doubled, named, not_negative, on_same_axes, refuse_vectors
+from analysis.plasma.parameters import energy_of, number_of, strength_of
 from analysis.plasma.particles import ELEMENTARY_CHARGE, EPSILON0, LIGHT_SPEED, Species, species
 from analysis.plasma.speeds import thermal_factor
 from analysis.plasma.vectors import made
@@ -49,7 +49,7 @@ def inertial_length(density: xr.DataArray, *, particle: str | Species) -> xr.Dat
     """
     kind = species(particle)
     refuse_vectors(density=density)
-    number = not_negative(in_units(named(density, "density"), "m-3"), "density", zero=False)
+    number = number_of(density, zero=False)
     length = LIGHT_SPEED / (abs(kind.charge) * ELEMENTARY_CHARGE) * xr.ufuncs.sqrt(EPSILON0 * kind.mass / number)
     return made(length * 1e-3, "inertial_length", density, units="km", long_name=f"Inertial length ({kind.name})")
 
@@ -115,7 +115,7 @@ def gyroradius(
         assert speed is not None
         on_same_axes(b=b, speed=speed)
         refuse_vectors(speed=speed)
-        across = not_negative(in_units(named(speed, "speed"), "m s-1"), "speed")
+        across = not_negative(doubled(in_units(named(speed, "speed"), "m s-1")), "speed")
         given, label = speed, f"Gyroradius ({which.name})"
     field = strength_of(b, "b", "T", zero=False)
     radius = which.mass * across / (abs(which.charge) * ELEMENTARY_CHARGE * field)
@@ -156,7 +156,7 @@ def debye_length(density: xr.DataArray, temperature: xr.DataArray) -> xr.DataArr
     """
     on_same_axes(density=density, temperature=temperature)
     refuse_vectors(density=density, temperature=temperature)
-    number = not_negative(in_units(named(density, "density"), "m-3"), "density", zero=False)
+    number = number_of(density, zero=False)
     energy = not_negative(energy_of(named(temperature, "temperature")), "temperature")
     length = xr.ufuncs.sqrt(EPSILON0 * energy / number) / ELEMENTARY_CHARGE
     return made(length, "debye_length", density, temperature, units="m", long_name="Debye length (electrons)")

@@ -7,7 +7,7 @@ import xarray as xr
 
 from analysis.errors import BadOption, WrongData, WrongUnits
 from analysis.model import in_units, unit_of
-from analysis.plasma.inputs import is_number, named, not_negative, on_same_axes, refuse_vectors
+from analysis.plasma.inputs import doubled, is_number, named, not_negative, on_same_axes, refuse_vectors
 from analysis.plasma.vectors import made
 
 # CODATA 2022, SI; written out because importing them costs more than this module.
@@ -308,25 +308,32 @@ def total_pressure(pressure: xr.DataArray, b: xr.DataArray) -> xr.DataArray:
     refuse_vectors(pressure=pressure)
     thermal = not_negative(in_units(named(pressure, "pressure"), "nPa"), "pressure")
     magnetic = strength_of(b, "b", "T") ** 2 / (2 * MU0) * 1e9
-    return made(thermal + magnetic, "total_pressure", pressure, b, units="nPa", long_name="Thermal and magnetic pressure")
+    return made(
+        thermal + magnetic, "total_pressure", pressure, b, units="nPa", long_name="Thermal and magnetic pressure"
+    )
 
 
 def strength_of(array: xr.DataArray, what: str, units: str, *, zero: bool = True) -> xr.DataArray:
     """Return a magnitude in the units asked for, of a vector or of what already is one."""
-    converted = in_units(named(array, what), units)
+    converted = doubled(in_units(named(array, what), units))
     if "component" in array.dims:
         converted = magnitude(converted)
     hint = "give the magnitude, or a vector with dim 'component'; one component is no magnitude" if zero else ""
     return not_negative(converted, what, zero=zero, hint=hint)
 
 
+def number_of(density: xr.DataArray, *, zero: bool = True) -> xr.DataArray:
+    """Return a density in m-3, once it has been looked at."""
+    return not_negative(doubled(in_units(named(density, "density"), "m-3")), "density", zero=zero)
+
+
 def energy_of(temperature: xr.DataArray) -> xr.DataArray:
     """Return :math:`k_B T` in joules of a temperature in kelvin or in electronvolts."""
     unit = unit_of(temperature)
     if unit.is_equivalent("J"):
-        return in_units(temperature, "J")
+        return doubled(in_units(temperature, "J"))
     if unit.is_equivalent("K"):
-        return in_units(temperature, "K") * BOLTZMANN
+        return doubled(in_units(temperature, "K")) * BOLTZMANN
     raise WrongUnits(
         f"{temperature.name or 'temperature'} is in {temperature.attrs['units']!r}; "
         "a temperature is in kelvin or, as an energy, in eV"

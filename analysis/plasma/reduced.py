@@ -263,7 +263,8 @@ def velocity_slice(
     ...         "phi": ("phi", np.arange(15.0, 360, 30), {"units": "deg"})}
     >>> f = xr.DataArray(np.full((24, 6, 12), 1e-12), axes, ["energy", "theta", "phi"],
     ...                  attrs={"units": "s3 m-6", "frame": "GSE", "directions": "flow"})
-    >>> b, v = (xr.DataArray(a, dims="component", attrs={"units": "nT", "frame": "GSE"}) for a in ([0, 0, 5], [1, 0, 0]))
+    >>> b = xr.DataArray([0.0, 0.0, 5.0], dims="component", attrs={"units": "nT", "frame": "GSE"})
+    >>> v = xr.DataArray([9.0, 0.0, 0.0], dims="component", attrs={"units": "km s-1", "frame": "GSE"})
     >>> velocity_slice(f, b, v, particle="proton").dims
     ('v_along', 'v_across')
     """
@@ -361,14 +362,11 @@ def _basis_of(axis: xr.DataArray, second: xr.DataArray | None, distribution: xr.
         other = (xr.DataArray(np.arange(3), dims="component") == least).astype(float)
     else:
         other = field_direction(second, distribution, "second")
-    third = _across(first, other)
+    third = xr.cross(first, other, dim="component")
     length = xr.ufuncs.sqrt((third**2).sum("component", skipna=False))
     third = third / length.where(length > 1e-6)
-    return xr.concat(xr.broadcast(first, _across(third, first), third), "base").transpose(..., "base", "component")
-
-
-def _across(a: xr.DataArray, b: xr.DataArray) -> xr.DataArray:
-    return xr.cross(a, b, dim="component")
+    base = xr.broadcast(first, xr.cross(third, first, dim="component"), third)
+    return xr.concat(base, "base").transpose(..., "base", "component")
 
 
 def _shift(bulk_velocity: xr.DataArray | None, distribution: xr.DataArray) -> xr.DataArray:
@@ -446,7 +444,9 @@ def _sort(
     radial = [full(array, lead, 1) for array in (weight, energy_low, energy_high, gained)]
     frames = [full(basis, lead, 2), full(shift, lead, 1)]
     records = flattened(f, 3)
-    result = np.empty((records.shape[0], sorting.along.size - 1, 1 if sorting.way == "line" else sorting.across.size - 1))
+    result = np.empty(
+        (records.shape[0], sorting.along.size - 1, 1 if sorting.way == "line" else sorting.across.size - 1)
+    )
     step = max(1, BLOCK // max(1, 8 * k**3 * (records[0].size if len(records) else 1)))
     for start in range(0, records.shape[0], step):
         block = slice(start, start + step)
@@ -488,18 +488,16 @@ def _sort_block(f: np.ndarray, at: list[np.ndarray], mass: float, sorting: Sorti
     cells = volume.reshape(-1, energies, k, 1) * np.broadcast_to(
         solid[:, :, None, :, None, :, None], (*solid.shape[:2], 1, polar, k, azimuthal, k)
     ).reshape(*solid.shape[:2], 1, -1)
-    held = np.broadcast_to(
-        f[:, :, None, :, None, :, None], (count, energies, 1, polar, k, azimuthal, k)
-    ).reshape(count, energies, 1, -1)
+    held = np.broadcast_to(f[:, :, None, :, None, :, None], (count, energies, 1, polar, k, azimuthal, k)).reshape(
+        count, energies, 1, -1
+    )
     found = _deposited(held, np.broadcast_to(cells, (count, *cells.shape[1:])), component, sorting)
     if sorting.way in ("line", "plane"):
         found[_lost(f, weight, turned, moved, sorting)] = np.nan
     return found
 
 
-def _lost(
-    f: np.ndarray, weight: np.ndarray, turned: np.ndarray, moved: np.ndarray, sorting: Sorting
-) -> np.ndarray:
+def _lost(f: np.ndarray, weight: np.ndarray, turned: np.ndarray, moved: np.ndarray, sorting: Sorting) -> np.ndarray:
     """Return which records have no integral: a bin, their axis, or what is taken off their velocities is missing."""
     needed = 1 if sorting.way == "line" else 2
     lost = np.isnan(turned[:, :needed]).any(axis=(1, 2, 3, 4)) | np.isnan(moved[:, :needed]).any(axis=1)

@@ -17,9 +17,7 @@ from analysis.plasma.vectors import made, refuse_unknown
 THERMAL = {"most_probable": sqrt(2), "one_dimensional": 1.0, "rms": sqrt(3), "mean": sqrt(8 / pi)}
 
 
-def thermal_speed(
-    temperature: xr.DataArray, *, particle: str | Species, kind: str = "most_probable"
-) -> xr.DataArray:
+def thermal_speed(temperature: xr.DataArray, *, particle: str | Species, kind: str = "most_probable") -> xr.DataArray:
     r"""Return the thermal speed of a Maxwellian, by default the most probable one, :math:`\sqrt{2 k T / m}`.
 
     Parameters
@@ -224,9 +222,7 @@ def slow_speed(alfven: xr.DataArray, sound: xr.DataArray, *, angle: xr.DataArray
     # the product of both roots is known, and a difference would lose the small one
     total = one + other + _root(one, other, cosine)
     square = 2 * one * other * cosine**2 / total.where(total > 0)
-    return made(
-        xr.ufuncs.sqrt(square), "slow_speed", *origins, units="km s-1", long_name="Slow magnetosonic speed"
-    )
+    return made(xr.ufuncs.sqrt(square), "slow_speed", *origins, units="km s-1", long_name="Slow magnetosonic speed")
 
 
 def mach_number(flow: xr.DataArray, wave: xr.DataArray) -> xr.DataArray:

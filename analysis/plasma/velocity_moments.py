@@ -31,6 +31,7 @@ from analysis.plasma.velocity_space import (
 
 REFERENCE = "Paschmann & Daly (eds.), Analysis Methods for Multi-Spacecraft Data, ISSI SR-001 (1998), chapter 6"
 PAIRS = ((0, 0), (0, 1), (0, 2), (1, 1), (1, 2), (2, 2))
+DIAGONAL = xr.DataArray([0, 1, 2], dims="diagonal")
 PLACE = np.array([[0, 1, 2], [1, 3, 4], [2, 4, 5]])  # of each element of a tensor among the pairs
 
 
@@ -109,8 +110,8 @@ def moments(
     >>> energy = ("energy", np.geomspace(1, 5000, 48), {"units": "eV"})
     >>> theta = ("theta", np.arange(5.625, 180, 11.25), {"units": "deg"})
     >>> phi = ("phi", np.arange(5.625, 360, 11.25), {"units": "deg"})
-    >>> at_rest = xr.DataArray(5e6 * (1.67262192595e-27 / (2 * np.pi * 1.602176634e-17)) ** 1.5, attrs={"units": "s3 m-6"})
-    >>> f = at_rest * np.exp(-xr.DataArray(energy[1], dims="energy") / 100)  # protons, 5 cm-3, 100 eV
+    >>> at_rest = 5e6 * (1.67262192595e-27 / (2 * np.pi * 1.602176634e-17)) ** 1.5  # protons, 5 cm-3, 100 eV
+    >>> f = at_rest * np.exp(-xr.DataArray(energy[1], dims="energy") / 100)
     >>> f = f.expand_dims(theta=16, phi=32).assign_coords(energy=energy, theta=theta, phi=phi)
     >>> f.attrs = {"units": "s3 m-6", "frame": "GSE", "directions": "flow"}
     >>> found = moments(f, particle="proton")
@@ -321,10 +322,10 @@ def _physical(sums: xr.DataArray, kind: Species, frame: str, field: xr.DataArray
     mean2 = mean.rename(component="component2")
     pressure = kind.mass * (second - number * mean * mean2)
     square = (mean**2).sum("component", skipna=False)
-    trace = sum(sums.isel(integral=k) for k in (4, 7, 9))
+    trace = sums.isel(integral=[4, 7, 9]).sum("integral", skipna=False)
     heat = third - mean * trace - 2 * (second * mean2).sum("component2", skipna=False) + 2 * number * square * mean
     temperature = pressure / number.where(number > 0) / ELEMENTARY_CHARGE
-    scalar = sum(temperature.isel(component=i, component2=i) for i in range(3)) / 3
+    scalar = temperature.isel(component=DIAGONAL, component2=DIAGONAL).sum("diagonal", skipna=False) / 3
     what = {
         "density": (number * 1e-6, "cm-3", "Number density"),
         "velocity": (velocity * 1e-3, "km s-1", "Bulk velocity"),
@@ -347,7 +348,9 @@ def _physical(sums: xr.DataArray, kind: Species, frame: str, field: xr.DataArray
         array = labelled(
             values.transpose(..., *vectors), name, units=units, long_name=f"{label} ({kind.name})", attrs=attrs
         )
-        made[name] = array.assign_coords({"component": letters, "component2": other}) if len(vectors) == 2 else (
-            array.assign_coords(component=letters) if vectors else array
+        made[name] = (
+            array.assign_coords({"component": letters, "component2": other})
+            if len(vectors) == 2
+            else (array.assign_coords(component=letters) if vectors else array)
         )
     return xr.Dataset(made)

@@ -28,7 +28,7 @@ BLOCK = 4_000_000  # numbers that are worked on at a time
 
 @dataclass(frozen=True)
 class Sphere:
-    """The directions of the bins: angles of motion's line in rad with the bins' low and high ends, and weights in sr."""
+    """The directions of the bins: angles in rad, with the bins' low and high ends, and what weighs them."""
 
     theta: xr.DataArray  # colatitude
     theta_low: xr.DataArray
@@ -101,8 +101,8 @@ def sphere(distribution: xr.DataArray, *, directions: str | None, theta: str | N
     extent = abs(last - first).sum("phi")
     if bool((extent > 2 * pi * (1 + 1e-6)).any()):
         raise WrongData(
-            f"phi's bins cover {np.degrees(float(extent.max())):.4g}°, more than a circle; if its last direction is the "
-            "first again (0° and 360°), drop one: .isel(phi=slice(None, -1))"
+            f"phi's bins cover {np.degrees(float(extent.max())):.4g}°, more than a circle; if its last direction is "
+            "the first again (0° and 360°), drop one: .isel(phi=slice(None, -1))"
         )
     return Sphere(centre, low, high, weight, azimuth, first, last, sign, frame_of(distribution, "distribution"))
 
@@ -188,7 +188,8 @@ def _inside(distribution: xr.DataArray, energy_range: tuple[float, float]) -> xr
     inside = (bins >= energy_range[0]) & (bins <= energy_range[1])
     if not bool(inside.any()):
         raise BadOption(
-            f"energy_range={energy_range!r} holds no bin: they are {float(bins.min()):g} to {float(bins.max()):g} {unit}"
+            f"energy_range={energy_range!r} holds no bin: they are at {float(bins.min()):g} to "
+            f"{float(bins.max()):g} {unit}"
         )
     return inside
 
@@ -203,7 +204,9 @@ def _bins(distribution: xr.DataArray, axis: str) -> tuple[xr.DataArray, xr.DataA
     """Return centres, low and high ends of an axis' bins, in rad or J; ends from its own coordinates if it has them."""
     table = axis if axis in distribution.coords else f"{axis}_table"
     if table not in distribution.coords or axis not in distribution[table].dims:
-        raise WrongData(f"{distribution.name} has no coordinate {axis!r} on its dim {axis!r}; assign_coords gives it one")
+        raise WrongData(
+            f"{distribution.name} has no coordinate {axis!r} on its dim {axis!r}; assign_coords gives it one"
+        )
     unit = "J" if axis == "energy" else "rad"
     centre = in_units(_plain(distribution[table]).rename(axis), unit).transpose(..., axis)
     given = [name for name in (f"{axis}_low", f"{axis}_high") if name in distribution.coords]
@@ -222,14 +225,13 @@ def _bins(distribution: xr.DataArray, axis: str) -> tuple[xr.DataArray, xr.DataA
         raise WrongData(f"{axis} neither increases nor decreases: sort it first, distribution.sortby({axis!r})")
     edges = np.exp(midway(np.log(values))) if axis == "energy" else midway(values, circle=axis == "phi")
     ends = (centre.copy(data=edges[..., :-1]), centre.copy(data=edges[..., 1:]))
-    low, high = (np.minimum(*ends), np.maximum(*ends))
-    return centre, low, high
+    return centre, xr.ufuncs.minimum(*ends), xr.ufuncs.maximum(*ends)
 
 
 def midway(values: np.ndarray, *, circle: bool = False) -> np.ndarray:
-    """Return the edges of bins that meet midway between neighbours along the last axis; the outer ones mirror the inner.
+    """Return the edges of bins that meet midway between neighbours along the last axis.
 
-    On a circle, where the last bin comes next to the first, they meet midway too.
+    The outermost mirror the inner ones. On a circle, where the last bin comes next to the first, they meet midway too.
 
     Examples
     --------
