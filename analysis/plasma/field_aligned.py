@@ -8,11 +8,11 @@ import numpy as np
 import xarray as xr
 
 from analysis.errors import BadOption, WrongData
-from analysis.model import in_units, unit_of
+from analysis.model import in_units
 from analysis.plasma.inputs import named
 from analysis.plasma.vectors import made
 from analysis.plasma.velocity_moments import by_energy, field_direction, flattened, full, part, unit_vectors
-from analysis.plasma.velocity_space import AXES, BLOCK, looked_at, sphere, with_named_time
+from analysis.plasma.velocity_space import AXES, BLOCK, bare, looked_at, sphere, with_named_time
 
 
 def pitch_angle_spectra(
@@ -69,16 +69,14 @@ def pitch_angle_spectra(
     array([1., 1., 1., 0., 0., 0.])
     """
     array = looked_at(distribution)
-    unit_of(array)
     directed = sphere(array, directions=directions, theta=theta)
     field = field_direction(b, array)
     edges = _edges(bins)
-    angles = [directed.theta, directed.theta_weight, directed.phi, abs(directed.phi_high - directed.phi_low)]
-    angles = [by_energy(angle) for angle in angles]
-    bare = array.astype(float).reset_coords(drop=True)
+    width = abs(directed.phi_high - directed.phi_low)
+    angles = by_energy(directed.theta, directed.theta_weight, directed.phi, width)
     mean = xr.apply_ufunc(
         partial(_means, sign=directed.sign, cosines=np.cos(np.radians(edges))),
-        bare.drop_vars(list(bare.coords)),
+        bare(array.astype(float)),
         *angles,
         field,
         input_core_dims=[list(AXES), *(["angle_energy", str(angle.dims[-1])] for angle in angles), ["component"]],
@@ -132,7 +130,8 @@ def _means(
     for start in range(0, records.shape[0], step):
         block = slice(start, start + step)
         at = [part(array, block) for array in angles]
-        solid = (at[1][..., :, None] * at[3][..., None, :]).reshape(at[1].shape[0], max(a.shape[1] for a in at), -1)
+        solid = at[1][..., :, None] * at[3][..., None, :]
+        solid = solid.reshape(*solid.shape[:2], -1)
         n = unit_vectors(at[0], at[2], sign=sign)
         cosine = np.einsum("tepqc,tc->tepq", *_matched(n, part(field, block))).reshape(-1, n.shape[1], solid.shape[-1])
         # bins run from 0° on, so their cosines fall; a bin holds its lower edge

@@ -21,16 +21,25 @@ from analysis.plasma.inputs import is_number, named, not_negative, on_same_axes
 from analysis.plasma.particles import Species, species
 from analysis.plasma.vectors import made, refuse_unknown, same_frame, vector
 from analysis.plasma.velocity_moments import by_energy, field_direction, flattened, full, part, unit_vectors
-from analysis.plasma.velocity_space import AXES, BLOCK, GAPS, Shells, Sphere, looked_at, shells, sphere, with_named_time
-
-WAYS = ("line", "plane", "gyrotropic", "slice")
+from analysis.plasma.velocity_space import (
+    AXES,
+    BLOCK,
+    GAPS,
+    Shells,
+    Sphere,
+    bare,
+    looked_at,
+    shells,
+    sphere,
+    with_named_time,
+)
 
 
 @dataclass(frozen=True)
 class Sorting:
     """How cells are sorted: along an axis, over a plane, by gyration, or near a plane; with the edges in m s-1."""
 
-    way: str
+    way: str  # "line", "plane", "gyrotropic" or "slice"
     along: np.ndarray
     across: np.ndarray
     subdivisions: int
@@ -375,10 +384,10 @@ def _shift(bulk_velocity: xr.DataArray | None, distribution: xr.DataArray) -> xr
         return xr.DataArray(np.zeros(3), dims="component")
     on_same_axes(distribution=distribution, bulk_velocity=bulk_velocity)
     same_frame(distribution=distribution, bulk_velocity=bulk_velocity)
-    velocity = in_units(right_handed(vector(bulk_velocity, "bulk_velocity")), "m s-1").reset_coords(drop=True)
+    velocity = in_units(right_handed(vector(bulk_velocity, "bulk_velocity")), "m s-1")
     if extra := [d for d in velocity.dims if d != "component" and (d not in distribution.dims or d in AXES)]:
         raise WrongData(f"bulk_velocity has the dims {', '.join(map(str, extra))} that the distribution has not")
-    return velocity.drop_vars(list(velocity.coords))
+    return bare(velocity)
 
 
 def _apply(
@@ -390,13 +399,13 @@ def _apply(
     basis: xr.DataArray,
     shift: xr.DataArray,
 ) -> xr.DataArray:
-    ends = [directed.theta_low, directed.theta_high, directed.theta_weight, directed.phi_low, directed.phi_high]
-    ends = [by_energy(angle) for angle in ends]
+    ends = by_energy(
+        directed.theta_low, directed.theta_high, directed.theta_weight, directed.phi_low, directed.phi_high
+    )
     energies = xr.broadcast(swept.weight, swept.energy_low, swept.energy_high, swept.gained)
-    bare = f.reset_coords(drop=True)
     return xr.apply_ufunc(
         partial(_sort, mass=kind.mass, sorting=sorting),
-        bare.drop_vars(list(bare.coords)),
+        bare(f),
         *ends,
         *energies,
         basis,

@@ -22,6 +22,7 @@ from analysis.plasma.velocity_space import (
     GAPS,
     Shells,
     Sphere,
+    bare,
     letters_of,
     looked_at,
     shells,
@@ -157,20 +158,18 @@ def field_direction(b: xr.DataArray, distribution: xr.DataArray, what: str = "b"
     if extra := [dim for dim in field.dims if dim != "component" and (dim not in distribution.dims or dim in AXES)]:
         raise WrongData(f"{what} has the dims {', '.join(map(str, extra))} that the distribution has not")
     length = magnitude(field)
-    unit = field / length.where(length > 0)
-    return unit.reset_coords(drop=True).drop_vars(list(unit.coords))
+    return bare(field / length.where(length > 0))
 
 
 def _sums(f: xr.DataArray, directed: Sphere, swept: Shells, *, zero: bool) -> xr.DataArray:
     """Return the integrals of 1, v, v v and v² v over f, and the coverage, along a dim ``integral``."""
-    angles = [directed.theta, directed.theta_weight, directed.phi, abs(directed.phi_high - directed.phi_low)]
-    angles = [by_energy(angle) for angle in angles]
+    width = abs(directed.phi_high - directed.phi_low)
+    angles = by_energy(directed.theta, directed.theta_weight, directed.phi, width)
     core = [["angle_energy", str(angle.dims[-1])] for angle in angles]
-    bare = f.reset_coords(drop=True).drop_vars(list(f.coords))
     speed, weight = xr.broadcast(swept.speed, swept.weight)
     return xr.apply_ufunc(
         partial(_integrals, sign=directed.sign, zero=zero),
-        bare,
+        bare(f),
         *angles,
         speed,
         weight,
@@ -182,17 +181,21 @@ def _sums(f: xr.DataArray, directed: Sphere, swept: Shells, *, zero: bool) -> xr
     )
 
 
-def by_energy(angle: xr.DataArray) -> xr.DataArray:
-    """Return angles with a dim ``angle_energy`` before their own, of size 1 where they are the same at all energies.
+def by_energy(*angles: xr.DataArray) -> list[xr.DataArray]:
+    """Return angles with a dim ``angle_energy`` before their own, of size 1 if all are the same at all energies.
 
     Examples
     --------
-    >>> by_energy(xr.DataArray([0.0, 1.0], dims="phi")).sizes["angle_energy"]
-    1
+    >>> [angle.sizes["angle_energy"] for angle in by_energy(xr.DataArray([0.0, 1.0], dims="phi"))]
+    [1]
     """
-    own = str(next(dim for dim in angle.dims if dim in ("theta", "phi")))
-    array = angle.rename(energy="angle_energy") if "energy" in angle.dims else angle.expand_dims("angle_energy")
-    return array.transpose(..., "angle_energy", own)
+    size = max(angle.sizes.get("energy", 1) for angle in angles)
+    result = []
+    for angle in angles:
+        own = str(next(dim for dim in angle.dims if dim in ("theta", "phi")))
+        array = angle if "energy" in angle.dims else angle.expand_dims(energy=size)
+        result.append(array.rename(energy="angle_energy").transpose(..., "angle_energy", own))
+    return result
 
 
 def flattened(array: np.ndarray, core: int) -> np.ndarray:

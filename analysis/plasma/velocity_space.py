@@ -12,7 +12,7 @@ import numpy as np
 import xarray as xr
 
 from analysis.errors import BadOption, MissingUnits, WrongData
-from analysis.model import in_units
+from analysis.model import in_units, unit_of
 from analysis.plasma.fluxes import energies
 from analysis.plasma.inputs import is_number, named, on_same_axes, refuse_empty
 from analysis.plasma.particles import ELEMENTARY_CHARGE, Species
@@ -57,8 +57,8 @@ def looked_at(distribution: xr.DataArray) -> xr.DataArray:
 
     Raises
     ------
-    WrongData, OutsideCoverage
-        If an axis is missing, or there is no record.
+    WrongData, OutsideCoverage, MissingUnits
+        If an axis or the unit is missing, or there is no record.
 
     Examples
     --------
@@ -75,6 +75,7 @@ def looked_at(distribution: xr.DataArray) -> xr.DataArray:
             f"{array.name} has the dims {', '.join(map(str, array.dims))}; it needs energy, theta, phi (and time): "
             f"{', '.join(missing)} missing. Rename its own, for example .rename(elevation='theta', azimuth='phi')"
         )
+    unit_of(array)
     refuse_empty(array)
     return array.transpose(..., *AXES)
 
@@ -163,8 +164,7 @@ def shells(
         on_same_axes(distribution=distribution, potential=potential)
         if extra := [dim for dim in potential.dims if dim not in distribution.dims or dim in AXES]:
             raise WrongData(f"potential has the dims {', '.join(map(str, extra))}; it is one number for each record")
-        bare = in_units(named(potential, "potential"), "V").reset_coords(drop=True)
-        gained = bare.drop_vars(list(bare.coords)) * (kind.charge * ELEMENTARY_CHARGE)
+        gained = bare(in_units(named(potential, "potential"), "V")) * (kind.charge * ELEMENTARY_CHARGE)
     free = centre + gained
     speed = xr.ufuncs.sqrt(2 * free.clip(0) / kind.mass)
     # v² dv = v E dlnE / m, whose sum over equal steps of ln E converges fast
@@ -274,6 +274,17 @@ def fejer_weights(theta: np.ndarray) -> np.ndarray | None:
     j = np.arange(1, number // 2 + 1)
     series = (np.cos(2 * np.multiply.outer(regular, j)) / (4 * j**2 - 1)).sum(-1)
     return np.broadcast_to(2 / number * (1 - 2 * series), theta.shape)
+
+
+def bare(array: xr.DataArray) -> xr.DataArray:
+    """Return an array without any coordinate: what belongs together was looked at, and dims say the rest.
+
+    Examples
+    --------
+    >>> list(bare(xr.DataArray([1.0], {"time": [0], "energy": ("time", [5.0])}, ["time"])).coords)
+    []
+    """
+    return xr.DataArray(array.variable, name=array.name)
 
 
 def letters_of(frame: str) -> xr.DataArray:
