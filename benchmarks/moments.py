@@ -7,9 +7,12 @@ was put in. pyspedas takes records one by one (``moments_3d``), with arrays that
 ours takes the labelled array. pyrfu's ``int_sph_dist`` is its compiled Monte Carlo sum, 10 points a bin; ours divides
 bins by 2 x 2 x 2.
 
-Last printed, on 2 shared cores (pyspedas 2.0, pyrfu 2.4.17):
+Last printed, on 2 shared cores (pyspedas 2.2.2, pyrfu 2.4.21; their times vary by a fifth, ours by half):
 
-    LASTPRINTED
+    moments of 200 records: 0.076 s (n -0.08 %, V +0.08 %, T∥ +0.06 %, T⊥ -0.08 %)
+      pyspedas 4.529 s (n +0.05 %, V +0.20 %, T∥ +0.36 %, T⊥ +0.89 %): 60 times faster
+    along the field, 20 records: 0.041 s, largest error 2.4 % of the peak
+      pyrfu 1.465 s, largest error 7.4 %: 36.2 times faster
 """
 
 from __future__ import annotations

@@ -162,7 +162,9 @@ def energies(distribution: xr.DataArray) -> xr.DataArray:
         )
     bins = whole["energy"].variable
     plain = xr.DataArray(bins.astype(float) if bins.dtype != float else bins, name="energy", attrs=bins.attrs)
-    return not_negative(in_units(plain, "J"), "energy", zero=False, hint="an energy bin has a centre above zero")
+    return not_negative(
+        in_units(plain, "J"), "energy", zero=False, hint="leave such bins out: distribution.isel(energy=slice(1, None))"
+    )
 
 
 def _density(distribution: xr.DataArray, kind: Species) -> xr.DataArray:

@@ -176,7 +176,7 @@ def lower_hybrid_frequency(
 
     References
     ----------
-    Stix, Waves in Plasmas (1992), section 2-3; NRL Plasma Formulary (2019), p. 28.
+    Stix, Waves in Plasmas (1992), chapter 2.
 
     Examples
     --------

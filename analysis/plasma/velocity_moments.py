@@ -15,6 +15,7 @@ from analysis.plasma.fluxes import phase_space_density
 from analysis.plasma.inputs import not_negative, on_same_axes
 from analysis.plasma.parameters import magnitude
 from analysis.plasma.particles import ELEMENTARY_CHARGE, Species, species
+from analysis.plasma.quality import quality_of, with_worst_quality
 from analysis.plasma.vectors import refuse_unknown, same_frame, vector
 from analysis.plasma.velocity_space import (
     AXES,
@@ -32,7 +33,6 @@ from analysis.plasma.velocity_space import (
 
 REFERENCE = "Paschmann & Daly (eds.), Analysis Methods for Multi-Spacecraft Data, ISSI SR-001 (1998), chapter 6"
 PAIRS = ((0, 0), (0, 1), (0, 2), (1, 1), (1, 2), (2, 2))
-DIAGONAL = xr.DataArray([0, 1, 2], dims="diagonal")
 PLACE = np.array([[0, 1, 2], [1, 3, 4], [2, 4, 5]])  # of each element of a tensor among the pairs
 
 
@@ -88,8 +88,9 @@ def moments(
         ``density`` (cm-3), ``velocity`` (km s-1, dim ``component``), ``pressure_tensor`` (nPa) and
         ``temperature_tensor`` (eV, dims ``component, component2``), ``temperature`` (eV, a third of the trace),
         ``heat_flux`` (mW m-2), ``coverage`` (the part of all directions that was measured, mean over energies), and
-        with ``b`` ``t_parallel`` and ``t_perpendicular`` (eV). Where the density is 0 all but it and the pressure
-        and heat flux are NaN. Not relativistic; what lies beyond the energies or directions measured is not in it.
+        with ``b`` ``t_parallel`` and ``t_perpendicular`` (eV). Where the density is 0, velocity and temperatures are
+        NaN. A flag of the records stays beside each. Not relativistic; what lies beyond the energies or directions
+        measured is not in it.
 
     Raises
     ------
@@ -132,7 +133,10 @@ def moments(
     )
     sums = _sums(density, directed, swept, zero=gaps == "zero")
     result = _physical(sums, kind, directed.frame, field)
-    result = result.assign({name: with_named_time(array_, array) for name, array_ in result.data_vars.items()})
+    flags = [flag for each in (distribution, b) if each is not None and (flag := quality_of(each)) is not None]
+    of_records = [flag for flag in flags if set(flag.dims) <= set(result["density"].dims)]
+    for name, values in result.data_vars.items():
+        result[name] = with_worst_quality(with_named_time(values, array), *of_records)
     return derived(
         result,
         distribution,
@@ -328,7 +332,8 @@ def _physical(sums: xr.DataArray, kind: Species, frame: str, field: xr.DataArray
     trace = sums.isel(integral=[4, 7, 9]).sum("integral", skipna=False)
     heat = third - mean * trace - 2 * (second * mean2).sum("component2", skipna=False) + 2 * number * square * mean
     temperature = pressure / number.where(number > 0) / ELEMENTARY_CHARGE
-    scalar = temperature.isel(component=DIAGONAL, component2=DIAGONAL).sum("diagonal", skipna=False) / 3
+    diagonal = xr.DataArray([0, 1, 2], dims="diagonal")
+    scalar = temperature.isel(component=diagonal, component2=diagonal).sum("diagonal", skipna=False) / 3
     what = {
         "density": (number * 1e-6, "cm-3", "Number density"),
         "velocity": (velocity * 1e-3, "km s-1", "Bulk velocity"),

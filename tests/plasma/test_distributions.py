@@ -497,6 +497,26 @@ def test_results_keep_the_data_contract_and_their_frame_and_inputs_stay_as_they_
     assert single.density.ndim == 0
 
 
+def test_a_flag_of_the_records_stays_beside_the_moments():
+    flag = ("time", [0, 2], {"flag_values": [0, 2], "flag_meanings": "bad measured", "units": "1"})
+    found = check(plasma.moments(PROTONS.assign_coords(f_quality=flag), particle="proton"))
+    assert found.density_quality.values.tolist() == [0, 2]
+
+
+def test_components_of_the_field_in_another_order_make_no_difference():
+    usual = plasma.moments(PROTONS, particle="proton", b=B).t_parallel
+    for other in (B.isel(component=[2, 1, 0]), B.drop_vars("component"), B.isel(time=0, drop=True)):
+        np.testing.assert_allclose(plasma.moments(PROTONS, particle="proton", b=other).t_parallel, usual)
+
+
+def test_an_unknown_potential_gives_no_moments():
+    volts = xr.DataArray([5.0, np.nan], {"time": TIMES}, attrs={"units": "V"})
+    found = plasma.moments(PROTONS, particle="proton", potential=volts)
+    assert np.isnan(found.density).values.tolist() == [False, True]
+    line = plasma.reduced_distribution(PROTONS, B, particle="proton", potential=volts)
+    assert np.isnan(line).all("v_along").values.tolist() == [False, True]
+
+
 def without(array, *keys):
     return (
         array.drop_attrs()
