@@ -7,12 +7,16 @@ was put in. pyspedas takes records one by one (``moments_3d``), with arrays that
 ours takes the labelled array. pyrfu's ``int_sph_dist`` is its compiled Monte Carlo sum, 10 points a bin; ours divides
 bins by 2 x 2 x 2.
 
-Last printed, on 2 shared cores (pyspedas 2.2.2, pyrfu 2.4.21; their times vary by a fifth, ours by half):
+Last printed (``--runs 5``), with pyspedas 2.2.2 and pyrfu 2.4.21, on 2 cores that others kept busy:
 
-    moments of 200 records: 0.076 s (n -0.08 %, V +0.08 %, T∥ +0.06 %, T⊥ -0.08 %)
-      pyspedas 4.529 s (n +0.05 %, V +0.20 %, T∥ +0.36 %, T⊥ +0.89 %): 60 times faster
-    along the field, 20 records: 0.041 s, largest error 2.4 % of the peak
-      pyrfu 1.465 s, largest error 7.4 %: 36.2 times faster
+    moments of 200 records: 0.036 s (n -0.08 %, V +0.08 %, T∥ +0.06 %, T⊥ -0.08 %)
+      pyspedas 1.614 s (n +0.05 %, V +0.20 %, T∥ +0.36 %, T⊥ +0.89 %): 45 times faster
+    along the field, 20 records: 0.094 s, largest error 2.4 % of the peak
+      pyrfu 1.094 s, largest error 10.3 %: 11.6 times faster
+
+Five runs before it on 200 records gave 42 to 79 times for the moments and 10 to 36 for the reduction, as the load
+moved; one on 50 records gave 6 and 8, where our fixed cost weighs more. The errors of the moments are the same in all
+runs; pyrfu's differs from run to run (7 to 10 %), as its points are drawn at random.
 """
 
 from __future__ import annotations
