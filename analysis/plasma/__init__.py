@@ -22,12 +22,17 @@ from analysis.plasma.boundary_geometry import boundary_cut, boundary_distance, b
 from analysis.plasma.boundary_regions import boundary_crossings, regions
 from analysis.plasma.bow_shocks import bow_shock, bow_shock_standoff
 from analysis.plasma.cross_correlation import time_lags
+from analysis.plasma.drifts import angle_between, convection_electric_field, cross_product, dot_product, exb_drift
 from analysis.plasma.earth import dipole_tilt, sun_direction
+from analysis.plasma.field_aligned import pitch_angle_spectra
 from analysis.plasma.finders import discontinuities, level_crossings
 from analysis.plasma.flow_frames import de_hoffmann_teller, walen_relation
+from analysis.plasma.fluxes import differential_energy_flux, differential_flux, phase_space_density
 from analysis.plasma.frames import known_frames, rotation_matrices, to_frame
+from analysis.plasma.frequencies import gyrofrequency, lower_hybrid_frequency, plasma_frequency, upper_hybrid_frequency
 from analysis.plasma.gradients import gradient, reciprocal_vectors
 from analysis.plasma.kernels import spice_rotation, spice_state
+from analysis.plasma.lengths import debye_length, gyroradius, inertial_length
 from analysis.plasma.local_frames import field_aligned_frame, lmn_frame, mean_field
 from analysis.plasma.multipoint import curlometer
 from analysis.plasma.nulls import magnetic_nulls, poincare_index
@@ -38,18 +43,23 @@ from analysis.plasma.parameters import (
     magnitude,
     plasma_beta,
     thermal_pressure,
+    total_pressure,
 )
+from analysis.plasma.particles import Species, species
 from analysis.plasma.pitch_angles import anisotropy, omnidirectional, pitch_angle_distribution
 from analysis.plasma.planet_boundaries import aberration_angle, boundary_models, planetary_boundary
 from analysis.plasma.quality import measured, with_flags_as_coordinates
+from analysis.plasma.reduced import gyrotropic_distribution, reduced_distribution, velocity_slice
 from analysis.plasma.rotations import rotated
 from analysis.plasma.shocks import shock_jump, shock_normals
 from analysis.plasma.spectral import power_spectral_density, wavelet_power
+from analysis.plasma.speeds import fast_speed, mach_number, slow_speed, sound_speed, thermal_speed
 from analysis.plasma.tetrahedra import formation_shape, tetrahedron_quality
 from analysis.plasma.time_lines import aligned
 from analysis.plasma.timing_analysis import timing
 from analysis.plasma.turbulence import increment_intensity, spectral_slope, structure_functions
 from analysis.plasma.variance import maximum_variance, minimum_variance
+from analysis.plasma.velocity_moments import moments
 from analysis.plasma.views import explore, view
 from analysis.plasma.wave_vectors import wave_polarization
 
@@ -60,10 +70,12 @@ if TYPE_CHECKING:
     from analysis.model.clocks import Instant
 
 __all__ = [
+    "Species",
     "aberration_angle",
     "alfven_speed",
     "alfvenicity",
     "aligned",
+    "angle_between",
     "anisotropy",
     "boundary_crossings",
     "boundary_cut",
@@ -74,23 +86,37 @@ __all__ = [
     "bow_shock",
     "bow_shock_standoff",
     "collect",
+    "convection_electric_field",
+    "cross_product",
     "curlometer",
     "de_hoffmann_teller",
+    "debye_length",
+    "differential_energy_flux",
+    "differential_flux",
     "dipole_tilt",
     "discontinuities",
+    "dot_product",
     "dynamic_pressure",
     "elsasser_variables",
+    "exb_drift",
     "explore",
+    "fast_speed",
     "fetch",
     "field_aligned_frame",
     "fit_boundary",
     "formation_shape",
     "geosynchronous_orbit",
     "gradient",
+    "gyrofrequency",
+    "gyroradius",
+    "gyrotropic_distribution",
     "increment_intensity",
+    "inertial_length",
     "known_frames",
     "level_crossings",
     "lmn_frame",
+    "lower_hybrid_frequency",
+    "mach_number",
     "magnetic_nulls",
     "magnetic_pressure",
     "magnetopause",
@@ -100,15 +126,20 @@ __all__ = [
     "mean_field",
     "measured",
     "minimum_variance",
+    "moments",
     "msm_position",
     "omnidirectional",
     "orbital_frame",
+    "phase_space_density",
     "pitch_angle_distribution",
+    "pitch_angle_spectra",
     "planetary_boundary",
     "plasma_beta",
+    "plasma_frequency",
     "poincare_index",
     "power_spectral_density",
     "reciprocal_vectors",
+    "reduced_distribution",
     "regions",
     "rotated",
     "rotation_matrices",
@@ -116,7 +147,10 @@ __all__ = [
     "search",
     "shock_jump",
     "shock_normals",
+    "slow_speed",
     "solar_magnetospheric_frame",
+    "sound_speed",
+    "species",
     "spectral_slope",
     "spice_rotation",
     "spice_state",
@@ -124,9 +158,13 @@ __all__ = [
     "sun_direction",
     "tetrahedron_quality",
     "thermal_pressure",
+    "thermal_speed",
     "time_lags",
     "timing",
     "to_frame",
+    "total_pressure",
+    "upper_hybrid_frequency",
+    "velocity_slice",
     "view",
     "walen_relation",
     "wave_polarization",
