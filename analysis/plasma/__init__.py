@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 import xarray as xr
 
 from analysis.plasma.boundaries import geosynchronous_orbit, magnetopause, magnetopause_shape
+from analysis.plasma.orbit_views import hodogram, orbit_view
 from analysis.plasma.parameters import (
     alfven_speed,
     dynamic_pressure,
@@ -41,12 +42,14 @@ __all__ = [
     "explore",
     "fetch",
     "geosynchronous_orbit",
+    "hodogram",
     "magnetic_pressure",
     "magnetopause",
     "magnetopause_shape",
     "magnitude",
     "measured",
     "omnidirectional",
+    "orbit_view",
     "pitch_angle_distribution",
     "plasma_beta",
     "search",
