@@ -14,6 +14,7 @@ from analysis.panels.meshes import heatmap, spectrogram
 from analysis.panels.multipoles import power_spectra
 from analysis.panels.notes import note
 from analysis.panels.paths import Area, hodogram, plane_paths
+from analysis.panels.saving import save
 from analysis.panels.series import curves
 from analysis.panels.sky import sky_map
 from analysis.panels.stacks import time_panels
@@ -30,6 +31,7 @@ __all__ = [
     "plane_paths",
     "points",
     "power_spectra",
+    "save",
     "sky_map",
     "spectrogram",
     "time_panels",

@@ -192,7 +192,12 @@ def heatmap(
             dims=picture.kdims[:2],
         )  # fmt: skip
         picture = hv.Overlay([picture, lines])
-    options |= {"backend": "bokeh", "logx": logx, "active_tools": ["wheel_zoom"]}
+    options |= {
+        "backend": "bokeh",
+        "logx": logx,
+        "ylabel": axis_label(axes[1], fold=44),
+        "active_tools": ["wheel_zoom"],
+    }
     picture = picture.opts(hv.opts.Rectangles(**options))
     return note(picture, merged(array, attrs), remark=remark)
 

@@ -86,16 +86,18 @@ def hodogram(
     keep = np.union1d(keep, seen[[0, -1]])
     across, up, times = across[keep], up[keep], array["time"].values[keep]
     first, last = times[np.isfinite(across) & np.isfinite(up)][[0, -1]]
-    seconds = (times - first) / np.timedelta64(1, "s")
+    span = (last - first) / np.timedelta64(1, "s")
+    unit, length = next((u, n) for u, n in (("d", 86400), ("h", 3600), ("min", 60), ("s", 1)) if span > 3 * n or n == 1)
+    seconds = (times - first) / np.timedelta64(1, "s") / length
     x_dim, y_dim = (_of_component(array, letter) for letter in (x, y))
-    since = hv.Dimension("since", label=f"Time since {first!s:.19} UTC", unit="s")
+    since = hv.Dimension("since", label=f"Time since {first!s:.19} UTC", unit=unit)
     both = np.isfinite(across + up)
     step = both[:-1] & both[1:]
     ends = [dim.clone(f"{dim.name}_next") for dim in (x_dim, y_dim)]
     parts = (across[:-1][step], up[:-1][step], across[1:][step], up[1:][step], seconds[:-1][step])
     path = hv.Segments(parts, [x_dim, y_dim, *ends], since).opts(
         backend="bokeh", color="since", cmap=SEQUENTIAL, colorbar=True, clabel=since.pprint_label, line_width=1.6,
-        clim=(0.0, float((last - first) / np.timedelta64(1, "s")) or 1.0), colorbar_opts=COLOUR_BAR,
+        clim=(0.0, span / length or 1.0), colorbar_opts=COLOUR_BAR,
         tools=["hover"], hover_tooltips=[(d.pprint_label, f"@{{{d.name}}}") for d in (x_dim, y_dim, since)],
     )  # fmt: skip
     drawn = [path]
@@ -184,7 +186,7 @@ def plane_paths(
         all_y.append(y)
     for number, (name, pair) in enumerate((dots or {}).items()):
         spots = hv.Scatter(tuple(values_of(one) for one in pair), x_dim, y_dim, label=name)
-        look = {"color": LINES[(len(paths) + number) % len(LINES)], "marker": "x", "size": 9, "line_width": 2}
+        look = {"color": LINES[(len(paths) + number) % len(LINES)], "marker": "x", "size": 11, "line_width": 2.5}
         drawn.append(spots.opts(backend="bokeh", tools=["hover"], **look))
     if areas:
         all_x, all_y = [*all_x, *(a.x for a in areas)], [*all_y, *(a.y for a in areas)]

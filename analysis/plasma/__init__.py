@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 import xarray as xr
 
+from analysis.panels.saving import save
 from analysis.plasma.boundaries import geosynchronous_orbit, magnetopause, magnetopause_shape
 from analysis.plasma.orbit_views import hodogram, orbit_view
 from analysis.plasma.parameters import (
@@ -52,6 +53,7 @@ __all__ = [
     "orbit_view",
     "pitch_angle_distribution",
     "plasma_beta",
+    "save",
     "search",
     "thermal_pressure",
     "view",

@@ -112,7 +112,7 @@ def orbit_view(
 
     def axis(values: xr.DataArray, letter: str) -> xr.DataArray:
         label = "ρ" if letter == "rho" else letter.upper()
-        return values.rename(letter).assign_attrs(units=unit, long_name=f"{label} ({frame})")
+        return values.rename(letter).assign_attrs(units=unit, long_name=f"{label} {frame}")
 
     paths = {name: _in_plane(where, radius, (first, second), axis) for name, where in craft.items()}
     lines = {name: _line(name, cut, frame, radius, (first, second), axis) for name, cut in (boundaries or {}).items()}
@@ -125,7 +125,7 @@ def orbit_view(
     seen = f", seen {SEEN_FROM[plane]}" if plane in SEEN_FROM and sunward else ""
     title = str(known.get("title", "")).strip() or f"Orbit of {', '.join(craft)}"
     if sunward and first == "x":
-        seen += f"; Sun to the {sun}"
+        seen += f"; the Sun is to the {sun}, the dark half of {body} is night"
     return panels.plane_paths(
         paths,
         lines=lines,
@@ -249,8 +249,17 @@ def _line(
     parts = {k: in_units(named(cut[k].reset_coords(drop=True), k), "km") / radius for k in wanted}
     if any(part.ndim != 1 for part in parts.values()):
         raise WrongData(f"boundary {name!r} has dims {dict(cut.sizes)}; choose one time: boundary.isel(time=0)")
+    if "rho" in letters and _mirrored(*(parts[k].values for k in XYZ)):
+        half = slice(parts["x"].size // 2, None)  # drawn twice, dashes would fill each other's gaps
+        parts = {k: part[half] for k, part in parts.items()}
     one, other = (axis(_part(parts, k), k) for k in letters)
     return one, other
+
+
+def _mirrored(x: np.ndarray, y: np.ndarray, z: np.ndarray) -> bool:
+    """Return whether the second half of a line is the first, mirrored at the X axis."""
+    same = {"rtol": 1e-6, "atol": 1e-9, "equal_nan": True}
+    return all(np.allclose(one, other, **same) for one, other in ((x, x[::-1]), (y, -y[::-1]), (z, -z[::-1])))
 
 
 def _events(
