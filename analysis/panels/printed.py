@@ -20,6 +20,7 @@ from analysis.panels.style import WIDTH
 
 WIDE = 7.1  # inches: both columns of a journal
 AROUND = 1.55  # inches beside a frame, for labels and for a colour bar or a legend
+BESIDE = 3.4  # inches of a frame that has others beside it
 LETTER, SMALL = 8.0, 6.5  # points: labels, and the line of sources
 RC: dict[Any, Any] = {
     "font.family": "DejaVu Sans",
@@ -64,7 +65,8 @@ def figure_of(picture: Any, *, width: float | None = None) -> Any:
     picture : HoloViews element, Overlay, Layout or DynamicMap
         Of a DynamicMap, what it shows at first.
     width : float, optional
-        Inches; by default 7.1, less for a picture that is narrow on screen. The height follows.
+        Inches; by default 7.1, less for a picture that is narrow on screen, more for several beside each other.
+        The height follows.
 
     Raises
     ------
@@ -80,7 +82,8 @@ def figure_of(picture: Any, *, width: float | None = None) -> Any:
     widest = max(panel.frame[0] for panel in panels)
     column = (WIDE if width is None else width) / columns - AROUND
     if width is None:
-        column *= min(1.0, widest / WIDTH)  # a picture that is narrow on screen stays so
+        alone = WIDE - AROUND if columns == 1 else BESIDE
+        column = alone * min(1.0, widest / WIDTH)  # a picture that is narrow on screen stays so
     whole = columns * (column + AROUND)
     if column < 0.8:
         raise BadOption(f"width={whole:g} inches is too narrow for {columns} pictures in a row")
@@ -153,12 +156,18 @@ def _panel(picture: Any) -> _Panel:
 def _around(panel: _Panel, inches: float) -> float:
     """Return the room above and below a frame, in inches: title, labels, notes."""
     lines = sum(len(textwrap.wrap(text, _letters(inches, SMALL))) for text in panel.notes)
-    points = 30 + 12 * (panel.title.count("\n") + 1 if panel.title else 0) + 12 * panel.synthetic + 8.5 * lines
+    title = len(_folded(panel.title, inches + 0.5, LETTER + 2).splitlines())
+    points = 30 + 12 * title + 12 * panel.synthetic + 8.5 * lines
     return points / 72
 
 
 def _letters(inches: float, size: float) -> int:
-    return max(30, int(inches * 72 / (0.52 * size)))
+    return max(12, int(inches * 72 / (0.52 * size)))
+
+
+def _folded(text: str, inches: float, size: float) -> str:
+    """Return text in lines that are no longer than this, but for single words."""
+    return "\n".join(textwrap.wrap(" ".join(text.split()), _letters(inches * 1.1, size), break_long_words=False))
 
 
 def _fill(figure: Any, axes: Any, panel: _Panel, inches: float) -> None:
@@ -172,12 +181,17 @@ def _fill(figure: Any, axes: Any, panel: _Panel, inches: float) -> None:
     for axis in ("x", "y"):
         if look.get(f"log{axis}"):
             getattr(axes, f"set_{axis}scale")("log")
-    coloured = [draw(axes, element, number) for number, element in enumerate(panel.elements)]
-    _axes(axes, panel)
+    coloured = []
+    for number, element in enumerate(panel.elements):
+        before = set(axes.get_children())
+        coloured.append(draw(axes, element, number))
+        for artist in set(axes.get_children()) - before:
+            artist.set_zorder(1 + number / 100)  # in their order, whatever they are
+    _axes(axes, panel, inches)
     if panel.over_time:
         from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
 
-        locator = AutoDateLocator()
+        locator = AutoDateLocator(maxticks=max(3, int(1.7 * inches)))
         axes.xaxis.set_major_locator(locator)
         axes.xaxis.set_major_formatter(ConciseDateFormatter(locator))
     else:
@@ -187,13 +201,14 @@ def _fill(figure: Any, axes: Any, panel: _Panel, inches: float) -> None:
         if mappable is not None and look.get("colorbar", True):
             place = "bottom" if look.get("colorbar_position") == "bottom" else "right"
             bar = figure.colorbar(mappable, ax=axes, location=place, pad=0.02, fraction=0.06, aspect=25)
-            bar.set_label(str(look.get("clabel") or ""))
+            length = inches if place == "bottom" else inches * panel.frame[1] / panel.frame[0]
+            bar.set_label(_folded(str(look.get("clabel") or ""), length, LETTER), parse_math=False)
             bar.outline.set_linewidth(0.4)
     _legend(axes, panel)
     _words(axes, panel, inches)
 
 
-def _axes(axes: Any, panel: _Panel) -> None:
+def _axes(axes: Any, panel: _Panel, inches: float) -> None:
     """Set limits, directions, ticks and labels of both axes."""
     look = panel.look
     first = panel.elements[0]
@@ -201,7 +216,8 @@ def _axes(axes: Any, panel: _Panel) -> None:
     across = named.kdims[0].pprint_label
     up = named.kdims[1] if type(named).__name__ in TWO_D else (named.vdims or named.kdims)[0]
     axes.set_xlabel(look["xlabel"] if look.get("xlabel") is not None else across, parse_math=False)
-    axes.set_ylabel(look["ylabel"] if look.get("ylabel") is not None else up.pprint_label, parse_math=False)
+    written = look["ylabel"] if look.get("ylabel") is not None else up.pprint_label
+    axes.set_ylabel(_folded(written, inches * panel.frame[1] / panel.frame[0], LETTER), parse_math=False)
     padding = look.get("padding")
     pad_x, pad_y = padding if isinstance(padding, tuple) else (padding, padding)
     axes.margins(
@@ -247,7 +263,8 @@ def _words(axes: Any, panel: _Panel, inches: float) -> None:
         _beside(axes, SYNTHETIC, (0.0, above), up=True, color="#b2182b", fontsize=LETTER - 0.5, fontweight="bold")
         above += 11.0
     if panel.title:
-        axes.set_title(panel.title, loc="left", pad=above + 1, fontweight="bold", parse_math=False)
+        title = _folded(panel.title, inches + 0.5, LETTER + 2)
+        axes.set_title(title, loc="left", pad=above + 1, fontweight="bold", parse_math=False)
     if panel.notes:
         letters = _letters(inches, SMALL)
         lines = "\n".join(line for text in panel.notes for line in textwrap.wrap(text, letters))

@@ -258,7 +258,7 @@ def _line(
 
 def _mirrored(x: np.ndarray, y: np.ndarray, z: np.ndarray) -> bool:
     """Return whether the second half of a line is the first, mirrored at the X axis."""
-    same = {"rtol": 1e-6, "atol": 1e-9, "equal_nan": True}
+    same: dict[str, Any] = {"rtol": 1e-6, "atol": 1e-9, "equal_nan": True}
     return all(np.allclose(one, other, **same) for one, other in ((x, x[::-1]), (y, -y[::-1]), (z, -z[::-1])))
 
 
