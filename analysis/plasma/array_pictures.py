@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from analysis.plasma.pitch_angles import Energy
 
 Reference = Mapping[str, float | xr.DataArray]
-REFERENCE_COLOURS = ("#D55E00", "#009E73", "#CC79A7", "#000000")
+REFERENCE_COLOURS = ("#555555", "#8c5a2b", "#5a7d3a", "#a0a0a0")  # none that a line has
 
 
 def array_picture(

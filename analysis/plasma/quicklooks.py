@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from analysis.panels.marks import Marks
 
 FIELD = "plasma"
+OVER_TIME = ("lines", "spectrogram", "pitch_angles")  # the other kinds have axes of their own
 
 
 def quicklook_of(
@@ -76,12 +77,15 @@ def _pictures(name: str, parts: Mapping[str, xr.Dataset], marks: Marks | None, b
     lost = [variable for look, data in held if data is None for variable in look.variables]
     remark = f"Not in these data: {', '.join(dict.fromkeys(lost))}." if lost else ""
     legend = next((i for i, (look, _) in enumerate(drawn) if look.kind == "lines"), 0)
+    last = max((i for i, (look, _) in enumerate(drawn) if look.kind in OVER_TIME), default=-1)
     pictures = []
     for place, (look, data) in enumerate(drawn):
         title = data.attrs.get("title", "") if place == 0 else ""
         own = {"synthetic": data.attrs.get("synthetic", "false"), "title": title}
         over = {"marks": marks, "bands": bands, "legend": place == legend}
         picture = DRAW[look.kind](look, data, own, over)
+        if place < last and look.kind in OVER_TIME:
+            picture = picture.opts(xlabel="", backend="bokeh")  # the axis across is named once, below the last
         if place == len(drawn) - 1:
             picture = panels.note(picture, {k: v for k, v in data.attrs.items() if k != "title"}, remark=remark)
         pictures.append(picture)
