@@ -17,6 +17,9 @@ import xarray as xr
 from analysis.panels.saving import save
 from analysis.plasma.boundaries import geosynchronous_orbit, magnetopause, magnetopause_shape
 from analysis.plasma.orbit_views import hodogram, orbit_view
+from analysis.plasma.boundary_fits import fit_boundary
+from analysis.plasma.boundary_geometry import boundary_cut, boundary_distance, boundary_normal, boundary_radius
+from analysis.plasma.boundary_regions import boundary_crossings, regions
 from analysis.plasma.parameters import (
     alfven_speed,
     dynamic_pressure,
@@ -26,6 +29,7 @@ from analysis.plasma.parameters import (
     thermal_pressure,
 )
 from analysis.plasma.pitch_angles import anisotropy, omnidirectional, pitch_angle_distribution
+from analysis.plasma.planet_boundaries import aberration_angle, boundary_models, planetary_boundary
 from analysis.plasma.quality import measured, with_flags_as_coordinates
 from analysis.plasma.views import explore, view
 
@@ -37,12 +41,20 @@ if TYPE_CHECKING:
     from analysis.panels.marks import Marks
 
 __all__ = [
+    "aberration_angle",
     "alfven_speed",
     "anisotropy",
+    "boundary_crossings",
+    "boundary_cut",
+    "boundary_distance",
+    "boundary_models",
+    "boundary_normal",
+    "boundary_radius",
     "collect",
     "dynamic_pressure",
     "explore",
     "fetch",
+    "fit_boundary",
     "geosynchronous_orbit",
     "hodogram",
     "magnetic_pressure",
@@ -53,9 +65,11 @@ __all__ = [
     "omnidirectional",
     "orbit_view",
     "pitch_angle_distribution",
+    "planetary_boundary",
     "plasma_beta",
     "quicklook",
     "save",
+    "regions",
     "search",
     "thermal_pressure",
     "view",
