@@ -18,7 +18,7 @@ from analysis.panels.style import TIME_TOOLS, dimension
 if TYPE_CHECKING:
     from analysis.model.clocks import Instant
 
-Marks: TypeAlias = "Mapping[str, Instant | Iterable[Instant]]"
+Marks: TypeAlias = "Mapping[str, Instant | Iterable[Instant] | xr.Dataset]"
 EVENTS = ("#D55E00", "#0072B2", "#009E73", "#CC79A7", "#000000")
 DASHES = ("dashed", "dotdash", "dotted", "solid")
 SPANS = ("#E69F00", "#56B4E9", "#009E73", "#CC79A7", "#D55E00", "#0072B2", "#999999")
@@ -49,8 +49,8 @@ def events(marks: Marks | None, time: xr.DataArray, *, legend: bool = True) -> l
     Parameters
     ----------
     marks : mapping of str to time or times, optional
-        A time, several, or an array of times, by the name of what happened then. Times beside the data are
-        left out.
+        A time, several, or data with a coordinate ``time``, by the name of what happened then. Times beside the
+        data are left out.
     time : xarray.DataArray
         The times that the panel shows.
     legend : bool, optional
@@ -193,9 +193,9 @@ def times_of_marks(marks: Marks) -> dict[str, np.ndarray]:
 
 def _times(name: str, given: Any) -> np.ndarray:
     """Return the times of an event, or refuse what are none."""
-    if isinstance(given, xr.DataArray) and given.dtype.kind != "M":
+    if isinstance(given, xr.Dataset) or (isinstance(given, xr.DataArray) and given.dtype.kind != "M"):
         if "time" not in given.coords:
-            raise BadOption(f"marks[{name!r}] holds {given.dtype} and has no coordinate time; give times")
+            raise BadOption(f"marks[{name!r}] has no coordinate time; give times")
         given = given["time"]
     if isinstance(given, str | np.datetime64) or not isinstance(given, Iterable):
         given = [given]

@@ -80,11 +80,12 @@ def figure_of(picture: Any, *, width: float | None = None) -> Any:
     columns = min(columns, len(panels))
     rows = -(-len(panels) // columns)
     widest = max(panel.frame[0] for panel in panels)
-    column = (WIDE if width is None else width) / columns - AROUND
+    around = max(_beside_frame(panel) for panel in panels)
+    column = (WIDE if width is None else width) / columns - around
     if width is None:
         alone = WIDE - AROUND if columns == 1 else BESIDE
         column = alone * min(1.0, widest / WIDTH)  # a picture that is narrow on screen stays so
-    whole = columns * (column + AROUND)
+    whole = columns * (column + around)
     if column < 0.8:
         raise BadOption(f"width={whole:g} inches is too narrow for {columns} pictures in a row")
     scale = column / widest
@@ -151,6 +152,15 @@ def _panel(picture: Any) -> _Panel:
         look.update(look_of(picture))
     title = str(look.get("title") or "")
     return _Panel(elements, look, title, tuple(notes), synthetic)
+
+
+def _beside_frame(panel: _Panel) -> float:
+    """Return the room left and right of a frame, in inches: labels, and a colour bar or the longest name in a legend."""
+    if panel.look.get("legend_position") not in OUTSIDE or panel.look.get("show_legend") is False:
+        return AROUND
+    longest = max((len(element.label) for element in panel.elements), default=0)
+    bar = 0.8 if any("clabel" in look_of(element) for element in panel.elements) else 0.0
+    return max(AROUND, 1.1 + 0.055 * longest + bar)
 
 
 def _around(panel: _Panel, inches: float) -> float:

@@ -16,10 +16,10 @@ import xarray as xr
 
 from analysis.panels.saving import save
 from analysis.plasma.boundaries import geosynchronous_orbit, magnetopause, magnetopause_shape
-from analysis.plasma.orbit_views import hodogram, orbit_view
 from analysis.plasma.boundary_fits import fit_boundary
 from analysis.plasma.boundary_geometry import boundary_cut, boundary_distance, boundary_normal, boundary_radius
 from analysis.plasma.boundary_regions import boundary_crossings, regions
+from analysis.plasma.orbit_views import hodogram, orbit_view
 from analysis.plasma.parameters import (
     alfven_speed,
     dynamic_pressure,
@@ -68,8 +68,8 @@ __all__ = [
     "planetary_boundary",
     "plasma_beta",
     "quicklook",
-    "save",
     "regions",
+    "save",
     "search",
     "thermal_pressure",
     "view",

@@ -10,26 +10,29 @@ import xarray as xr
 
 from analysis.errors import BadOption, OutsideCoverage, WrongData, WrongFrame
 from analysis.model import in_units, is_synthetic
+from analysis.plasma.boundary_geometry import boundary_cut
 from analysis.plasma.inputs import is_number, named, refuse_empty
+from analysis.plasma.planet_models import DIPOLE_OFFSET, JUPITER_RADIUS, MARS_RADIUS, MERCURY_RADIUS, SATURN_RADIUS
+from analysis.plasma.surfaces import accepted_frame, form_of
 from analysis.plasma.vectors import XYZ, frame_of, refuse_unknown, vector
 
 if TYPE_CHECKING:
     from analysis.panels import Area
     from analysis.panels.marks import Marks
 
-# Radii that the ticks count, km: those that boundary models are written in (Earth: astropy's R_earth, IAU 2015
-# resolution B3; Mercury 2,440, Mars 3,390; the giant planets at the equator, Archinal et al. 2018,
-# doi:10.1007/s10569-017-9805-5).
+# Radii that the ticks count, km: those that boundary models are written in; Earth: astropy's R_earth (IAU 2015
+# resolution B3); Venus and the Moon: Archinal et al. 2018, doi:10.1007/s10569-017-9805-5.
 RADII = {
-    "Mercury": 2440.0,
+    "Mercury": MERCURY_RADIUS,
     "Venus": 6051.8,
     "Earth": 6378.1,
     "Moon": 1737.4,
-    "Mars": 3390.0,
-    "Jupiter": 71492.0,
-    "Saturn": 60268.0,
+    "Mars": MARS_RADIUS,
+    "Jupiter": JUPITER_RADIUS,
+    "Saturn": SATURN_RADIUS,
 }
 SUNWARD = ("GSE", "GSM", "MSO", "VSO", "MSM", "KSM", "KSO", "JSO")  # frames whose X axis points to the Sun
+MERCURYS = ("MSM",)
 EARTHS = ("GSE", "GSM", "SM", "GEO", "MAG", "GEI")  # frames about the Earth's centre
 PLANES = {"xy": ("x", "y"), "xz": ("x", "z"), "yz": ("y", "z"), "xrho": ("x", "rho")}
 SEEN_FROM = {"xy": "from the north", "yz": "from the Sun"}
@@ -52,19 +55,21 @@ def orbit_view(
     Parameters
     ----------
     position : xarray.DataArray or mapping of str to xarray.DataArray
-        Vectors from the planet's centre: dims ``time, component``, or ``spacecraft, time, component``; any unit
-        of length, attr ``frame``. A mapping gives spacecraft by name, each with times of its own.
+        Vectors from the planet's centre (in MSM from Mercury's dipole): dims ``time, component``, or
+        ``spacecraft, time, component``; any unit of length, attr ``frame``. A mapping gives spacecraft by name,
+        each with times of its own.
     plane : {"xy", "xz", "yz", "xrho"}, optional
         ``rho`` is the distance from the X axis.
     boundaries : mapping of str to xarray.Dataset, optional
-        By name: ``x``, ``y`` and ``z`` of a line in this plane, in a unit of length and along one dim. Its attr
-        ``frame``, if it has one, must be that of the position.
+        By name: a boundary at one time, as :func:`magnetopause`, :func:`bow_shock` or :func:`planetary_boundary`
+        give it, which is cut in this plane; or a line of one's own, variables ``x``, ``y`` and ``z`` in a unit of
+        length along one dim, whose attr ``frame``, if it has one, is that of the position.
     marks : mapping of str to time or times, optional
         Events on the orbit of a single spacecraft, such as crossings: crosses where it was at these times
         (between samples on a straight line).
     body : str, optional
         Whose radii the axes count and whose disc is drawn: Mercury, Venus, Earth, Moon, Mars, Jupiter or Saturn.
-        Earth by default in GSE, GSM, SM, GEO, MAG and GEI; in other frames it must be said.
+        Earth by default in GSE, GSM, SM, GEO, MAG and GEI, Mercury in MSM; in other frames it must be said.
     sun : {"right", "left"}, optional
         Where the Sun is: at ``"left"`` X grows to the left and, in ``"xy"``, Y downward, so that the picture is
         still seen from the north. In ``"yz"`` the Sun is behind the reader.
@@ -86,7 +91,8 @@ def orbit_view(
     WrongFrame
         If positions and boundaries are in different frames, or the body cannot be told from the frame.
     BadOption
-        If an option is not known, or events are given for several spacecraft.
+        If an option is not known, events are given for several spacecraft, or a boundary is of another body or,
+        with ``"xrho"``, not symmetric about the X axis.
     OutsideCoverage
         If an event is before the first position or after the last.
 
@@ -115,11 +121,13 @@ def orbit_view(
         return values.rename(letter).assign_attrs(units=unit, long_name=f"{label} {frame}")
 
     paths = {name: _in_plane(where, radius, (first, second), axis) for name, where in craft.items()}
-    lines = {name: _line(name, cut, frame, radius, (first, second), axis) for name, cut in (boundaries or {}).items()}
+    where = next(iter(craft.values()))
+    cuts = {str(name): _cut(str(name), given, plane, where, body) for name, given in (boundaries or {}).items()}
+    lines = {name: _line(name, cut, frame, radius, (first, second), axis) for name, cut in cuts.items()}
     dots = _events(marks, craft, radius, (first, second), axis)
     sunward = frame in SUNWARD
     flip = sun == "left" and first == "x"
-    known = {**next(iter(craft.values())).attrs, **(attrs or {})}
+    known = {**where.attrs, **(attrs or {})}
     if any(is_synthetic(where) for where in craft.values()):
         known["synthetic"] = "true"
     seen = f", seen {SEEN_FROM[plane]}" if plane in SEEN_FROM and sunward else ""
@@ -130,10 +138,10 @@ def orbit_view(
         paths,
         lines=lines,
         dots=dots,
-        areas=_disc(plane, sunward=sunward, body=body),
+        areas=_disc(plane, sunward=sunward, body=body, frame=frame),
         reach=reach,
         reverse=(flip, flip and plane == "xy"),
-        remark=f"1 {unit.replace('R_earth', 'R_E')} is {radius:,.1f} km{seen}.",
+        remark=f"Axes in radii of {body} ({radius:,.1f} km){seen}.",
         attrs={**known, "title": title},
     )
 
@@ -218,8 +226,8 @@ def _one_frame(craft: Mapping[str, xr.DataArray]) -> str:
 def _body(body: str | None, frame: str) -> str:
     if body is not None:
         return refuse_unknown(body, RADII, "body")
-    if frame in EARTHS:
-        return "Earth"
+    if frame in EARTHS or frame in MERCURYS:
+        return "Earth" if frame in EARTHS else "Mercury"
     raise WrongFrame(f"positions in {frame} don't tell whose they are; say body=, one of {', '.join(RADII)}")
 
 
@@ -236,16 +244,36 @@ def _part(parts: Mapping[str, xr.DataArray], letter: str) -> xr.DataArray:
     return xr.ufuncs.hypot(parts["y"], parts["z"]) if letter == "rho" else parts[letter]
 
 
+def _cut(name: str, given: Any, plane: str, position: xr.DataArray, body: str) -> xr.Dataset:
+    """Return the line of a boundary in a plane; a line that was given as it is."""
+    if not isinstance(given, xr.Dataset) or "form" not in given.attrs:
+        return given
+    form = form_of(given, f"boundary {name!r}")
+    accepted_frame(given, position)
+    if str(given.attrs["body"]).lower() != body.lower():
+        raise BadOption(f"boundary {name!r} is of {given.attrs['body']}, the picture of {body}")
+    if plane == "xrho" and (not form.axisymmetric or {"centre", "aberration"} & set(given.variables)):
+        raise BadOption(
+            f"boundary {name!r} ({given.attrs['model']}) is not symmetric about the X axis, so it has no one line in "
+            "the plane xrho; draw xy or xz"
+        )
+    if given.sizes.get("time", 1) > 1:
+        raise WrongData(f"boundary {name!r} has {given.sizes['time']} times; choose one: boundary.isel(time=0)")
+    one = given.squeeze("time", drop=True) if "time" in given.dims else given
+    cut = boundary_cut(one, "xy" if plane == "xrho" else plane)
+    return cut.assign_attrs(frame=frame_of(position))
+
+
 def _line(
     name: str, cut: xr.Dataset, frame: str, radius: float, letters: Sequence[str], axis: Any
 ) -> tuple[xr.DataArray, xr.DataArray]:
     """Return the line of a boundary in the plane, in radii."""
     wanted = [k for k in XYZ if k in letters or "rho" in letters]
     if not isinstance(cut, xr.Dataset) or any(k not in cut for k in wanted):
-        raise WrongData(f"boundary {name!r} has no {', '.join(wanted)}; plasma.boundary_cut gives such a line")
+        raise WrongData(f"boundary {name!r} has no {', '.join(wanted)}, nor the attrs of a boundary (form, frame …)")
     stated = str(cut.attrs.get("frame", "") or cut[wanted[0]].attrs.get("frame", "")).upper()
-    if stated and stated != frame and not {stated, frame} <= {"GSE", "GSM"}:
-        raise WrongFrame(f"boundary {name!r} is in {stated}, the position in {frame}")
+    if stated and stated != frame:
+        raise WrongFrame(f"boundary {name!r} is a line in {stated}, the position is in {frame}; plasma.to_frame helps")
     parts = {k: in_units(named(cut[k].reset_coords(drop=True), k), "km") / radius for k in wanted}
     if any(part.ndim != 1 for part in parts.values()):
         raise WrongData(f"boundary {name!r} has dims {dict(cut.sizes)}; choose one time: boundary.isel(time=0)")
@@ -284,13 +312,17 @@ def _events(
     return dots
 
 
-def _disc(plane: str, *, sunward: bool, body: str) -> list[Area]:
+def _disc(plane: str, *, sunward: bool, body: str, frame: str) -> list[Area]:
     """Return the planet: a day and a night half where the frame says where the Sun is."""
     from analysis.panels import Area
 
+    south = DIPOLE_OFFSET if frame == "MSM" else 0.0  # MSM has its origin at Mercury's dipole, north of the centre
+    if south and plane == "xrho":
+        return []  # no circle about the dipole is the planet
+
     def arc(low: float, high: float) -> tuple[np.ndarray, np.ndarray]:
         angle = np.radians(np.linspace(low, high, 181))
-        return np.cos(angle), np.sin(angle)
+        return np.cos(angle), np.sin(angle) - (south if plane != "xy" else 0.0)
 
     span = (0.0, 180.0) if plane == "xrho" else (-180.0, 180.0)
     if not sunward:
