@@ -155,7 +155,7 @@ def _panel(picture: Any) -> _Panel:
 
 
 def _beside_frame(panel: _Panel) -> float:
-    """Return the room left and right of a frame, in inches: labels, and a colour bar or the longest name in a legend."""
+    """Return the room left and right of a frame, in inches, for labels and a colour bar or a legend."""
     if panel.look.get("legend_position") not in OUTSIDE or panel.look.get("show_legend") is False:
         return AROUND
     longest = max((len(element.label) for element in panel.elements), default=0)

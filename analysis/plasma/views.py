@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import xarray as xr
@@ -27,6 +27,7 @@ def view(
     reference: Reference | None = None,
     marks: Marks | None = None,
     bands: xr.DataArray | None = None,
+    attrs: Mapping[str, Any] | None = None,
 ) -> Any:
     """Return a picture of plasma data.
 
@@ -52,6 +53,9 @@ def view(
     bands : xarray.DataArray, optional
         A flag over time (``flag_values``, ``flag_meanings``), such as which region a spacecraft was in: each word
         colours its spans behind the lines of all panels. It is left out over spectrograms.
+    attrs : mapping, optional
+        For a DataArray: the global attributes of the dataset that it was taken out of or computed from, for title
+        and source, ``attrs=hope["ion"].attrs``.
 
     Returns
     -------
@@ -79,6 +83,8 @@ def view(
     :Layout...
     """
     names, lines = _names(variables), lines_of(reference)
+    if attrs is not None and not isinstance(data, xr.DataArray):
+        raise BadOption("attrs= are for a single array; a Dataset or tree has its own")
     if isinstance(data, xr.DataTree):
         _refuse_reference(lines)
         return _tree_picture(data, names, energy, time, marks, bands)
@@ -90,7 +96,8 @@ def view(
     if variables is not None:
         raise BadOption(f"variables= chooses from a Dataset; {data.name or 'this array'} is a single array")
     refuse_empty(data)
-    return array_picture(cut_of(with_energies(data), energy, time), lines, {}, marks=marks, bands=bands)
+    known = {key: value for key, value in (attrs or {}).items() if key != "title" or time is None}  # a cut has its own
+    return array_picture(cut_of(with_energies(data), energy, time), lines, known, marks=marks, bands=bands)
 
 
 def explore(data: xr.Dataset | xr.DataTree) -> Any:
