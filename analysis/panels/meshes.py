@@ -164,6 +164,8 @@ def heatmap(
     numeric(array, dims=2)
     if {x, y} != set(array.dims):
         raise WrongData(f"{array.name or 'array'} has dims {array.dims}, not x={x!r} and y={y!r}")
+    if equal and (logx or logy):
+        raise BadOption("equal=True needs linear axes: leave logx and logy out")
     array = array.transpose(x, y)
     values = values_of(array)
     if not np.isfinite(values).any():
@@ -171,8 +173,6 @@ def heatmap(
     left, right = _cell_edges(array, x, log=logx)
     bottom, top = _cell_edges(array, y, log=logy)
     shape = values.shape
-    if equal and (logx or logy):
-        raise BadOption("equal=True needs linear axes: leave logx and logy out")
     edges = tuple(
         np.broadcast_to(edge, shape) for edge in (left[:, None], bottom[None, :], right[:, None], top[None, :])
     )

@@ -263,7 +263,8 @@ def _thinned(samples: int) -> tuple[np.ndarray, str]:
     """Return which samples of a path are drawn, and the words for it."""
     every = -(-samples // LONGEST)
     keep = np.unique(np.r_[np.arange(0, samples, every), samples - 1])
-    return keep, f"Every {every}th of {samples:,} samples is drawn." if every > 1 else ""
+    ordinal = {2: "second", 3: "3rd"}.get(every, f"{every}th")
+    return keep, f"Every {ordinal} of {samples:,} samples is drawn." if every > 1 else ""
 
 
 def _of_component(array: xr.DataArray, letter: str) -> Any:

@@ -201,7 +201,7 @@ def _fill(figure: Any, axes: Any, panel: _Panel, inches: float) -> None:
     if panel.over_time:
         from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
 
-        locator = AutoDateLocator(maxticks=max(3, int(1.7 * inches)))
+        locator = AutoDateLocator(minticks=2, maxticks=max(5, int(1.7 * inches)))
         axes.xaxis.set_major_locator(locator)
         axes.xaxis.set_major_formatter(ConciseDateFormatter(locator))
     else:

@@ -191,11 +191,13 @@ def _opened(times: np.ndarray, values: np.ndarray, *, whole: np.ndarray) -> tupl
 def _hover(array: xr.DataArray, line: str) -> dict[str, Any]:
     """Return options that show value and time (UTC) of the sample next to the mouse's place across."""
     name, unit = str(array.name or "value"), unit_label(array)
-    said = line or dimension(array).label
+    shown = (
+        (line, f"@{{{name}}}{f' {unit}' if unit else ''}") if line else (dimension(array).pprint_label, f"@{{{name}}}")
+    )
     return {
         "tools": ["hover"],
         "hover_mode": "vline",
-        "hover_tooltips": [(said, f"@{{{name}}}{f' {unit}' if unit else ''}"), ("UTC", "@{time}{%F %T.%3N}")],
+        "hover_tooltips": [shown, ("UTC", "@{time}{%F %T.%3N}")],
         "hover_formatters": {"@{time}": "datetime"},
     }
 

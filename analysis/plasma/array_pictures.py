@@ -57,6 +57,7 @@ def array_picture(
         return panels.heatmap(with_edges(array), x=DIM, y="energy", logy=True, attrs=attrs)
     if len(dims) == 2 and all(_is_velocity(array, str(dim)) for dim in dims):
         up, across = map(str, array.dims)
+        array = array.assign_coords({dim: in_units(array[dim], "km s-1") for dim in (up, across)})
         return panels.heatmap(array, x=across, y=up, equal=True, contours=True, attrs=attrs)
     if len(dims) == 1 and array.dims[0] in array.coords:
         return _profile(array, attrs)
