@@ -34,8 +34,10 @@ def contour_lines(
     with np.errstate(divide="ignore", invalid="ignore"):
         height = np.ma.masked_invalid(np.log10(np.where(values > 0, values, np.nan)) if log else values)
     levels, words = _levels(clim, log=log)
-    lines = contour_generator(x, y, height.T)
-    found = [part for level in levels for part in lines.lines(level) if len(part) > 1]
+    found = []
+    if min(height.shape) > 1:  # through a single row no line can be drawn
+        lines = contour_generator(x, y, height.T)
+        found = [part for level in levels for part in lines.lines(level) if len(part) > 1]
     drawn = hv.Path(found, kdims=dims).opts(backend="bokeh", color="white", line_width=0.9, line_alpha=0.8)
     return drawn, words if found else ""
 

@@ -145,7 +145,7 @@ def marked(picture: Any, under: list[Any], over: list[Any]) -> Any:
     return made.opts(backend="bokeh", show_legend=named, legend_position="top_left", legend_opts=_INSIDE)
 
 
-_INSIDE = {"padding": 3, "spacing": 0, "background_fill_alpha": 0.7}
+_INSIDE = {"click_policy": "hide", "padding": 3, "spacing": 0, "background_fill_alpha": 0.7}
 
 
 def runs(times: np.ndarray, chosen: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

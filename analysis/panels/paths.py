@@ -18,6 +18,7 @@ from analysis.panels.style import FONTS, GRID, LINES, SEQUENTIAL, dimension, mer
 
 LONGEST = 10_000  # steps of a path drawn one by one; of longer ones every second, third … sample
 TOOLS = ["pan", "wheel_zoom", "reset", "save"]  # no box zoom: it would spoil the equal scale
+LEGEND = {"click_policy": "hide"}
 STYLES = ("solid", "dashed", "dotdash", "dotted")
 GREYS = ("#333333", "#888888", "#8c5a2b", "#5a7d3a")
 
@@ -252,7 +253,9 @@ def _equal(
         gridstyle=GRID, default_tools=TOOLS, active_tools=["wheel_zoom"], padding=0, axiswise=True,
     )  # fmt: skip
     overlay = hv.Overlay([element.opts(**options) for element in drawn])
-    return overlay.opts(backend="bokeh", show_legend=legend, legend_position="bottom", legend_cols=2)
+    return overlay.opts(
+        backend="bokeh", show_legend=legend, legend_position="bottom", legend_cols=2, legend_opts=LEGEND
+    )
 
 
 def _ends(values: np.ndarray) -> tuple[float, float]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import numpy as np
 import xarray as xr
 
 from analysis.errors import UnknownVariable, WrongData
@@ -100,8 +101,10 @@ def over_time(
     """Return a panel of an array over time with events and spans on it; arguments as for :func:`time_panels`."""
     hv = loaded()
     lines = isinstance(panel, hv.Overlay)
-    under = spans(bands, array["time"], legend=legend)
-    return marked(panel, under if lines else [], events(marks, array["time"], legend=legend))
+    under, over = spans(bands, array["time"], legend=legend), events(marks, array["time"], legend=legend)
+    if not np.isfinite(array.values).any():
+        return panel  # words instead of axes: there is no time to mark
+    return marked(panel, under if lines else [], over)
 
 
 def _panel(dataset: xr.Dataset, name: str, attrs: Mapping[str, Any]) -> Any:

@@ -117,3 +117,9 @@ def test_limits_of_an_axis_are_two_rising_numbers(wind):
     for wrong, log in (((5, 1), False), ((0, 5), True), (3, False), (("a", "b"), False)):
         with pytest.raises(BadOption, match="ylim"):
             panels.curves(wind["density"], ylim=wrong, logy=log)
+
+
+def test_a_panel_of_words_has_no_time_to_mark(wind):
+    empty = wind.assign(bz=wind["bz"] * np.nan)
+    picture = panels.time_panels(empty, variables=["bz"], marks={"shock": "2001-03-30T12:00"})
+    assert not elements(picture, hv.VLines)

@@ -123,3 +123,10 @@ def test_contours_on_a_linear_scale_have_even_round_steps():
 def test_equal_scales_need_linear_axes():
     with pytest.raises(BadOption, match="linear"):
         panels.heatmap(abs(maxwellian()), x="v_par", y="v_perp", equal=True, logz=True, logx=False, logy=True)
+
+
+def test_a_single_row_of_cells_has_no_contours():
+    row = maxwellian().isel(v_perp=[30])
+    picture = panels.heatmap(row, x="v_par", y="v_perp", contours=True)
+    assert len(one(picture, hv.Path)) == 0
+    figure_of(picture)
