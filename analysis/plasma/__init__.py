@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, Any
 
 import xarray as xr
 
+from analysis.panels.saving import save
 from analysis.plasma.alfvenic import alfvenicity, elsasser_variables
 from analysis.plasma.bodies import msm_position, orbital_frame, rtn_frame, solar_magnetospheric_frame
-from analysis.panels.saving import save
 from analysis.plasma.boundaries import geosynchronous_orbit, magnetopause, magnetopause_shape
 from analysis.plasma.boundary_fits import fit_boundary
 from analysis.plasma.boundary_geometry import boundary_cut, boundary_distance, boundary_normal, boundary_radius
@@ -113,6 +113,7 @@ __all__ = [
     "gyrofrequency",
     "gyroradius",
     "gyrotropic_distribution",
+    "hodogram",
     "increment_intensity",
     "inertial_length",
     "known_frames",
@@ -121,7 +122,6 @@ __all__ = [
     "lower_hybrid_frequency",
     "mach_number",
     "magnetic_nulls",
-    "hodogram",
     "magnetic_pressure",
     "magnetopause",
     "magnetopause_shape",
@@ -133,9 +133,9 @@ __all__ = [
     "moments",
     "msm_position",
     "omnidirectional",
+    "orbit_view",
     "orbital_frame",
     "phase_space_density",
-    "orbit_view",
     "pitch_angle_distribution",
     "pitch_angle_spectra",
     "planetary_boundary",
@@ -143,14 +143,13 @@ __all__ = [
     "plasma_frequency",
     "poincare_index",
     "power_spectral_density",
+    "quicklook",
     "reciprocal_vectors",
     "reduced_distribution",
     "regions",
     "rotated",
     "rotation_matrices",
     "rtn_frame",
-    "quicklook",
-    "regions",
     "save",
     "search",
     "shock_jump",
