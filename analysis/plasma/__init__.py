@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 import xarray as xr
 
 from analysis.plasma.boundaries import geosynchronous_orbit, magnetopause, magnetopause_shape
+from analysis.plasma.constellations import constellation, kepler_path, sampled, sampling_times, straight_path
 from analysis.plasma.parameters import (
     alfven_speed,
     dynamic_pressure,
@@ -25,7 +26,13 @@ from analysis.plasma.parameters import (
 )
 from analysis.plasma.pitch_angles import anisotropy, omnidirectional, pitch_angle_distribution
 from analysis.plasma.quality import measured, with_flags_as_coordinates
+from analysis.plasma.synthetic_fields import SyntheticField, current_at, field_at, flux_rope, harris_sheet
+from analysis.plasma.synthetic_shock import shock_front
+from analysis.plasma.synthetic_waves import alfvenic_turbulence, plane_waves, true_waves
 from analysis.plasma.views import explore, view
+from analysis.plasma.wave_dispersion import dispersion
+from analysis.plasma.wave_limits import wave_number_limit
+from analysis.plasma.wave_telescope import wave_vector_power
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -34,13 +41,22 @@ if TYPE_CHECKING:
     from analysis.model.clocks import Instant
 
 __all__ = [
+    "SyntheticField",
     "alfven_speed",
+    "alfvenic_turbulence",
     "anisotropy",
     "collect",
+    "constellation",
+    "current_at",
+    "dispersion",
     "dynamic_pressure",
     "explore",
     "fetch",
+    "field_at",
+    "flux_rope",
     "geosynchronous_orbit",
+    "harris_sheet",
+    "kepler_path",
     "magnetic_pressure",
     "magnetopause",
     "magnetopause_shape",
@@ -48,10 +64,18 @@ __all__ = [
     "measured",
     "omnidirectional",
     "pitch_angle_distribution",
+    "plane_waves",
     "plasma_beta",
+    "sampled",
+    "sampling_times",
     "search",
+    "shock_front",
+    "straight_path",
     "thermal_pressure",
+    "true_waves",
     "view",
+    "wave_number_limit",
+    "wave_vector_power",
 ]
 
 

@@ -1,0 +1,353 @@
+"""The wave telescope, or k-filtering: power over frequency and wave vector from four or more points.
+
+Conventions. A wave is the real part of :math:`b\\, e^{i (k \\cdot r - \\omega t)}` with
+:math:`\\omega = 2 \\pi f > 0`, so k points where it travels in the frame of the spacecraft, and
+a wave that travels along +x has k_x > 0.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import xarray as xr
+
+from analysis.errors import BadOption, BadTime, OutsideCoverage, WrongData
+from analysis.model import derived, in_units, labelled, unit_of
+from analysis.plasma.inputs import is_number
+from analysis.plasma.synthetic_fields import finite, in_order, places
+from analysis.plasma.vectors import frame_of, made, same_frame, vector
+from analysis.plasma.wave_limits import wave_number_limit
+
+GRID = ("kx", "ky", "kz")
+MOST = 2**21  # complex numbers in one table of a block of frequencies
+PINCON_1991 = "Pinçon & Lefeuvre, J. Geophys. Res. 96, 1789 (1991), doi:10.1029/90JA02183"
+MOTSCHMANN_1996 = "Motschmann et al., J. Geophys. Res. 101, 4961 (1996), doi:10.1029/95JA03471"
+PINCON_1998 = "Pinçon & Motschmann, in Analysis Methods for Multi-Spacecraft Data, ISSI SR-001, chapter 3 (1998)"
+
+
+def wave_vector_power(
+    b: xr.DataArray,
+    position: xr.DataArray,
+    *,
+    segment: int = 256,
+    overlap: float = 0.5,
+    band: tuple[float, float] | None = None,
+    largest: float | None = None,
+    points: int = 21,
+    wave_vectors: xr.DataArray | None = None,
+    divergence_free: bool = True,
+    loading: float = 1e-3,
+) -> xr.Dataset:
+    r"""Return the power of waves over frequency and wave vector, by k-filtering (the wave telescope).
+
+    .. math:: P(\omega, k) = \mathrm{tr}\left[\left(V^T H^\dagger M^{-1} H V\right)^{-1}\right]
+
+    M is the 3N × 3N cross-spectral matrix of N spacecraft, H(k) holds :math:`e^{i k \cdot r_n}` times the unit matrix
+    for each of them, and the two columns of V(k) are unit vectors normal to k, so that only fields with
+    :math:`k \cdot b = 0` pass. Of all linear filters that pass a plane wave k unchanged it is the one that lets least
+    of all else through.
+
+    Parameters
+    ----------
+    b : xarray.DataArray
+        Dims ``spacecraft`` (4 or more), ``time``, ``component``; any unit, evenly sampled (within a tenth of a step).
+        Each segment's mean is taken off. A segment with a NaN at any spacecraft is left out.
+    position : xarray.DataArray
+        Dims ``spacecraft, component`` and perhaps ``time``, any length, in the frame of ``b``. Separations are
+        averaged over time; they may change by a tenth of the largest at most.
+    segment : int, optional
+        Samples of a segment (Welch's method, Hann window): the frequencies are 1 / (segment × step) apart.
+    overlap : float, optional
+        Part of a segment that the next one shares, 0 to below 1.
+    band : (float, float), optional
+        Lowest and highest frequency wanted, Hz. Zero and the highest of all (Nyquist's) are never given.
+    largest : float, optional
+        The grid of wave vectors goes from -largest to +largest along x, y, z, rad/km; by default the limit that
+        :func:`wave_number_limit` gives, beyond which wave vectors are ambiguous.
+    points : int, optional
+        Of the grid along each axis, odd so that zero is one of them.
+    wave_vectors : xarray.DataArray, optional
+        Instead of the grid: any wave vectors (rad/km or rad per other length), dim ``component`` and others, for
+        example direction × wave number.
+    divergence_free : bool, optional
+        False leaves V out: for fields with a divergence, such as electric ones.
+    loading : float, optional
+        White noise that is added to M's diagonal, as a part of its mean, so that M can be inverted.
+
+    Returns
+    -------
+    xarray.Dataset
+        ``power`` (dims frequency, kx, ky, kz or those of ``wave_vectors``; square of the unit of ``b`` per Hz): the
+        one-sided spectral density, summed over the components, of what a plane wave k would have; it is no density
+        over k, so it is not to be integrated. ``total_power``: the spectral density of all, mean over the spacecraft.
+        ``limit`` (rad/km). At k = 0 nothing is normal to k, and all three components pass.
+
+    Raises
+    ------
+    WrongData
+        If there are fewer than four spacecraft or they lie in a plane, too few segments, separations that change,
+        or axes that do not fit.
+    BadTime
+        If the times are not even, or there are fewer than a segment.
+    WrongFrame, WrongUnits, MissingUnits, BadOption, OutsideCoverage
+        If an input or option cannot be used.
+
+    Notes
+    -----
+    M needs at least 3N segments to have an inverse of its own, and with few more the power of real waves comes out
+    low (by about (Q - 3N + 2) / Q for Q independent segments) while their k stays. With fewer than 3N segments
+    ``loading`` must be 0.01 or more. Waves of one frequency whose phases do not change against each other over the
+    interval are one wave for M, and are not told apart.
+
+    References
+    ----------
+    Pinçon & Lefeuvre, J. Geophys. Res. 96, 1789 (1991), doi:10.1029/90JA02183.
+    Motschmann et al., J. Geophys. Res. 101, 4961 (1996), doi:10.1029/95JA03471.
+    Pinçon & Motschmann, in Analysis Methods for Multi-Spacecraft Data, ISSI SR-001, chapter 3 (1998).
+
+    Examples
+    --------
+    >>> from analysis import plasma
+    >>> time = plasma.sampling_times("2030-01-01", cadence=0.1, count=4096)
+    >>> four = plasma.constellation(plasma.straight_path(time, velocity=(0, 0, 0)), scale=100)
+    >>> wave = plasma.plane_waves([[0.01, 0, 0]], [1.0], [[0, 1, 0]])
+    >>> data = plasma.sampled(wave, four, noise=0.1)
+    >>> spectrum = wave_vector_power(data.b, data.position, band=(0.9, 1.1), largest=0.02, points=9)
+    >>> dict(spectrum.sizes)
+    {'frequency': 5, 'kx': 9, 'ky': 9, 'kz': 9}
+    """
+    field, place = _inputs(b, position)
+    limit = float(wave_number_limit(place).limit)
+    step = even_step(field["time"].values)
+    kept, matrices, frequency, used = _cross_spectra(field, segment, overlap, step, band)
+    count, size = field.sizes["spacecraft"], 3 * field.sizes["spacecraft"]
+    load = finite(loading, "loading")
+    if load < 0:
+        raise BadOption(f"loading={loading} is below zero")
+    if used < size and load < 1e-2:
+        raise WrongData(
+            f"{used} segments without gaps for a matrix of {size} × {size} ({count} spacecraft): take a shorter "
+            f"segment (now {segment} of {field.sizes['time']} samples), a longer interval, or loading=0.01 or more"
+        )
+    vectors = _grid(largest, points, limit) if wave_vectors is None else _given(wave_vectors, field)
+    dims, coords = vectors.dims[:-1], {n: c for n, c in vectors.coords.items() if "component" not in c.dims}
+    k = vectors.values.reshape(-1, 3)
+    r = place.values - place.values.mean(axis=0)
+    values = _filtered(_loaded_inverse(matrices, load), k, r, divergence_free=bool(divergence_free))
+    axis = xr.DataArray(frequency, dims="frequency", attrs={"units": "Hz", "long_name": "Frequency"})
+    shape = (frequency.size, *(vectors.sizes[dim] for dim in dims))
+    unit = f"{(unit_of(field) ** 2).to_string()} Hz-1"
+    power = xr.DataArray(values.reshape(shape), dims=("frequency", *dims), coords={"frequency": axis, **coords})
+    trace = np.trace(matrices, axis1=1, axis2=2).real / count
+    total = xr.DataArray(trace, dims="frequency", coords={"frequency": axis})
+    result = xr.Dataset(
+        {
+            "power": made(power, "power", field, units=unit, long_name="Power of a wave with this k"),
+            "total_power": made(total, "total_power", field, units=unit, long_name="Power, mean over the spacecraft"),
+            "limit": labelled(
+                xr.DataArray(limit), "limit", units="rad km-1", long_name="Largest unambiguous wave number"
+            ),
+        }
+    ).assign_attrs(
+        frame=frame_of(b, "b"), spacecraft=count, segments=used, segments_left_out=kept - used, segment=segment,
+        window="hann", loading=load, divergence_free=str(bool(divergence_free)),
+    )  # fmt: skip
+    return derived(
+        result,
+        b,
+        title=f"Wave power over frequency and wave vector, {count} points",
+        step=f"plasma.wave_vector_power(segment={segment}, overlap={overlap:g}, loading={load:g})",
+        references=[PINCON_1991, MOTSCHMANN_1996, PINCON_1998],
+        also=[position],
+    )
+
+
+def _inputs(b: xr.DataArray, position: xr.DataArray) -> tuple[xr.DataArray, xr.DataArray]:
+    """Return the field (spacecraft, time, component) and the mean places (spacecraft, component), km."""
+    field, place = in_order(vector(b, "b")), places(position)
+    same_frame(b=field, position=position)
+    if set(field.dims) != {"spacecraft", "time", "component"}:
+        raise WrongData(f"{field.name} has dims {dict(field.sizes)}; spacecraft, time and component are needed")
+    if field["component"].values.tolist() != place["component"].values.tolist():
+        raise WrongData(
+            f"{field.name} has the components {field['component'].values.tolist()}, "
+            f"position {place['component'].values.tolist()}"
+        )
+    try:
+        xr.align(field.isel(time=0), place.isel(time=0) if "time" in place.dims else place, join="exact", copy=False)
+    except ValueError as error:
+        raise WrongData(f"b and position are not of the same spacecraft in the same order ({error})") from error
+    if field["time"].dtype.kind != "M":
+        raise BadTime(f"time of {field.name} is {field['time'].dtype}, not datetime64[ns] in UTC")
+    if "time" in place.dims:
+        inside = place.where((place["time"] >= field["time"][0]) & (place["time"] <= field["time"][-1]), drop=True)
+        if inside.sizes["time"]:
+            place = inside
+        place = _steady(place.transpose("spacecraft", "time", "component"))
+    return field.transpose("spacecraft", "time", "component"), place.transpose("spacecraft", "component")
+
+
+def _steady(place: xr.DataArray) -> xr.DataArray:
+    """Return the mean places after the centre of the spacecraft, or refuse a formation that changes."""
+    relative = place - place.mean("spacecraft", skipna=False)
+    mean = relative.mean("time")
+    if bool(mean.isnull().any()):
+        raise WrongData("position of a spacecraft is NaN throughout")
+    size = float(np.linalg.norm(mean.values[:, None] - mean.values[None], axis=2).max())
+    change = float(np.nanmax(np.linalg.norm((relative - mean).values, axis=2)))
+    if change > size / 10:
+        raise WrongData(
+            f"a spacecraft moves by {change:.4g} km against the others while they are {size:.4g} km apart at most: one "
+            "set of separations does not hold for the interval; take a shorter one"
+        )
+    return mean.assign_attrs(place.attrs)
+
+
+def even_step(times: np.ndarray) -> float:
+    """Return the step of even times in seconds, or refuse uneven ones.
+
+    Examples
+    --------
+    >>> even_step(np.array(["2030-01-01T00:00:00", "2030-01-01T00:00:02"], "datetime64[ns]"))
+    2.0
+    """
+    if times.size < 2 or np.isnat(times).any():
+        raise BadTime(f"{times.size} times (or NaT among them) have no step")
+    seconds = (times - times[0]).astype("timedelta64[ns]").astype("int64") / 1e9
+    step = float(seconds[-1] / (times.size - 1))
+    off = float(np.abs(seconds - step * np.arange(times.size)).max())
+    if not step > 0 or off > step / 10:
+        raise BadTime(
+            f"times are not even: one is {off:.4g} s off a step of {step:.4g} s; bring b to even times, for "
+            "example b.interp(time=...), and leave gaps NaN"
+        )
+    return step
+
+
+def _cross_spectra(
+    field: xr.DataArray, segment: int, overlap: float, step: float, band: tuple[float, float] | None
+) -> tuple[int, np.ndarray, np.ndarray, int]:
+    """Return how many segments there are, M (frequency, 3N, 3N) per Hz, the frequencies, and how many were used."""
+    length = field.sizes["time"]
+    if not isinstance(segment, int | np.integer) or isinstance(segment, bool) or not segment >= 8:
+        raise BadOption(f"segment={segment!r} is not a whole number of samples, 8 or more")
+    if length < segment:
+        raise BadTime(f"{length} samples are less than a segment of {segment}; give a shorter segment=")
+    if not is_number(overlap) or not 0 <= overlap < 1:
+        raise BadOption(f"overlap={overlap!r} is not a part of a segment, 0 to below 1")
+    frequency = np.fft.rfftfreq(segment, step)
+    wanted = (frequency > 0) & (np.arange(frequency.size) * 2 < segment)
+    if band is not None:
+        low, high = _band(band)
+        wanted &= (frequency >= low) & (frequency <= high)
+        if not wanted.any():
+            raise OutsideCoverage(
+                f"no frequency lies between {low:g} and {high:g} Hz: they go from {frequency[1]:.4g} to "
+                f"{frequency[-1]:.4g} Hz in steps of {frequency[1]:.4g} Hz"
+            )
+    hop = max(1, round(segment * (1 - overlap)))
+    starts = np.arange(0, length - segment + 1, hop)
+    series = np.asarray(field.values, float).transpose(1, 0, 2).reshape(length, -1)
+    pieces = np.lib.stride_tricks.sliding_window_view(series, segment, axis=0)[starts]  # (segment, 3N, sample)
+    whole = np.isfinite(pieces).all(axis=(1, 2))
+    if not whole.any():
+        raise WrongData(f"every one of {starts.size} segments of {segment} samples holds a NaN")
+    window = 0.5 * (1 - np.cos(2 * np.pi * np.arange(segment) / segment))
+    pieces = pieces[whole]
+    lines = np.fft.rfft((pieces - pieces.mean(axis=-1, keepdims=True)) * window, axis=-1)[..., wanted]
+    lines = np.conj(lines).transpose(2, 1, 0)  # conjugate: waves go as exp(-i omega t) here, numpy's as exp(+)
+    scale = 2 * step / np.sum(window**2) / lines.shape[2]
+    return starts.size, scale * (lines @ np.conj(lines).transpose(0, 2, 1)), frequency[wanted], lines.shape[2]
+
+
+def _loaded_inverse(matrices: np.ndarray, loading: float) -> np.ndarray:
+    """Return the inverses of M with white noise added; NaN where M is zero."""
+    size = matrices.shape[-1]
+    mean = np.trace(matrices, axis1=1, axis2=2).real / size
+    silent = ~(mean > 0)
+    scaled = matrices / np.where(silent, 1.0, mean)[:, None, None] + loading * np.eye(size)
+    scaled[silent] = np.eye(size)
+    try:
+        inverse = np.linalg.inv(scaled)
+    except np.linalg.LinAlgError as error:
+        raise WrongData(
+            "M has no inverse: the series depend on each other; give loading=, for example 0.001"
+        ) from error
+    inverse[silent] = np.nan
+    return inverse / np.where(silent, 1.0, mean)[:, None, None]
+
+
+def _filtered(inverse: np.ndarray, k: np.ndarray, r: np.ndarray, *, divergence_free: bool) -> np.ndarray:
+    """Return P (frequency, k) for inverses of M (frequency, 3N, 3N), wave vectors (k, 3) and places (N, 3)."""
+    count, number = len(r), len(inverse)
+    phase = np.exp(1j * k @ r.T)
+    pairs = (np.conj(phase)[:, :, None] * phase[:, None, :]).reshape(len(k), count**2)
+    blocks = inverse.reshape(number, count, 3, count, 3).transpose(1, 3, 0, 2, 4).reshape(count**2, number, 9)
+    upper = blocks[..., [0, 4, 8, 1, 2, 5]]  # G = H+ M^-1 H is Hermitian: six of nine do
+    length = np.linalg.norm(k, axis=1)
+    unit = k / np.where(length > 0, length, 1.0)[:, None]
+    result = np.empty((number, len(k)))
+    at_once = max(1, MOST // (6 * len(k)))
+    for first in range(0, number, at_once):
+        part = upper[:, first : first + at_once]
+        g = (pairs @ part.reshape(count**2, -1)).reshape(len(k), -1, 6).transpose(2, 1, 0)
+        result[first : first + at_once] = _trace_of_inverse(g, unit.T, length > 0 if divergence_free else None)
+    return result
+
+
+def _trace_of_inverse(g: np.ndarray, n: np.ndarray, across: np.ndarray | None) -> np.ndarray:
+    """Return tr[(V^T G V)^-1] with V normal to unit vectors n, where ``across`` is true, else tr[G^-1].
+
+    G is given by xx, yy, zz, xy, xz, yz. In the plane normal to n the trace is tr G - n.G.n and the determinant
+    n.adj(G).n, and the trace of a 2 x 2 inverse is their ratio.
+    """
+    xx, yy, zz = g[0].real, g[1].real, g[2].real
+    xy, xz, yz = g[3], g[4], g[5]
+    minors = (yy * zz - np.abs(yz) ** 2, xx * zz - np.abs(xz) ** 2, xx * yy - np.abs(xy) ** 2)
+    cross = ((xz * np.conj(yz) - xy * zz), (xy * yz - xz * yy), (np.conj(xy) * xz - xx * yz))
+    whole = xx * minors[0] + (xy * np.conj(cross[0])).real + (xz * np.conj(cross[1])).real
+    with np.errstate(invalid="ignore", divide="ignore"):
+        free = (minors[0] + minors[1] + minors[2]) / whole
+        if across is None:
+            return free
+        inside = n[0] ** 2 * xx + n[1] ** 2 * yy + n[2] ** 2 * zz
+        inside += 2 * (n[0] * n[1] * xy.real + n[0] * n[2] * xz.real + n[1] * n[2] * yz.real)
+        area = n[0] ** 2 * minors[0] + n[1] ** 2 * minors[1] + n[2] ** 2 * minors[2]
+        area += 2 * (n[0] * n[1] * cross[0].real + n[0] * n[2] * cross[1].real + n[1] * n[2] * cross[2].real)
+        return np.where(across, (xx + yy + zz - inside) / area, free)
+
+
+def _grid(largest: float | None, points: int, limit: float) -> xr.DataArray:
+    """Return wave vectors (kx, ky, kz, component) in rad/km."""
+    if not isinstance(points, int | np.integer) or isinstance(points, bool) or not 3 <= points <= 201:
+        raise BadOption(f"points={points!r} is not a whole number from 3 to 201")
+    end = limit if largest is None else finite(largest, "largest", positive=True)
+    line = np.linspace(-end, end, int(points))
+    axes = [
+        xr.DataArray(line, dims=name, coords={name: line}, attrs={"units": "rad km-1", "long_name": f"k_{name[1]}"})
+        for name in GRID
+    ]
+    whole = xr.concat(xr.broadcast(*axes), "component").transpose(*GRID, "component")
+    return whole.assign_coords({name: axis for name, axis in zip(GRID, axes, strict=True)})
+
+
+def _given(wave_vectors: xr.DataArray, field: xr.DataArray) -> xr.DataArray:
+    vectors = in_order(in_units(vector(wave_vectors, "wave_vectors"), "rad km-1"))
+    if taken := sorted({"time", "frequency", "spacecraft"} & set(map(str, vectors.dims))):
+        raise WrongData(f"wave_vectors has the dim {taken[0]!r}, which means something else here; rename it")
+    if "frame" in vectors.attrs and frame_of(vectors) != frame_of(field, "b"):
+        same_frame(b=field, wave_vectors=vectors)
+    if vectors.ndim < 2:
+        raise WrongData("wave_vectors is a single vector; give it a dim, for example wave_vectors.expand_dims('wave')")
+    if not bool(np.isfinite(vectors).all()):
+        raise WrongData("wave_vectors holds NaN or infinite numbers")
+    return vectors
+
+
+def _band(band: tuple[float, float]) -> tuple[float, float]:
+    try:
+        low, high = (float(end) for end in band)
+    except (TypeError, ValueError):
+        low, high = np.nan, np.nan
+    if not 0 <= low <= high:
+        raise BadOption(f"band={band!r} is not a lowest and a highest frequency in Hz")
+    return low, high
