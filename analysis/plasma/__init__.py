@@ -26,8 +26,9 @@ from analysis.plasma.parameters import (
 )
 from analysis.plasma.pitch_angles import anisotropy, omnidirectional, pitch_angle_distribution
 from analysis.plasma.quality import measured, with_flags_as_coordinates
-from analysis.plasma.synthetic_fields import SyntheticField, current_at, field_at, flux_rope, harris_sheet
+from analysis.plasma.synthetic_fields import SyntheticField, current_at, field_at
 from analysis.plasma.synthetic_shock import shock_front
+from analysis.plasma.synthetic_structures import flux_rope, harris_sheet
 from analysis.plasma.synthetic_waves import alfvenic_turbulence, plane_waves, true_waves
 from analysis.plasma.views import explore, view
 from analysis.plasma.wave_dispersion import dispersion

@@ -284,7 +284,7 @@ def sampled(
 
     Examples
     --------
-    >>> from analysis.plasma.synthetic_fields import harris_sheet
+    >>> from analysis.plasma import harris_sheet
     >>> path = straight_path(sampling_times("2030-01-01", cadence=1, count=60), velocity=(0, 0, 50))
     >>> data = sampled(harris_sheet(), constellation(path, scale=30), noise=0.01)
     >>> dict(data.b.sizes), data.attrs["synthetic"], json.loads(data.attrs["truth"])["peak_current"] > 31

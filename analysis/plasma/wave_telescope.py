@@ -10,15 +10,15 @@ from __future__ import annotations
 import numpy as np
 import xarray as xr
 
-from analysis.errors import BadOption, BadTime, OutsideCoverage, WrongData
+from analysis.errors import BadOption, BadTime, WrongData
 from analysis.model import derived, in_units, labelled, unit_of
-from analysis.plasma.inputs import is_number
+from analysis.plasma.cross_spectra import cross_spectra, even_step
+from analysis.plasma.k_filtering import filtered, loaded_inverse, peaks
 from analysis.plasma.synthetic_fields import finite, in_order, places
 from analysis.plasma.vectors import frame_of, made, same_frame, vector
 from analysis.plasma.wave_limits import wave_number_limit
 
 GRID = ("kx", "ky", "kz")
-MOST = 2**21  # complex numbers in one table of a block of frequencies
 PINCON_1991 = "Pinçon & Lefeuvre, J. Geophys. Res. 96, 1789 (1991), doi:10.1029/90JA02183"
 MOTSCHMANN_1996 = "Motschmann et al., J. Geophys. Res. 101, 4961 (1996), doi:10.1029/95JA03471"
 PINCON_1998 = "Pinçon & Motschmann, in Analysis Methods for Multi-Spacecraft Data, ISSI SR-001, chapter 3 (1998)"
@@ -79,7 +79,11 @@ def wave_vector_power(
         ``power`` (dims frequency, kx, ky, kz or those of ``wave_vectors``; square of the unit of ``b`` per Hz): the
         one-sided spectral density, summed over the components, of what a plane wave k would have; it is no density
         over k, so it is not to be integrated. ``total_power``: the spectral density of all, mean over the spacecraft.
-        ``limit`` (rad/km). At k = 0 nothing is normal to k, and all three components pass.
+        ``limit`` (rad/km). At k = 0 nothing is normal to k, and all three components pass. On a grid also, for each
+        frequency, ``peak_k``, ``peak_power`` and ``peak_width`` (half of the width at half height along each axis): the
+        highest point of the grid within the limit, followed up between its points to 1/128 of a step, since peaks of
+        strong waves are narrower than a step; and ``at_edge``, true where it lies at the edge of what was looked at,
+        so that the wave may lie beyond.
 
     Raises
     ------
@@ -113,12 +117,12 @@ def wave_vector_power(
     >>> data = plasma.sampled(wave, four, noise=0.1)
     >>> spectrum = wave_vector_power(data.b, data.position, band=(0.9, 1.1), largest=0.02, points=9)
     >>> dict(spectrum.sizes)
-    {'frequency': 5, 'kx': 9, 'ky': 9, 'kz': 9}
+    {'frequency': 5, 'kx': 9, 'ky': 9, 'kz': 9, 'component': 3}
     """
     field, place = _inputs(b, position)
     limit = float(wave_number_limit(place).limit)
     step = even_step(field["time"].values)
-    kept, matrices, frequency, used = _cross_spectra(field, segment, overlap, step, band)
+    kept, matrices, frequency, used = cross_spectra(field, segment, overlap, step, band)
     count, size = field.sizes["spacecraft"], 3 * field.sizes["spacecraft"]
     load = finite(loading, "loading")
     if load < 0:
@@ -132,7 +136,8 @@ def wave_vector_power(
     dims, coords = vectors.dims[:-1], {n: c for n, c in vectors.coords.items() if "component" not in c.dims}
     k = vectors.values.reshape(-1, 3)
     r = place.values - place.values.mean(axis=0)
-    values = _filtered(_loaded_inverse(matrices, load), k, r, divergence_free=bool(divergence_free))
+    inverse = loaded_inverse(matrices, load)
+    values = filtered(inverse, k, r, divergence_free=bool(divergence_free))
     axis = xr.DataArray(frequency, dims="frequency", attrs={"units": "Hz", "long_name": "Frequency"})
     shape = (frequency.size, *(vectors.sizes[dim] for dim in dims))
     unit = f"{(unit_of(field) ** 2).to_string()} Hz-1"
@@ -147,7 +152,17 @@ def wave_vector_power(
                 xr.DataArray(limit), "limit", units="rad km-1", long_name="Largest unambiguous wave number"
             ),
         }
-    ).assign_attrs(
+    )
+    if wave_vectors is None:
+        first, edge = _highest(vectors, values, limit)
+        spacing = float(vectors[GRID[0]][1] - vectors[GRID[0]][0])
+        highest = peaks(inverse, first, spacing, r, divergence_free=bool(divergence_free))
+        result = result.assign(_labelled_peaks(field, axis, unit, highest)).assign_coords(
+            at_edge=labelled(
+                xr.DataArray(edge, dims="frequency"), "at_edge", units="1", long_name="Peak at the edge of the grid"
+            )
+        )
+    result = result.assign_attrs(
         frame=frame_of(b, "b"), spacecraft=count, segments=used, segments_left_out=kept - used, segment=segment,
         window="hann", loading=load, divergence_free=str(bool(divergence_free)),
     )  # fmt: skip
@@ -159,6 +174,32 @@ def wave_vector_power(
         references=[PINCON_1991, MOTSCHMANN_1996, PINCON_1998],
         also=[position],
     )
+
+
+def _labelled_peaks(
+    field: xr.DataArray, axis: xr.DataArray, unit: str, peaks: tuple[np.ndarray, np.ndarray, np.ndarray]
+) -> dict[str, xr.DataArray]:
+    """Return the wave vectors of most power, their half-widths and the power there, NaN where there is no power."""
+    k, power, width = peaks
+    known = np.isfinite(power)
+    coords = {"frequency": axis, "component": field["component"]}
+    frame = {"frame": frame_of(field, "b")}
+
+    def over_components(values: np.ndarray) -> xr.DataArray:
+        shown = np.where(known[:, None] & np.isfinite(values), values, np.nan)
+        return xr.DataArray(shown, dims=("frequency", "component"), coords=coords)
+
+    label = "Half-width of the peak in k"
+    return {
+        "peak_k": made(over_components(k), "peak_k", field, units="rad km-1", long_name="k of most power", attrs=frame),
+        "peak_width": made(
+            over_components(width), "peak_width", field, units="rad km-1", long_name=label, attrs=frame
+        ),
+        "peak_power": made(
+            xr.DataArray(np.where(known, power, np.nan), dims="frequency", coords={"frequency": axis}),
+            "peak_power", field, units=unit, long_name="Power at the k of most power",
+        ),
+    }  # fmt: skip
 
 
 def _inputs(b: xr.DataArray, position: xr.DataArray) -> tuple[xr.DataArray, xr.DataArray]:
@@ -202,118 +243,16 @@ def _steady(place: xr.DataArray) -> xr.DataArray:
     return mean.assign_attrs(place.attrs)
 
 
-def even_step(times: np.ndarray) -> float:
-    """Return the step of even times in seconds, or refuse uneven ones.
-
-    Examples
-    --------
-    >>> even_step(np.array(["2030-01-01T00:00:00", "2030-01-01T00:00:02"], "datetime64[ns]"))
-    2.0
-    """
-    if times.size < 2 or np.isnat(times).any():
-        raise BadTime(f"{times.size} times (or NaT among them) have no step")
-    seconds = (times - times[0]).astype("timedelta64[ns]").astype("int64") / 1e9
-    step = float(seconds[-1] / (times.size - 1))
-    off = float(np.abs(seconds - step * np.arange(times.size)).max())
-    if not step > 0 or off > step / 10:
-        raise BadTime(
-            f"times are not even: one is {off:.4g} s off a step of {step:.4g} s; bring b to even times, for "
-            "example b.interp(time=...), and leave gaps NaN"
-        )
-    return step
-
-
-def _cross_spectra(
-    field: xr.DataArray, segment: int, overlap: float, step: float, band: tuple[float, float] | None
-) -> tuple[int, np.ndarray, np.ndarray, int]:
-    """Return how many segments there are, M (frequency, 3N, 3N) per Hz, the frequencies, and how many were used."""
-    length = field.sizes["time"]
-    if not isinstance(segment, int | np.integer) or isinstance(segment, bool) or not segment >= 8:
-        raise BadOption(f"segment={segment!r} is not a whole number of samples, 8 or more")
-    if length < segment:
-        raise BadTime(f"{length} samples are less than a segment of {segment}; give a shorter segment=")
-    if not is_number(overlap) or not 0 <= overlap < 1:
-        raise BadOption(f"overlap={overlap!r} is not a part of a segment, 0 to below 1")
-    frequency = np.fft.rfftfreq(segment, step)
-    wanted = (frequency > 0) & (np.arange(frequency.size) * 2 < segment)
-    if band is not None:
-        low, high = _band(band)
-        wanted &= (frequency >= low) & (frequency <= high)
-        if not wanted.any():
-            raise OutsideCoverage(
-                f"no frequency lies between {low:g} and {high:g} Hz: they go from {frequency[1]:.4g} to "
-                f"{frequency[-1]:.4g} Hz in steps of {frequency[1]:.4g} Hz"
-            )
-    hop = max(1, round(segment * (1 - overlap)))
-    starts = np.arange(0, length - segment + 1, hop)
-    series = np.asarray(field.values, float).transpose(1, 0, 2).reshape(length, -1)
-    pieces = np.lib.stride_tricks.sliding_window_view(series, segment, axis=0)[starts]  # (segment, 3N, sample)
-    whole = np.isfinite(pieces).all(axis=(1, 2))
-    if not whole.any():
-        raise WrongData(f"every one of {starts.size} segments of {segment} samples holds a NaN")
-    window = 0.5 * (1 - np.cos(2 * np.pi * np.arange(segment) / segment))
-    pieces = pieces[whole]
-    lines = np.fft.rfft((pieces - pieces.mean(axis=-1, keepdims=True)) * window, axis=-1)[..., wanted]
-    lines = np.conj(lines).transpose(2, 1, 0)  # conjugate: waves go as exp(-i omega t) here, numpy's as exp(+)
-    scale = 2 * step / np.sum(window**2) / lines.shape[2]
-    return starts.size, scale * (lines @ np.conj(lines).transpose(0, 2, 1)), frequency[wanted], lines.shape[2]
-
-
-def _loaded_inverse(matrices: np.ndarray, loading: float) -> np.ndarray:
-    """Return the inverses of M with white noise added; NaN where M is zero."""
-    size = matrices.shape[-1]
-    mean = np.trace(matrices, axis1=1, axis2=2).real / size
-    silent = ~(mean > 0)
-    scaled = matrices / np.where(silent, 1.0, mean)[:, None, None] + loading * np.eye(size)
-    scaled[silent] = np.eye(size)
-    try:
-        inverse = np.linalg.inv(scaled)
-    except np.linalg.LinAlgError as error:
-        raise WrongData(
-            "M has no inverse: the series depend on each other; give loading=, for example 0.001"
-        ) from error
-    inverse[silent] = np.nan
-    return inverse / np.where(silent, 1.0, mean)[:, None, None]
-
-
-def _filtered(inverse: np.ndarray, k: np.ndarray, r: np.ndarray, *, divergence_free: bool) -> np.ndarray:
-    """Return P (frequency, k) for inverses of M (frequency, 3N, 3N), wave vectors (k, 3) and places (N, 3)."""
-    count, number = len(r), len(inverse)
-    phase = np.exp(1j * k @ r.T)
-    pairs = (np.conj(phase)[:, :, None] * phase[:, None, :]).reshape(len(k), count**2)
-    blocks = inverse.reshape(number, count, 3, count, 3).transpose(1, 3, 0, 2, 4).reshape(count**2, number, 9)
-    upper = blocks[..., [0, 4, 8, 1, 2, 5]]  # G = H+ M^-1 H is Hermitian: six of nine do
-    length = np.linalg.norm(k, axis=1)
-    unit = k / np.where(length > 0, length, 1.0)[:, None]
-    result = np.empty((number, len(k)))
-    at_once = max(1, MOST // (6 * len(k)))
-    for first in range(0, number, at_once):
-        part = upper[:, first : first + at_once]
-        g = (pairs @ part.reshape(count**2, -1)).reshape(len(k), -1, 6).transpose(2, 1, 0)
-        result[first : first + at_once] = _trace_of_inverse(g, unit.T, length > 0 if divergence_free else None)
-    return result
-
-
-def _trace_of_inverse(g: np.ndarray, n: np.ndarray, across: np.ndarray | None) -> np.ndarray:
-    """Return tr[(V^T G V)^-1] with V normal to unit vectors n, where ``across`` is true, else tr[G^-1].
-
-    G is given by xx, yy, zz, xy, xz, yz. In the plane normal to n the trace is tr G - n.G.n and the determinant
-    n.adj(G).n, and the trace of a 2 x 2 inverse is their ratio.
-    """
-    xx, yy, zz = g[0].real, g[1].real, g[2].real
-    xy, xz, yz = g[3], g[4], g[5]
-    minors = (yy * zz - np.abs(yz) ** 2, xx * zz - np.abs(xz) ** 2, xx * yy - np.abs(xy) ** 2)
-    cross = ((xz * np.conj(yz) - xy * zz), (xy * yz - xz * yy), (np.conj(xy) * xz - xx * yz))
-    whole = xx * minors[0] + (xy * np.conj(cross[0])).real + (xz * np.conj(cross[1])).real
-    with np.errstate(invalid="ignore", divide="ignore"):
-        free = (minors[0] + minors[1] + minors[2]) / whole
-        if across is None:
-            return free
-        inside = n[0] ** 2 * xx + n[1] ** 2 * yy + n[2] ** 2 * zz
-        inside += 2 * (n[0] * n[1] * xy.real + n[0] * n[2] * xz.real + n[1] * n[2] * yz.real)
-        area = n[0] ** 2 * minors[0] + n[1] ** 2 * minors[1] + n[2] ** 2 * minors[2]
-        area += 2 * (n[0] * n[1] * cross[0].real + n[0] * n[2] * cross[1].real + n[1] * n[2] * cross[2].real)
-        return np.where(across, (xx + yy + zz - inside) / area, free)
+def _highest(vectors: xr.DataArray, values: np.ndarray, limit: float) -> tuple[np.ndarray, np.ndarray]:
+    """Return the k of most power on a grid up to the limit, and whether its neighbours go on beyond."""
+    k = vectors.values.reshape(-1, 3)
+    allowed = np.linalg.norm(k, axis=1) <= limit * (1 + 1e-9)
+    at = np.where(allowed & np.isfinite(values), values, -np.inf).argmax(axis=1)
+    shape = vectors.shape[:-1]
+    inner = np.pad(allowed.reshape(shape), 1)
+    for axis in range(3):
+        inner = inner & np.roll(inner, 1, axis) & np.roll(inner, -1, axis)
+    return k[at], ~inner[1:-1, 1:-1, 1:-1].reshape(-1)[at]
 
 
 def _grid(largest: float | None, points: int, limit: float) -> xr.DataArray:
@@ -341,13 +280,3 @@ def _given(wave_vectors: xr.DataArray, field: xr.DataArray) -> xr.DataArray:
     if not bool(np.isfinite(vectors).all()):
         raise WrongData("wave_vectors holds NaN or infinite numbers")
     return vectors
-
-
-def _band(band: tuple[float, float]) -> tuple[float, float]:
-    try:
-        low, high = (float(end) for end in band)
-    except (TypeError, ValueError):
-        low, high = np.nan, np.nan
-    if not 0 <= low <= high:
-        raise BadOption(f"band={band!r} is not a lowest and a highest frequency in Hz")
-    return low, high
