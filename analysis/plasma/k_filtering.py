@@ -48,7 +48,8 @@ def peaks(
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Return k (frequency, 3) of most power near a first guess, P there and its half-widths along the axes.
 
-    The best of 27 points around the guess becomes the next one, seven times, each time half as far apart.
+    The best of 27 points around the guess becomes the next one, three times; then the points move together by half,
+    down to 1/128 of a step.
     """
     blocks = _upper(inverse, len(r)).transpose(1, 2, 0)  # (frequency, pair, 6)
 
@@ -58,8 +59,8 @@ def peaks(
 
     cube = np.stack(np.meshgrid(*[(0.0, -1.0, 1.0)] * 3, indexing="ij"), axis=-1).reshape(-1, 3)
     rows = np.arange(len(k))
-    for halving in range(1, 8):
-        step_now = step / 2**halving
+    for move in range(3, 24):
+        step_now = step / 2 ** (move // 3)
         trials = k[:, None] + step_now * cube
         k = trials[rows, np.nan_to_num(power(trials), nan=-1.0).argmax(axis=1)]
     sides = np.concatenate([np.zeros((1, 3)), np.eye(3), -np.eye(3)])

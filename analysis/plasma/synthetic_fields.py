@@ -196,6 +196,7 @@ def places(position: xr.DataArray) -> xr.DataArray:
     [6378.1, 0.0, 0.0]
     """
     whole = vector(position, "position")
+    whole = whole.chunk({"component": -1}) if whole.chunks is not None else whole
     frame_of(whole, "position")
     if whole.dtype.kind != "f":
         raise WrongData(f"position holds {whole.dtype}, not real numbers")

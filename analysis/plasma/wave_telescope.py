@@ -157,6 +157,7 @@ def wave_vector_power(
         first, edge = _highest(vectors, values, limit)
         spacing = float(vectors[GRID[0]][1] - vectors[GRID[0]][0])
         highest = peaks(inverse, first, spacing, r, divergence_free=bool(divergence_free))
+        edge |= np.linalg.norm(highest[0], axis=1) > limit
         result = result.assign(_labelled_peaks(field, axis, unit, highest)).assign_coords(
             at_edge=labelled(
                 xr.DataArray(edge, dims="frequency"), "at_edge", units="1", long_name="Peak at the edge of the grid"
@@ -213,16 +214,17 @@ def _inputs(b: xr.DataArray, position: xr.DataArray) -> tuple[xr.DataArray, xr.D
             f"{field.name} has the components {field['component'].values.tolist()}, "
             f"position {place['component'].values.tolist()}"
         )
+    if field["time"].dtype.kind != "M" or not field.sizes["time"]:
+        raise BadTime(
+            f"time of {field.name} is {field['time'].dtype} and holds {field.sizes['time']}; times in UTC are needed"
+        )
     try:
         xr.align(field.isel(time=0), place.isel(time=0) if "time" in place.dims else place, join="exact", copy=False)
     except ValueError as error:
         raise WrongData(f"b and position are not of the same spacecraft in the same order ({error})") from error
-    if field["time"].dtype.kind != "M":
-        raise BadTime(f"time of {field.name} is {field['time'].dtype}, not datetime64[ns] in UTC")
     if "time" in place.dims:
         inside = place.where((place["time"] >= field["time"][0]) & (place["time"] <= field["time"][-1]), drop=True)
-        if inside.sizes["time"]:
-            place = inside
+        place = inside if inside.sizes["time"] else place
         place = _steady(place.transpose("spacecraft", "time", "component"))
     return field.transpose("spacecraft", "time", "component"), place.transpose("spacecraft", "component")
 
