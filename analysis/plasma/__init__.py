@@ -16,6 +16,8 @@ import xarray as xr
 
 from analysis.plasma.boundaries import geosynchronous_orbit, magnetopause, magnetopause_shape
 from analysis.plasma.constellations import constellation, kepler_path, sampled, sampling_times, straight_path
+from analysis.plasma.multipoint import curlometer, gradient, reciprocal_vectors
+from analysis.plasma.nulls import magnetic_nulls, poincare_index
 from analysis.plasma.parameters import (
     alfven_speed,
     dynamic_pressure,
@@ -30,6 +32,9 @@ from analysis.plasma.synthetic_fields import SyntheticField, current_at, field_a
 from analysis.plasma.synthetic_shock import shock_front
 from analysis.plasma.synthetic_structures import flux_rope, harris_sheet
 from analysis.plasma.synthetic_waves import alfvenic_turbulence, plane_waves, true_waves
+from analysis.plasma.tetrahedra import formation_shape, tetrahedron_quality
+from analysis.plasma.time_lines import aligned
+from analysis.plasma.timing_analysis import time_lags, timing
 from analysis.plasma.views import explore, view
 from analysis.plasma.wave_dispersion import dispersion
 from analysis.plasma.wave_limits import wave_number_limit
@@ -58,6 +63,17 @@ __all__ = [
     "geosynchronous_orbit",
     "harris_sheet",
     "kepler_path",
+    "aligned",
+    "anisotropy",
+    "collect",
+    "curlometer",
+    "dynamic_pressure",
+    "explore",
+    "fetch",
+    "formation_shape",
+    "geosynchronous_orbit",
+    "gradient",
+    "magnetic_nulls",
     "magnetic_pressure",
     "magnetopause",
     "magnetopause_shape",
@@ -74,6 +90,13 @@ __all__ = [
     "straight_path",
     "thermal_pressure",
     "true_waves",
+    "poincare_index",
+    "reciprocal_vectors",
+    "search",
+    "tetrahedron_quality",
+    "thermal_pressure",
+    "time_lags",
+    "timing",
     "view",
     "wave_number_limit",
     "wave_vector_power",
