@@ -46,26 +46,30 @@ def filtered(inverse: np.ndarray, k: np.ndarray, r: np.ndarray, *, divergence_fr
 def peaks(
     inverse: np.ndarray, k: np.ndarray, step: float, r: np.ndarray, *, divergence_free: bool
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Return k (frequency, 3) of most power near a first guess, P there and its half-widths along the axes.
+    """Return k (frequency, 3) of most power near some guesses (frequency, guess, 3), P there and its half-widths.
 
-    The best of 27 points around the guess becomes the next one, three times; then the points move together by half,
-    down to 1/128 of a step.
+    The best of 27 points around each guess becomes the next one, three times; then the points move together by half,
+    down to 1/128 of a step. Where fields along k are left out, k = 0 is no candidate: all fields pass there.
     """
     blocks = _upper(inverse, len(r)).transpose(1, 2, 0)  # (frequency, pair, 6)
 
     def power(at: np.ndarray) -> np.ndarray:
         pairs, unit, across = _phases(at, r)
-        return _trace_of_inverse(np.moveaxis(pairs @ blocks, -1, 0), unit, across & divergence_free)
+        values = _trace_of_inverse(np.moveaxis(pairs @ blocks, -1, 0), unit, across & divergence_free)
+        return np.where(across, values, np.nan) if divergence_free else values
 
     cube = np.stack(np.meshgrid(*[(0.0, -1.0, 1.0)] * 3, indexing="ij"), axis=-1).reshape(-1, 3)
-    rows = np.arange(len(k))
+    count = k.shape[1]
     for move in range(3, 24):
         step_now = step / 2 ** (move // 3)
-        trials = k[:, None] + step_now * cube
-        k = trials[rows, np.nan_to_num(power(trials), nan=-1.0).argmax(axis=1)]
+        trials = k[:, :, None] + step_now * cube
+        values = power(trials.reshape(len(k), -1, 3)).reshape(len(k), count, len(cube))
+        best = np.nan_to_num(values, nan=-1.0).argmax(axis=2)
+        k = np.take_along_axis(trials, best[:, :, None, None], axis=2)[:, :, 0]
+    k = k[np.arange(len(k)), np.nan_to_num(power(k), nan=-1.0).argmax(axis=1)]
     sides = np.concatenate([np.zeros((1, 3)), np.eye(3), -np.eye(3)])
     with np.errstate(invalid="ignore", divide="ignore"):
-        low = 1 / power(k[:, None] + step_now * sides)
+        low = 1 / power(k[:, None] + step_now * (sides + 1e-9))  # beside k = 0, if a side is there
         curvature = (low[:, 1:4] + low[:, 4:]) / 2 - low[:, :1]
         width = np.where(curvature > 0, step_now * np.sqrt(low[:, :1] / curvature), np.inf)
     return k, 1 / low[:, 0], width

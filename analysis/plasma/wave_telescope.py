@@ -19,6 +19,7 @@ from analysis.plasma.vectors import frame_of, made, same_frame, vector
 from analysis.plasma.wave_limits import wave_number_limit
 
 GRID = ("kx", "ky", "kz")
+GUESSES = 8  # peaks on the grid that are followed up: the highest of all may lie beside a lower one of them
 PINCON_1991 = "Pinçon & Lefeuvre, J. Geophys. Res. 96, 1789 (1991), doi:10.1029/90JA02183"
 MOTSCHMANN_1996 = "Motschmann et al., J. Geophys. Res. 101, 4961 (1996), doi:10.1029/95JA03471"
 PINCON_1998 = "Pinçon & Motschmann, in Analysis Methods for Multi-Spacecraft Data, ISSI SR-001, chapter 3 (1998)"
@@ -79,11 +80,11 @@ def wave_vector_power(
         ``power`` (dims frequency, kx, ky, kz or those of ``wave_vectors``; square of the unit of ``b`` per Hz): the
         one-sided spectral density, summed over the components, of what a plane wave k would have; it is no density
         over k, so it is not to be integrated. ``total_power``: the spectral density of all, mean over the spacecraft.
-        ``limit`` (rad/km). At k = 0 nothing is normal to k, and all three components pass. On a grid also, for each
-        frequency, ``peak_k``, ``peak_power`` and ``peak_width`` (half of the width at half height along each axis): the
-        highest point of the grid within the limit, followed up between its points to 1/128 of a step, since peaks of
-        strong waves are narrower than a step; and ``at_edge``, true where it lies at the edge of what was looked at,
-        so that the wave may lie beyond.
+        ``limit`` (rad/km). At k = 0 nothing is normal to k, and all three components pass: it is never the peak.
+        On a grid also, for each frequency, ``peak_k``, ``peak_power`` and ``peak_width`` (half of the width at half
+        height along each axis): the highest peaks of the grid within the limit are followed up between its points to
+        1/128 of a step, since peaks of strong waves are narrower than a step, and the highest is given; ``at_edge`` is
+        true where it lies within a step of the grid's edge or of the limit, so that the wave may lie beyond.
 
     Raises
     ------
@@ -154,10 +155,10 @@ def wave_vector_power(
         }
     )
     if wave_vectors is None:
-        first, edge = _highest(vectors, values, limit)
-        spacing = float(vectors[GRID[0]][1] - vectors[GRID[0]][0])
-        highest = peaks(inverse, first, spacing, r, divergence_free=bool(divergence_free))
-        edge |= np.linalg.norm(highest[0], axis=1) > limit
+        spacing, end = float(vectors[GRID[0]][1] - vectors[GRID[0]][0]), float(vectors[GRID[0]][-1])
+        guesses = _highest(vectors, values, limit, divergence_free=bool(divergence_free))
+        highest = peaks(inverse, guesses, spacing, r, divergence_free=bool(divergence_free))
+        edge = (np.linalg.norm(highest[0], axis=1) > limit - spacing) | (np.abs(highest[0]) > end - spacing).any(axis=1)
         result = result.assign(_labelled_peaks(field, axis, unit, highest)).assign_coords(
             at_edge=labelled(
                 xr.DataArray(edge, dims="frequency"), "at_edge", units="1", long_name="Peak at the edge of the grid"
@@ -245,16 +246,22 @@ def _steady(place: xr.DataArray) -> xr.DataArray:
     return mean.assign_attrs(place.attrs)
 
 
-def _highest(vectors: xr.DataArray, values: np.ndarray, limit: float) -> tuple[np.ndarray, np.ndarray]:
-    """Return the k of most power on a grid up to the limit, and whether its neighbours go on beyond."""
-    k = vectors.values.reshape(-1, 3)
-    allowed = np.linalg.norm(k, axis=1) <= limit * (1 + 1e-9)
-    at = np.where(allowed & np.isfinite(values), values, -np.inf).argmax(axis=1)
+def _highest(vectors: xr.DataArray, values: np.ndarray, limit: float, *, divergence_free: bool) -> np.ndarray:
+    """Return the k (frequency, guess, 3) of the highest local peaks on a grid, up to the limit."""
     shape = vectors.shape[:-1]
-    inner = np.pad(allowed.reshape(shape), 1)
-    for axis in range(3):
-        inner = inner & np.roll(inner, 1, axis) & np.roll(inner, -1, axis)
-    return k[at], ~inner[1:-1, 1:-1, 1:-1].reshape(-1)[at]
+    size = np.linalg.norm(vectors.values, axis=-1)
+    sought = (size <= limit * (1 + 1e-9)) & ((size > 0) | (not divergence_free))
+    power = np.where(sought & np.isfinite(values.reshape(-1, *shape)), values.reshape(-1, *shape), -np.inf)
+    padded = np.pad(power, ((0, 0), (1, 1), (1, 1), (1, 1)), constant_values=-np.inf)
+    peak = np.isfinite(power)
+    inner = slice(1, -1)
+    for axis in (1, 2, 3):
+        for side in (slice(None, -2), slice(2, None)):
+            beside = [slice(None), inner, inner, inner]
+            beside[axis] = side
+            peak &= power >= padded[*beside]
+    ranked = np.argsort(np.where(peak, power, -np.inf).reshape(len(power), -1), axis=1)[:, : -GUESSES - 1 : -1]
+    return vectors.values.reshape(-1, 3)[ranked]
 
 
 def _grid(largest: float | None, points: int, limit: float) -> xr.DataArray:

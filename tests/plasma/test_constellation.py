@@ -167,7 +167,8 @@ def test_alfvenic_fluctuations_are_normal_to_the_mean_field_and_to_k():
 
 @pytest.mark.parametrize("mach, beta", [(2.0, 0.1), (5.0, 1.0), (8.0, 3.0)])
 def test_a_perpendicular_shock_compresses_as_the_textbook_quadratic_says(mach, beta):
-    # Priest, Solar Magnetohydrodynamics (1982), section 5.4: 2(2-g) X^2 + (2b + (g-1) b M^2 + 2) g X - g (g+1) b M^2 = 0
+    # Priest, Solar Magnetohydrodynamics (1982), section 5.4:
+    # 2(2-g) X^2 + (2b + (g-1) b M^2 + 2) g X - g (g+1) b M^2 = 0
     # with M the sonic Mach number, M^2 = 2 M_A^2 / (g b)
     g = 5 / 3
     sonic = 2 * mach**2 / (g * beta)
