@@ -16,6 +16,7 @@ import xarray as xr
 
 from analysis.plasma.boundaries import geosynchronous_orbit, magnetopause, magnetopause_shape
 from analysis.plasma.constellations import constellation, kepler_path, sampled, sampling_times, straight_path
+from analysis.plasma.current_errors import current_error
 from analysis.plasma.multipoint import curlometer, gradient, reciprocal_vectors
 from analysis.plasma.nulls import magnetic_nulls, poincare_index
 from analysis.plasma.parameters import (
@@ -56,6 +57,7 @@ __all__ = [
     "constellation",
     "curlometer",
     "current_at",
+    "current_error",
     "dispersion",
     "dynamic_pressure",
     "explore",

@@ -8,7 +8,7 @@ import numpy as np
 import xarray as xr
 
 from analysis.errors import BadOption, BadTime, WrongData
-from analysis.model import labelled, stamp, utc
+from analysis.model import in_units, labelled, stamp, utc
 from analysis.plasma.inputs import is_number
 from analysis.plasma.synthetic_fields import SyntheticField, Triple, field_at, finite, places, triple
 from analysis.plasma.vectors import component_labels, frame_of, refuse_unknown
@@ -172,8 +172,8 @@ def constellation(
     path: xr.DataArray,
     *,
     kind: str = "tetrahedron",
-    scale: float = 100.0,
-    outer_scale: float | None = None,
+    scale: float | xr.DataArray = 100.0,
+    outer_scale: float | xr.DataArray | None = None,
     twist: float = 0.0,
     stretch: Triple = (1, 1, 1),
 ) -> xr.DataArray:
@@ -187,10 +187,10 @@ def constellation(
     kind : {"tetrahedron", "plasma_observatory"}, optional
         Four spacecraft on a regular tetrahedron, as Cluster and MMS aim at near apogee; or seven: a mother on
         the corner that two nested tetrahedra share, three daughters on the inner and three on the outer one.
-    scale : float, optional
-        Side of the tetrahedron, or of the inner one, km.
-    outer_scale : float, optional
-        Side of the outer one, km; seven spacecraft need it.
+    scale : float or xarray.DataArray, optional
+        Side of the tetrahedron, or of the inner one: km, or with units. Dims of its own give a formation for each.
+    outer_scale : float or xarray.DataArray, optional
+        Side of the outer one; seven spacecraft need it.
     twist : float, optional
         Turns the outer tetrahedron about its axis through the mother (+z), degrees; at 0 mother, inner and outer
         daughters lie on three lines.
@@ -222,33 +222,47 @@ def constellation(
     (7, ['mother', 'inner_1', 'outer_3'])
     """
     refuse_unknown(kind, ["tetrahedron", "plasma_observatory"], "kind of constellation")
-    centre, inner = places(path), finite(scale, "scale", positive=True)
+    centre, inner = places(path), _length(scale, "scale")
     if "spacecraft" in centre.dims:
         raise WrongData("path has a dim 'spacecraft'; give that of one spacecraft or of the centre")
     if kind == "tetrahedron":
         if outer_scale is not None:
             raise BadOption("outer_scale= belongs to kind='plasma_observatory'; a tetrahedron has one scale")
-        offsets, names = inner * (CORNERS - CORNERS.mean(axis=0)), [f"sc{n}" for n in range(1, 5)]
+        spread = inner * _offsets(CORNERS - CORNERS.mean(axis=0), [f"sc{n}" for n in range(1, 5)])
     else:
         if outer_scale is None:
             raise BadOption("seven spacecraft need outer_scale=, the side of the outer tetrahedron in km")
-        outer, angle = finite(outer_scale, "outer_scale", positive=True), np.radians(finite(twist, "twist"))
-        if not outer > inner:
-            raise BadOption(f"outer_scale={outer:g} km is not above scale={inner:g} km")
+        outer, angle = _length(outer_scale, "outer_scale"), np.radians(finite(twist, "twist"))
+        if not bool((outer > inner).all()):
+            raise BadOption(f"outer_scale (from {outer.min():g} km) is not above scale (to {inner.max():g} km)")
         turn = np.array([[np.cos(angle), np.sin(angle), 0], [-np.sin(angle), np.cos(angle), 0], [0, 0, 1]])
-        offsets = np.concatenate([inner * CORNERS, outer * CORNERS[1:] @ turn])
-        names = ["mother", *(f"{ring}_{n}" for ring in ("inner", "outer") for n in (1, 2, 3))]
+        near = inner * _offsets(CORNERS, ["mother", "inner_1", "inner_2", "inner_3"])
+        far = outer * _offsets(CORNERS[1:] @ turn, ["outer_1", "outer_2", "outer_3"])
+        spread = xr.concat(xr.broadcast(near, far, exclude=["spacecraft"]), "spacecraft")
     factors = triple(stretch, "stretch")
     if not (factors >= 0).all():
         raise BadOption(f"stretch={stretch!r} has a factor below zero")
-    spread = xr.DataArray(
-        offsets * factors,
-        dims=("spacecraft", "component"),
-        coords={"spacecraft": ("spacecraft", names, {"long_name": "Spacecraft"}), "component": centre.component},
-    )
-    whole = (centre + spread).transpose("spacecraft", *centre.dims)
+    spread = spread.assign_coords(component=centre.component) * xr.DataArray(factors, dims="component")
+    whole = (centre + spread).transpose("spacecraft", ..., "component")
+    whole["spacecraft"].attrs["long_name"] = "Spacecraft"
     says = {"frame": frame_of(path, "path"), "synthetic": "true", "source": f"an ideal {kind.replace('_', ' ')}"}
     return labelled(whole, "position", units="km", long_name="Position", attrs=says)
+
+
+def _offsets(corners: np.ndarray, names: list[str]) -> xr.DataArray:
+    return xr.DataArray(corners, dims=("spacecraft", "component"), coords={"spacecraft": names})
+
+
+def _length(value: float | xr.DataArray, what: str) -> xr.DataArray:
+    """Return lengths in km, above zero; bare numbers are in km."""
+    if not isinstance(value, xr.DataArray):
+        return xr.DataArray(finite(value, what, positive=True))
+    length = in_units(value.rename(what), "km")
+    if taken := {"spacecraft", "component"} & set(map(str, length.dims)):
+        raise WrongData(f"{what} has the dim {min(taken)!r}, which means something else here; rename it")
+    if not bool((length > 0).all()):
+        raise BadOption(f"{what} holds lengths that are not above zero (lowest {float(length.min()):g} km)")
+    return length.drop_attrs(deep=False)
 
 
 def sampled(
