@@ -68,11 +68,11 @@ def theirs(data: xr.Dataset) -> np.ndarray:
     }
     first = [one[:, 0] for one in plain["b"]]  # the component in which the wave is strongest
     span = [str(times[100]), str(times[-100])]
-    result = fk_power_spectrum_4sc(first, plain["r"], plain["b"], span, cav=8, num_k=121, df=0.05)
+    result = fk_power_spectrum_4sc(first, plain["r"], plain["b"], span, cav=8, num_k=121, num_f=40)
     row = int(np.argmin(np.abs(result["f"].values - FREQUENCY)))
-    number = result["k_x"].values  # all three are binned by the same numbers
+    number = 1e3 * result["k_x"].values  # rad/m with positions in km; all three are binned by the same numbers
     power = np.stack([result[f"{name}_f"].values[:, row] for name in ("k_x", "k_y", "k_z")])
-    return power @ number / power.sum(axis=1)
+    return np.nansum(power * number, axis=1) / np.nansum(power, axis=1)
 
 
 def compare_pyrfu(runs: int) -> None:
