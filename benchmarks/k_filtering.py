@@ -1,12 +1,19 @@
 """The wave telescope beside pyrfu's four-spacecraft phase differences, where it is installed.
 
-Run ``python benchmarks/k_filtering.py [--runs 3]``. Both get the same synthetic wave in noise at four points and are asked
-for its wave vector, in one process with the same number of threads. They are two methods for one question:
+Run ``python benchmarks/k_filtering.py [--runs 3]``. Both get the same synthetic wave in noise at four points and are
+asked for its wave vector, in one process with the same number of threads. They are two methods for one question:
 ``plasma.wave_vector_power`` with ``plasma.dispersion`` (k-filtering: power over a grid of all k at each frequency) and
 ``pyrfu.mms.fk_power_spectrum_4sc`` (phases between spacecraft from wavelets, one k for each block of samples and
-frequency, binned by k_x, k_y, k_z). pyrfu has no k-filtering of its own. Two waves at once are shown to the seven points
-of a Plasma Observatory as well, where phases between pairs say nothing. A plain loop over the same formula as
-others write it (one 3 x 3 inverse for each k and frequency) shows what batching saves.
+frequency, binned by k_x, k_y, k_z). pyrfu has no k-filtering of its own, and its way gives one k where there are
+several waves; for a single wave it is about as close. A plain loop over the same formula (one 2 x 2 inverse for each k
+and frequency) shows what batching saves.
+
+Last printed (two cores shared with other work, Python 3.11, one thread, pyrfu 2.4.21)::
+
+    one wave, four points, noise 0.1 nT: 0.914 s, k off by 3.5e-05 rad/km; pyrfu 6.297 s, 1.0e-04: 6.9 times the time
+    one wave, four points, noise 0.5 nT: 0.511 s, k off by 2.8e-04 rad/km; pyrfu 6.413 s, 1.3e-04: 12.5 times the time
+    P(f, k), 4 points, 18,000 values: 0.0018 s, loop 1.16 s: 650 times faster, relative difference 4e-13
+    P(f, k), 7 points, 18,000 values: 0.0039 s, loop 1.54 s: 391 times faster, relative difference 9e-13
 """
 
 from __future__ import annotations
@@ -87,10 +94,7 @@ def compare_pyrfu(runs: int) -> None:
             print(line + "; pyrfu is not installed: left out")
             continue
         longer = seconds(lambda d=data: theirs(d), runs)
-        print(
-            line
-            + f"; pyrfu {longer:.3f} s, {other:.1e}: {longer / spent:.1f} times faster, {other / error:.0f} times closer"
-        )
+        print(line + f"; pyrfu {longer:.3f} s, {other:.1e}: {longer / spent:.1f} times the time")
 
 
 def compare_loop(runs: int) -> None:

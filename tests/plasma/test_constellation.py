@@ -357,3 +357,35 @@ def test_a_wave_with_a_divergence_is_refused():
 def test_a_constellation_of_a_constellation_is_refused():
     with pytest.raises(WrongData, match="spacecraft"):
         plasma.constellation(plasma.constellation(still()))
+
+
+def test_one_scale_for_each_size_gives_a_formation_each():
+    scale = xr.DataArray([0.01, 0.1], dims="scale", attrs={"units": "R_earth"})
+    both = plasma.constellation(still(), scale=scale)
+    one = plasma.constellation(still(), scale=637.81)
+    np.testing.assert_allclose(both.isel(scale=1).transpose(*one.dims), one, rtol=1e-6)
+    seven = plasma.constellation(still(), kind="plasma_observatory", scale=scale, outer_scale=10 * scale.assign_attrs())
+    assert seven.sizes == {"spacecraft": 7, "time": 4, "scale": 2, "component": 3}
+    with pytest.raises(BadOption, match="above zero"):
+        plasma.constellation(still(), scale=-scale.assign_attrs(scale.attrs))
+    with pytest.raises(WrongUnits):
+        plasma.constellation(still(), scale=scale.assign_attrs(units="nT"))
+
+
+def test_the_error_of_the_curlometer_grows_with_the_scale_as_the_next_term_of_the_field_and_falls_with_it_in_noise():
+    scale = xr.DataArray([10.0, 20.0, 40.0], dims="scale", attrs={"units": "km"})
+    sheet = plasma.harris_sheet(half_thickness=500)
+    for height, growth in ((0.0, 4), (100.0, 2)):  # the second derivative of tanh is zero in the middle only
+        quiet = plasma.current_error(sheet, plasma.constellation(places([0.0, 0, height]), scale=scale))
+        assert (quiet.error[1:].values / quiet.error[:-1].values) == pytest.approx(growth, rel=0.06)
+    many = plasma.constellation(places(np.tile([0.0, 0, 100], (400, 1))), scale=scale)
+    noisy = plasma.current_error(sheet, many, noise=0.1, seed=1).error.mean("place").values
+    assert noisy[:-1] / noisy[1:] == pytest.approx(2, rel=0.15)
+    check(quiet)
+    assert quiet.attrs["synthetic"] == "true"
+
+
+def test_seven_points_measure_the_current_of_a_field_that_is_linear_over_them_exactly():
+    wide = plasma.harris_sheet(half_thickness=1e6)
+    seven = plasma.constellation(places([1.0, 2, 3]), kind="plasma_observatory", scale=10, outer_scale=100)
+    assert float(plasma.current_error(wide, seven).relative_error) < 1e-6
