@@ -10,7 +10,7 @@ import xarray as xr
 from analysis.errors import BadOption, BadTime, WrongData
 from analysis.model import in_units, labelled, stamp, utc
 from analysis.plasma.inputs import is_number
-from analysis.plasma.synthetic_fields import SyntheticField, Triple, field_at, finite, places, triple
+from analysis.plasma.synthetic_fields import SyntheticField, Triple, field_at, finite, places, seeded, triple
 from analysis.plasma.vectors import component_labels, frame_of, refuse_unknown
 
 RETINO_2022 = "Retinò et al., Exp. Astron. 54, 427 (2022), doi:10.1007/s10686-021-09797-7"
@@ -306,9 +306,9 @@ def sampled(
     """
     if not is_number(noise) or not 0 <= noise < np.inf:
         raise BadOption(f"noise={noise!r} is not a standard deviation in nT of zero or more")
-    measured = field_at(source, position)
+    random, measured = seeded(seed), field_at(source, position)
     if noise:
-        errors = np.random.default_rng(seed).normal(0, noise, measured.shape)
+        errors = random.normal(0, noise, measured.shape)
         measured = (measured + errors).assign_attrs(measured.attrs)
     place = places(position)
     says = {"frame": frame_of(position, "position"), "synthetic": "true"}

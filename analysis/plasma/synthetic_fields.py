@@ -145,6 +145,13 @@ def finite(value: object, what: str, *, positive: bool = False) -> float:
     return float(value)
 
 
+def seeded(seed: object) -> np.random.Generator:
+    """Return the random numbers of a seed, or refuse what is none."""
+    if not isinstance(seed, int | np.integer) or isinstance(seed, bool) or seed < 0:
+        raise BadOption(f"seed={seed!r} is not a whole number of zero or more")
+    return np.random.default_rng(int(seed))
+
+
 def start_of(epoch: str) -> str:
     """Return the epoch as ISO 8601 text, UTC."""
     return str(utc(epoch))

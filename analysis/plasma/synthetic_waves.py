@@ -15,7 +15,7 @@ from numpy.typing import ArrayLike
 from analysis.errors import BadOption, WrongData
 from analysis.model import stamp
 from analysis.plasma.inputs import is_number
-from analysis.plasma.synthetic_fields import EPOCH, SyntheticField, Triple, Values, finite, start_of, triple
+from analysis.plasma.synthetic_fields import EPOCH, SyntheticField, Triple, Values, finite, seeded, start_of, triple
 from analysis.plasma.vectors import component_labels, refuse_unknown
 
 BLOCK = 32  # waves summed at once: keeps the table of phases small
@@ -173,7 +173,7 @@ def alfvenic_turbulence(
     mean, flow = triple(mean_field, "mean_field"), triple(velocity, "velocity")
     if not mean.any():
         raise BadOption("mean_field is zero, but Alfvén waves need one to travel along")
-    rng = np.random.default_rng(seed)
+    rng = seeded(seed)
     sizes = low * (high / low) ** ((np.arange(waves) + 0.5) / waves)
     along, across = _parts(sizes, anisotropy, low, rng)
     e3 = mean / np.linalg.norm(mean)

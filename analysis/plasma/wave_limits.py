@@ -73,7 +73,7 @@ def wave_number_limit(position: xr.DataArray) -> xr.Dataset:
     best: tuple[float, list[int], np.ndarray] | None = None
     for four in map(list, combinations(range(len(r)), 4)):
         edges = r[four[1:]] - r[four[0]]
-        if abs(np.linalg.det(edges)) < 1e-6 * distances.max() ** 3:
+        if abs(np.linalg.det(edges)) <= 1e-6 * distances.max() ** 3:
             continue
         aliases = _shortest(2 * np.pi * np.linalg.inv(edges).T)
         limit = float(np.linalg.norm(aliases[0]) / 2)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import numpy as np
 import xarray as xr
 
-from analysis.errors import BadOption, BadTime, WrongData
+from analysis.errors import BadOption, BadTime, OutsideCoverage, WrongData
 from analysis.model import derived, in_units, labelled, unit_of
 from analysis.plasma.cross_spectra import cross_spectra, even_step
 from analysis.plasma.k_filtering import filtered, loaded_inverse, peaks
@@ -215,6 +215,8 @@ def _inputs(b: xr.DataArray, position: xr.DataArray) -> tuple[xr.DataArray, xr.D
             f"{field.name} has the components {field['component'].values.tolist()}, "
             f"position {place['component'].values.tolist()}"
         )
+    if field.dtype.kind != "f":
+        raise WrongData(f"{field.name} holds {field.dtype}, not real numbers")
     if field["time"].dtype.kind != "M" or not field.sizes["time"]:
         raise BadTime(
             f"time of {field.name} is {field['time'].dtype} and holds {field.sizes['time']}; times in UTC are needed"
@@ -225,9 +227,19 @@ def _inputs(b: xr.DataArray, position: xr.DataArray) -> tuple[xr.DataArray, xr.D
         raise WrongData(f"b and position are not of the same spacecraft in the same order ({error})") from error
     if "time" in place.dims:
         inside = place.where((place["time"] >= field["time"][0]) & (place["time"] <= field["time"][-1]), drop=True)
-        place = inside if inside.sizes["time"] else place
+        place = inside if inside.sizes["time"] else _between(place, field["time"].values)
         place = _steady(place.transpose("spacecraft", "time", "component"))
     return field.transpose("spacecraft", "time", "component"), place.transpose("spacecraft", "component")
+
+
+def _between(place: xr.DataArray, times: np.ndarray) -> xr.DataArray:
+    """Return the places in the middle of the times, for positions that are farther apart than these last."""
+    middle = times[0] + (times[-1] - times[0]) // 2
+    have = place["time"].values
+    if not have.size or not have.min() <= middle <= have.max():
+        span = f"{have.min()!s:.19} to {have.max()!s:.19}" if have.size else "no time at all"
+        raise OutsideCoverage(f"position is for {span}, b for {times[0]!s:.19} to {times[-1]!s:.19}")
+    return place.interp(time=[middle]).assign_attrs(place.attrs)
 
 
 def _steady(place: xr.DataArray) -> xr.DataArray:

@@ -338,6 +338,8 @@ def test_times_that_are_no_times_are_refused():
         (lambda: plasma.constellation(still(), stretch=(1, 1, -1)), "below zero"),
         (lambda: plasma.sampled(FIELDS["sheet"], still(), noise=-1), "standard deviation"),
         (lambda: plasma.sampled("sheet", still()), "no synthetic field"),
+        (lambda: plasma.sampled(FIELDS["sheet"], still(), noise=1, seed="a"), "seed="),
+        (lambda: plasma.alfvenic_turbulence(seed=-1), "seed="),
         (lambda: plasma.kepler_path(times(), perigee=0.5, apogee=3), "Earth radii"),
         (lambda: plasma.sampling_times("2030-01-01", cadence=0, count=3), "above zero"),
         (lambda: plasma.sampling_times("2030-01-01", cadence=1, count=0), "whole number"),

@@ -275,6 +275,20 @@ def test_a_formation_that_flies_along_is_the_same_formation():
     )
 
 
+def test_positions_farther_apart_than_the_interval_lasts_are_interpolated():
+    data = measured([wave([0.01, 0.004, 0])])
+    ends = data.time.values[[0, -1]] + np.array([-600, 600], "timedelta64[s]")
+    sparse = data.position.isel(time=[0, -1]).assign_coords(time=ends)
+    np.testing.assert_allclose(
+        found(xr.Dataset({"b": data.b}).assign(position=data.position)).k.values,
+        plasma.dispersion(
+            plasma.wave_vector_power(data.b, sparse, segment=200, band=(0.94, 1.06), largest=0.03, points=13)
+        )
+        .sel(frequency=1, method="nearest")
+        .k.values,
+    )
+
+
 def test_segments_with_a_gap_are_left_out_and_counted():
     data = measured([wave([0.01, 0.004, 0])])
     holed = data.copy(deep=True)
@@ -321,6 +335,14 @@ DATA = measured([wave([0.01, 0, 0])])
         (WrongData, "same spacecraft", DATA.b, DATA.position.isel(spacecraft=[1, 0, 2, 3])),
         (WrongData, "same spacecraft", DATA.b, DATA.position.isel(spacecraft=[0, 1, 2])),
         (WrongData, "are needed", DATA.b.isel(spacecraft=0), DATA.position),
+        (WrongData, "plane", DATA.b, 0 * DATA.position),
+        (WrongData, "real numbers", DATA.b.astype(complex), DATA.position),
+        (
+            OutsideCoverage,
+            "position is for 2031",
+            DATA.b,
+            DATA.position.assign_coords(time=DATA.time + np.timedelta64(365, "D")),
+        ),
         (WrongFrame, "GSE", DATA.b.assign_attrs(frame="GSM"), DATA.position),
         (MissingUnits, "units", DATA.b.drop_attrs().assign_attrs(frame="GSE"), DATA.position),
         (WrongUnits, "km", DATA.b, DATA.position.assign_attrs(units="nT", frame="GSE")),
