@@ -18,6 +18,9 @@ from analysis.plasma.boundaries import geosynchronous_orbit, magnetopause, magne
 from analysis.plasma.constellations import constellation, kepler_path, sampled, sampling_times, straight_path
 from analysis.plasma.current_errors import current_error
 from analysis.plasma.multipoint import curlometer, gradient, reciprocal_vectors
+from analysis.plasma.cross_correlation import time_lags
+from analysis.plasma.gradients import gradient, reciprocal_vectors
+from analysis.plasma.multipoint import curlometer
 from analysis.plasma.nulls import magnetic_nulls, poincare_index
 from analysis.plasma.parameters import (
     alfven_speed,
@@ -35,7 +38,7 @@ from analysis.plasma.synthetic_structures import flux_rope, harris_sheet
 from analysis.plasma.synthetic_waves import alfvenic_turbulence, plane_waves, true_waves
 from analysis.plasma.tetrahedra import formation_shape, tetrahedron_quality
 from analysis.plasma.time_lines import aligned
-from analysis.plasma.timing_analysis import time_lags, timing
+from analysis.plasma.timing_analysis import timing
 from analysis.plasma.views import explore, view
 from analysis.plasma.wave_dispersion import dispersion
 from analysis.plasma.wave_limits import wave_number_limit

@@ -19,9 +19,9 @@ FEWEST = 4  # a gradient in space has three components, and one number is spent 
 THINNEST = 1e-3
 BLOCK = 8192  # samples at a time: the arrays of a block stay in the processor's cache
 TRIPLES = ("xyz", "rtn", "lmn")
-CHANTEUR = "Chanteur, chapter 14 of ISSI SR-001 (1998), ISBN 1-60834-000-9"
-HARVEY = "Harvey, chapter 12 of ISSI SR-001 (1998), ISBN 1-60834-000-9"
-VOGT = "Vogt, Albert & Marghitu, Ann. Geophys. 27, 3249 (2009), doi:10.5194/angeo-27-3249-2009"
+CHANTEUR = "Chanteur, chapter 14 of ISSI SR-001 (1998), ISSN 1608-280X"
+HARVEY = "Harvey, chapter 12 of ISSI SR-001 (1998), ISSN 1608-280X"
+VOGT = "Vogt, Paschmann & Chanteur, chapter 4 of ISSI SR-008 (2008), ISSN 1608-280X"
 
 
 @dataclass(frozen=True)
@@ -60,7 +60,7 @@ def positions(position: xr.DataArray) -> xr.DataArray:
 
 def of_spacecraft(field: xr.DataArray, what: str) -> xr.DataArray:
     """Return a vector that several spacecraft measured, checked, its components in order and last."""
-    _refuse_no_formation(field, what)
+    refuse_no_formation(field, what)
     whole = vector(field, what)
     same_frame(**{what: whole})
     labels = "".join(str(label).lower() for label in whole.component.values)
@@ -79,7 +79,7 @@ def together(field: xr.DataArray, position: xr.DataArray, what: str) -> tuple[xr
     return values, where
 
 
-def _refuse_no_formation(array: xr.DataArray, what: str) -> None:
+def refuse_no_formation(array: xr.DataArray, what: str) -> None:
     if not isinstance(array, xr.DataArray):
         raise WrongData(
             f"{what} is {'missing' if array is None else f'a {type(array).__name__}'}; give a DataArray with a dim "
@@ -95,6 +95,8 @@ def _refuse_no_formation(array: xr.DataArray, what: str) -> None:
     refuse_empty(named(array, what))
     if "spacecraft" in array.coords and len(set(array.spacecraft.values.tolist())) < array.sizes["spacecraft"]:
         raise WrongData(f"{name} has two spacecraft of one name: {', '.join(map(str, array.spacecraft.values))}")
+    if array.dtype.kind not in "fiub":
+        raise WrongData(f"{name} holds {array.dtype}; it takes real numbers")
     refuse_disorder(array, str(name))
 
 
@@ -146,7 +148,8 @@ def size_of_error(value: float | xr.DataArray | None, units: str, what: str) -> 
     if isinstance(value, xr.DataArray) and value.ndim == 0:
         value = float(in_units(named(value, what), units))
     if not is_number(value) or not 0 <= value < np.inf:
-        raise BadOption(f"{what}={value!r} is no error: a number not below zero, in {units}, or a scalar with units")
+        said = f"an array of dims {value.dims}" if isinstance(value, xr.DataArray) else repr(value)
+        raise BadOption(f"{what}={said} is no number of {units} from zero up, nor a scalar DataArray with units")
     return float(value)
 
 

@@ -1,163 +1,30 @@
-"""Gradients, curl and currents from four or more spacecraft."""
+"""The curlometer: currents and what else the gradient of the magnetic field says, from four or more spacecraft."""
 
 from __future__ import annotations
 
 import numpy as np
 import xarray as xr
 
-from analysis.errors import WrongData
-from analysis.model import derived, in_units, unit_of, unit_text
+from analysis.model import derived, in_units
 from analysis.plasma.formations import (
     CHANTEUR,
-    FEWEST,
     HARVEY,
     THINNEST,
     VOGT,
     LinearFit,
     linear_fit,
     over_samples,
-    positions,
     size_of_error,
     thinness,
     together,
 )
-from analysis.plasma.inputs import named, on_same_axes, refuse_vectors
+from analysis.plasma.gradients import CORE, as_vector, in_frame, refuse_flat
 from analysis.plasma.parameters import MU0
-from analysis.plasma.vectors import component_labels, made
 
-CORE = ["spacecraft", "component"]
 CURRENT = 1e-12 * 1e9 / MU0  # nA m-2 for a curl of 1 nT km-1: 795.77
 FORCE = 1e-3  # fN m-3 for 1 nA m-2 times 1 nT
 DUNLOP = "Dunlop, Balogh, Glassmeier & Robert, J. Geophys. Res. 107, 1384 (2002), doi:10.1029/2001JA005088"
 SHEN = "Shen et al., J. Geophys. Res. 108, 1168 (2003), doi:10.1029/2002JA009612"
-
-
-def reciprocal_vectors(position: xr.DataArray, *, thinnest: float = THINNEST) -> xr.DataArray:
-    r"""Return the reciprocal vectors of a formation, which make the gradient of whatever it measures.
-
-    They are :math:`\mathbf q_\alpha = \mathsf R^{-1} (\mathbf r_\alpha - \mathbf r_b)`, with the position tensor
-
-    .. math:: \mathsf R = \sum_\alpha (\mathbf r_\alpha - \mathbf r_b)(\mathbf r_\alpha - \mathbf r_b)^T.
-
-    The gradient of any field is :math:`\sum_\alpha \mathbf q_\alpha f_\alpha`; an error :math:`\sigma` of each
-    measurement gives it the covariance :math:`\sigma^2 \mathsf R^{-1}`, where
-    :math:`\mathsf R^{-1} = \sum_\alpha \mathbf q_\alpha \mathbf q_\alpha^T`.
-
-    Parameters
-    ----------
-    position : xarray.DataArray
-        Dims ``spacecraft`` (four or more) and ``component``, and any others such as ``time``; any length; a frame.
-    thinnest : float, optional
-        Smallest over largest semi-axis of the formation below which it counts as coplanar.
-
-    Returns
-    -------
-    xarray.DataArray
-        km-1, on the axes of the positions. NaN where fewer than four spacecraft have a position, where the
-        formation is coplanar, and for a spacecraft without a position.
-
-    Raises
-    ------
-    WrongData, WrongFrame, WrongUnits, MissingUnits, OutsideCoverage, BadOption
-        As for :func:`curlometer`.
-
-    References
-    ----------
-    Chanteur, chapter 14 of ISSI SR-001 (1998), ISBN 1-60834-000-9 (four spacecraft).
-    Vogt, Albert & Marghitu, Ann. Geophys. 27, 3249 (2009), doi:10.5194/angeo-27-3249-2009 (any number).
-
-    Examples
-    --------
-    >>> r = xr.DataArray(np.eye(4, 3), dims=["spacecraft", "component"], attrs={"units": "km", "frame": "GSE"})
-    >>> reciprocal_vectors(r).round(12).values[0]
-    array([1., 0., 0.])
-    """
-    where = positions(position)
-    limit = thinness(thinnest)
-    count = where.sizes["spacecraft"]
-
-    def kernel(place: np.ndarray) -> np.ndarray:
-        fit = linear_fit(place, place, thinnest=limit)
-        offset = place - fit.centre
-        vectors = [np.einsum("ijt,jt->it", fit.inverse, one) for one in offset]
-        return np.concatenate([*vectors, fit.used[None]])
-
-    flat = over_samples(kernel, 3 * count + 1, where, core=[CORE])
-    vectors = [_vector(flat.isel(part=slice(3 * n, 3 * n + 3))) for n in range(count)]
-    whole = xr.concat(vectors, dim="spacecraft").transpose(*where.dims)
-    if "spacecraft" in where.coords:
-        whole = whole.assign_coords(spacecraft=where.spacecraft)
-    _refuse_flat(whole, flat.isel(part=-1), limit)
-    return _made(whole, "reciprocal_vectors", position, units="km-1", long_name="Reciprocal vectors of the formation")
-
-
-def gradient(field: xr.DataArray, position: xr.DataArray, *, thinnest: float = THINNEST) -> xr.DataArray:
-    r"""Return the gradient of a scalar or vector field that several spacecraft measured, at their barycentre.
-
-    Least squares over all spacecraft; with four of them exact for the four values. A field that is linear in
-    space is recovered exactly; otherwise the result is the gradient over the size of the formation.
-
-    Parameters
-    ----------
-    field : xarray.DataArray
-        Dim ``spacecraft``; a scalar (density, pressure …) or a vector with dim ``component`` and a frame; any unit.
-    position : xarray.DataArray
-        Dims ``spacecraft`` (four or more) and ``component``, any others as the field has them; any length; a frame.
-    thinnest : float, optional
-        Smallest over largest semi-axis of the formation below which it counts as coplanar.
-
-    Returns
-    -------
-    xarray.DataArray
-        Unit of the field per km. Of a scalar: a vector, dim ``component``. Of a vector: dims ``component`` (of the
-        field, i) and ``gradient`` (direction of the derivative, j), :math:`\partial_j B_i`. A spacecraft without
-        a value or position is left out; NaN where fewer than four remain or the formation is coplanar.
-
-    Raises
-    ------
-    WrongData, WrongFrame, WrongUnits, MissingUnits, OutsideCoverage, BadOption
-        As for :func:`curlometer`.
-
-    References
-    ----------
-    Harvey, chapter 12 of ISSI SR-001 (1998), ISBN 1-60834-000-9.
-    Chanteur, chapter 14 of the same.
-
-    Examples
-    --------
-    >>> r = xr.DataArray(np.eye(4, 3), dims=["spacecraft", "component"], attrs={"units": "km", "frame": "GSE"})
-    >>> n = xr.DataArray([6.0, 5.0, 4.0, 5.0], dims="spacecraft", attrs={"units": "cm-3"})
-    >>> gradient(n, r).round(12).values, gradient(n, r).attrs["units"]
-    (array([ 1.,  0., -1.]), 'cm-3 km-1')
-    """
-    limit = thinness(thinnest)
-    per_km = _per_km(named(field, "field"))
-    if isinstance(field, xr.DataArray) and "component" not in field.dims:
-        where, size = positions(position), 1
-        refuse_vectors(field=field)
-        if "spacecraft" not in field.dims:
-            raise WrongData(f"{field.name or 'field'} has dims {dict(field.sizes)}; it needs a dim 'spacecraft'")
-        on_same_axes(field=field, position=where)
-        values = field.astype(float).expand_dims(value=1, axis=-1)
-    else:
-        (values, where), size = together(field, position, "field"), 3
-        values = values.rename(component="value").drop_vars("value")
-
-    def kernel(block: np.ndarray, place: np.ndarray) -> np.ndarray:
-        fit = linear_fit(block, place, thinnest=limit)
-        return np.concatenate([*fit.gradient, fit.used[None]])
-
-    flat = over_samples(kernel, 3 * size + 1, values, where, core=[["spacecraft", "value"], CORE])
-    if size == 1:
-        whole = _vector(flat.isel(part=slice(0, 3)))
-    else:
-        rows = [_vector(flat.isel(part=slice(3 * n, 3 * n + 3))).rename(component="gradient") for n in range(3)]
-        whole = xr.concat(rows, dim=component_labels(where.component.values)).transpose(..., "component", "gradient")
-        whole["gradient"].attrs["long_name"] = "Direction of the derivative"
-    _refuse_flat(whole, flat.isel(part=-1), limit)
-    name = str(field.name or "field")
-    label = f"Gradient of {field.attrs.get('long_name', name)}"
-    return _made(whole, f"{name}_gradient", position, field, units=per_km, long_name=label)
 
 
 def curlometer(
@@ -194,7 +61,7 @@ def curlometer(
     -------
     xarray.Dataset
         At the barycentre, along ``time``: ``current_density`` (vector, nA m-2), ``current_parallel`` and
-        ``current_perpendicular`` (vector) to the mean field, ``div_b`` (nT km-1), ``quality``
+        ``current_perpendicular`` (vector) to the mean field, ``div_b`` (nT km-1), ``div_over_curl``
         (:math:`|\nabla\cdot\mathbf B| / |\nabla\times\mathbf B|`, small is good), ``b`` (nT), ``barycentre`` (km),
         ``force`` (:math:`\mathbf j \times \mathbf B`, fN m-3), ``curvature``
         (:math:`(\mathbf b \cdot \nabla)\mathbf b`, km-1) and its ``curvature_radius`` (km), ``elongation`` and
@@ -220,7 +87,7 @@ def curlometer(
     References
     ----------
     Dunlop, Balogh, Glassmeier & Robert, J. Geophys. Res. 107, 1384 (2002), doi:10.1029/2001JA005088.
-    Harvey, chapter 12, and Chanteur, chapter 14 of ISSI SR-001 (1998), ISBN 1-60834-000-9.
+    Harvey, chapter 12, and Chanteur, chapter 14 of ISSI SR-001 (1998), ISSN 1608-280X.
     Shen et al., J. Geophys. Res. 108, 1168 (2003), doi:10.1029/2002JA009612 (curvature).
 
     Examples
@@ -245,9 +112,10 @@ def curlometer(
         start += size
         if name.endswith("_error") and not any(errors):
             continue
-        whole = _vector(part, where.component.values) if size == 3 else part.isel(part=0)
-        result[name] = _made(whole, name, position, b, units=units, long_name=label)
-    _refuse_flat(result["div_b"], result["spacecraft_used"], limit)
+        whole = as_vector(part, where) if size == 3 else part.isel(part=0)
+        origins = () if name in OF_POSITION else (b,)
+        result[name] = in_frame(whole, name, position, *origins, units=units, long_name=label)
+    refuse_flat(result["div_b"], result["spacecraft_used"], limit)
     step = f"plasma.curlometer(sigma_b={errors[0]:g} nT, sigma_r={errors[1]:g} km, thinnest={limit:g})"
     return derived(
         xr.Dataset(result),
@@ -259,12 +127,13 @@ def curlometer(
     )
 
 
+OF_POSITION = ("barycentre", "elongation", "planarity", "spacecraft_used")  # no flag of the field is theirs
 QUANTITIES = (
     ("current_density", 3, "nA m-2", "Current density"),
     ("current_parallel", 1, "nA m-2", "Current density along the field"),
     ("current_perpendicular", 3, "nA m-2", "Current density across the field"),
     ("div_b", 1, "nT km-1", "Divergence of the magnetic field"),
-    ("quality", 1, "1", "Divergence over curl of the magnetic field"),
+    ("div_over_curl", 1, "1", "Divergence over curl of the magnetic field"),
     ("b", 3, "nT", "Magnetic field at the barycentre"),
     ("barycentre", 3, "km", "Barycentre of the spacecraft"),
     ("force", 3, "fN m-3", "Force of the current in the field"),
@@ -325,35 +194,3 @@ def _errors(fit: LinearFit, sigma_b: float, sigma_r: float) -> list[np.ndarray]:
     curls = [c[k, k] * q[j, j] + c[j, j] * q[k, k] - 2 * c[j, k] * q[j, k] for j, k in ((1, 2), (2, 0), (0, 1))]
     divergence = np.einsum("ijt,ijt->t", c, q)
     return [*(CURRENT * np.sqrt(np.maximum(one, 0)) for one in curls), np.sqrt(np.maximum(divergence, 0))]
-
-
-def _vector(part: xr.DataArray, labels: np.ndarray | None = None) -> xr.DataArray:
-    letters = "xyz" if labels is None else labels
-    return part.rename(part="component").assign_coords(component=component_labels(list(letters)))
-
-
-def _made(
-    values: xr.DataArray, name: str, position: xr.DataArray, *origins: xr.DataArray, units: str, long_name: str
-) -> xr.DataArray:
-    """Return a result labelled, a vector in the frame of the positions."""
-    attrs = {"frame": str(position.attrs["frame"]).upper()} if "component" in values.dims else {}
-    return made(values, name, *origins, position, units=units, long_name=long_name, attrs=attrs)
-
-
-def _per_km(field: xr.DataArray) -> str:
-    import astropy.units as u
-
-    unit = unit_of(field)
-    text = unit_text(field.attrs["units"])
-    if "/" in text or text == "1":
-        return (unit / u.km).to_string()
-    return f"{text} km-1"
-
-
-def _refuse_flat(values: xr.DataArray, used: xr.DataArray, limit: float) -> None:
-    """Refuse a formation that is coplanar in every sample; a lazy result is not computed to find out."""
-    if values.chunks is None and bool(values.isnull().all()) and bool((used >= FEWEST).any()):
-        raise WrongData(
-            f"the spacecraft are coplanar in every sample (smallest over largest semi-axis below {limit:g}): "
-            "the derivative across their plane is not measured; plasma.formation_shape shows the formation"
-        )

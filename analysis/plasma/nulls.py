@@ -181,8 +181,10 @@ def _nulls(block: np.ndarray, place: np.ndarray, limit: float) -> np.ndarray:
     fit = linear_fit(block, place, thinnest=limit)
     slope, mean = fit.gradient.transpose(2, 0, 1), fit.mean.T
     there = np.isfinite(slope).all(axis=(1, 2))
+    size, strength = np.sqrt(fit.axes.sum(axis=0)), np.abs(slope).max(axis=(1, 2))
+    there &= strength * size > 1e-12 * np.abs(mean).max(axis=1)  # else the field is the same everywhere
     slope = np.where(there[:, None, None], slope, np.eye(3))
-    offset = _to_the_null(slope, mean, np.sqrt(fit.axes.sum(axis=0)))
+    offset = _to_the_null(slope, mean, size)
     there &= np.isfinite(offset).all(axis=0)
     null = fit.centre + offset
     apart = np.sqrt(((place - null) ** 2).sum(axis=1))

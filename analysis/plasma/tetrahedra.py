@@ -12,8 +12,8 @@ from analysis.plasma.formations import over_samples, positions
 from analysis.plasma.vectors import component_labels, made
 
 CORE = ["spacecraft", "component"]
-ROBERT = "Robert, Roux, Harvey, Dunlop, Daly & Glassmeier, chapter 13 of ISSI SR-001 (1998), ISBN 1-60834-000-9"
-HARVEY = "Harvey, chapter 12 of ISSI SR-001 (1998), ISBN 1-60834-000-9"
+ROBERT = "Robert, Roux, Harvey, Dunlop, Daly & Glassmeier, chapter 13 of ISSI SR-001 (1998), ISSN 1608-280X"
+HARVEY = "Harvey, chapter 12 of ISSI SR-001 (1998), ISSN 1608-280X"
 DALY = "Daly, The Tetrahedron Quality Factors of CSDS, MPAE-W-100-94-27 (1994)"
 REGULAR_IN_SPHERE = 2 * np.sqrt(3) / (9 * np.pi)  # volume of a regular tetrahedron over that of its circumsphere
 
@@ -44,7 +44,7 @@ def formation_shape(position: xr.DataArray) -> xr.Dataset:
 
     References
     ----------
-    Harvey, chapter 12, and Robert et al., chapter 13 of ISSI SR-001 (1998), ISBN 1-60834-000-9.
+    Harvey, chapter 12, and Robert et al., chapter 13 of ISSI SR-001 (1998), ISSN 1608-280X.
 
     Examples
     --------
@@ -116,7 +116,7 @@ def tetrahedron_quality(position: xr.DataArray) -> xr.Dataset:
     ----------
     Daly, The Tetrahedron Quality Factors of CSDS, MPAE-W-100-94-27 (1994): Q_G of vom Stein, Glassmeier & Dunlop
     (1992), Q_R of Robert & Roux (1993).
-    Robert et al., chapter 13 of ISSI SR-001 (1998), ISBN 1-60834-000-9.
+    Robert et al., chapter 13 of ISSI SR-001 (1998), ISSN 1608-280X.
 
     Examples
     --------
@@ -191,7 +191,8 @@ def _quality(place: np.ndarray) -> np.ndarray:
     product = np.maximum((x + y + z) * (x + y - z) * (x - y + z) * (y + z - x), 0)
     with np.errstate(divide="ignore", invalid="ignore"):
         radius = np.sqrt(product) / (24 * volume)
-        in_sphere = np.where(volume > 0, volume / (4 / 3 * np.pi * radius**3), 0 * mean)
+        flat = volume <= 1e-12 * mean**3  # then it is rounding
+        in_sphere = np.where(flat, 0.0, volume / (4 / 3 * np.pi * radius**3))
         q_g = volume * 6 * np.sqrt(2) / mean**3 + surface / (np.sqrt(3) * mean**2) + 1
         q_r = np.cbrt(in_sphere / REGULAR_IN_SPHERE)
     return np.stack([mean, volume, q_g, q_r, *_shape(place)[3:6]])

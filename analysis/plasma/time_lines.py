@@ -29,7 +29,8 @@ def aligned(
 
     Linear in time between the two samples beside each time, component by component. Nothing is made up: where these
     two are further apart than ``max_gap``, or the series has not begun or has ended, the result is NaN. Samples with
-    a missing number are passed over. A time that a sample has gets that sample.
+    a missing number are passed over. A time that a sample has gets that sample. Flags are not brought along: mask with
+    :func:`measured` first.
 
     Parameters
     ----------
@@ -81,7 +82,7 @@ def aligned(
            [1., 2., 3.]])
     """
     crafts = _by_spacecraft(data)
-    wanted = dict(variables) if isinstance(variables, Mapping) else {name: name for name in _listed(variables)}
+    wanted = _wanted(variables)
     gaps = {name: _nanoseconds(max_gap, name) for name in wanted}
     found = {
         new: {craft: _variable(node, old.replace("{spacecraft}", craft), craft) for craft, node in crafts.items()}
@@ -116,10 +117,14 @@ def _by_spacecraft(data: object) -> dict[str, xr.Dataset | xr.DataTree]:
     return {str(name): node for name, node in crafts.items()}
 
 
-def _listed(variables: object) -> list[str]:
-    if isinstance(variables, str) or not isinstance(variables, Sequence) or not variables:
-        raise BadOption(f"variables={variables!r} is no list of names; for example ['b', 'position']")
-    return [str(name) for name in variables]
+def _wanted(variables: object) -> dict[str, str]:
+    """Return what each variable will be called and is called now."""
+    pairs = dict(variables) if isinstance(variables, Mapping) else {}
+    if isinstance(variables, Sequence) and not isinstance(variables, str):
+        pairs = {name: name for name in variables}
+    if not pairs or not all(isinstance(name, str) for pair in pairs.items() for name in pair):
+        raise BadOption(f"variables={variables!r} are no names; for example ['b', 'position'], or new and old in pairs")
+    return pairs
 
 
 def _nanoseconds(max_gap: Gap | Mapping[str, Gap], name: str) -> int:

@@ -96,7 +96,7 @@ def test_a_current_along_z_turns_the_field_from_x_to_y():
     slope = MU0 * 1e-9 / 2 * np.array([[0, -1, 0], [1, 0, 0], [0, 0, 0]]) * 1e12  # nT km-1
     result = plasma.curlometer(vectors(linear(slope, REGULAR), "nT"), vectors(REGULAR, "km")).isel(time=0)
     np.testing.assert_allclose(result.current_density, [0, 0, 1], atol=1e-12)
-    assert result.quality.item() == pytest.approx(0, abs=1e-12)
+    assert result.div_over_curl.item() == pytest.approx(0, abs=1e-12)
 
 
 @given(seed=seeds)
@@ -118,7 +118,7 @@ def test_turning_the_frame_turns_vectors_and_leaves_numbers(seed, slope):
     field = linear(slope, places) + random.normal(size=places.shape)
     before = plasma.curlometer(vectors(field, "nT"), vectors(places, "km"), sigma_b=0.1).isel(time=0)
     after = plasma.curlometer(vectors(field @ turn.T, "nT"), vectors(places @ turn.T, "km"), sigma_b=0.1).isel(time=0)
-    for name in ("div_b", "quality", "elongation", "planarity", "misfit", "current_parallel", "div_b_error"):
+    for name in ("div_b", "div_over_curl", "elongation", "planarity", "misfit", "current_parallel", "div_b_error"):
         assert after[name].item() == pytest.approx(before[name].item(), rel=1e-6, abs=1e-7)
     for name in ("current_density", "current_perpendicular", "b", "force", "curvature"):
         np.testing.assert_allclose(after[name], turn @ before[name].values, rtol=1e-6, atol=1e-6)
@@ -129,14 +129,14 @@ def test_the_current_of_a_harris_sheet_is_within_one_percent(corners):
     strength, half = 20.0, 1000.0
     middle = np.zeros((60, 3))
     middle[:, 2] = np.linspace(-2000, 2000, 60)
-    places = 15 * corners[:, None] + middle - (15 * corners).mean(axis=0)
+    places = 10 * corners[:, None] + middle - (10 * corners).mean(axis=0)
     field = np.zeros_like(places)
     field[..., 0] = strength * np.tanh(places[..., 2] / half)
     result = plasma.curlometer(vectors(field, "nT"), vectors(places, "km"))
     exact = strength * 1e-9 / (MU0 * half * 1e3) / np.cosh(middle[:, 2] / half) ** 2 * 1e9
     assert exact.max() == pytest.approx(15.9, abs=0.1)  # nA m-2
     np.testing.assert_allclose(result.current_density.sel(component="y"), exact, rtol=0.01)
-    assert float(result.quality.max()) < 0.01
+    assert float(result.div_over_curl.max()) < 0.01
 
 
 def test_force_curvature_and_radius_are_those_of_a_circle():
@@ -255,6 +255,32 @@ def test_units_and_the_order_of_components_make_no_difference():
     )
 
 
+def test_other_frames_keep_the_names_of_their_components():
+    names = {"component": ["R", "T", "N"]}
+    field, position = (one.assign_coords(names).assign_attrs(frame="RTN") for one in GOOD)
+    n = field.isel(component=0, drop=True)
+    for made in (
+        plasma.curlometer(field, position).force,
+        plasma.gradient(n, position),
+        plasma.gradient(field, position),
+        plasma.reciprocal_vectors(position),
+        plasma.magnetic_nulls(field, position).offset,
+        plasma.formation_shape(position).planarity_normal,
+        plasma.timing(at_spacecraft([1.0, 2, 3, 5]), position.isel(time=0, drop=True)).normal,
+    ):
+        assert made.component.values.tolist() == ["R", "T", "N"]
+        assert made.attrs["frame"] == "RTN"
+
+
+def test_flags_of_the_field_are_those_of_the_current_and_not_of_the_formation():
+    says = {"flag_values": [0, 1], "flag_meanings": "bad good", "units": "1", "long_name": "Quality"}
+    flags = xr.DataArray([[1, 1, 1], [1, 0, 1], [1, 1, 1], [1, 1, 1]], dims=["spacecraft", "time"], attrs=says)
+    field = GOOD[0].rename("b").assign_coords(b_quality=flags)
+    result = check(plasma.curlometer(field, GOOD[1]))
+    assert result.current_density.current_density_quality.values.tolist() == [1, 0, 1]
+    assert "elongation_quality" not in result.coords
+
+
 def test_positions_that_stay_may_come_without_time():
     random = np.random.default_rng(10)
     field, places = (
@@ -295,6 +321,7 @@ GOOD = vectors(np.ones((4, 3, 3)), "nT"), vectors(np.broadcast_to(REGULAR[:, Non
         (lambda b, r: (b.assign_coords(time=[1, 2, 3]), r.assign_coords(time=[1, 2, 3])), WrongData, "datetime64"),
         (lambda b, r: (b, None), WrongData, "position is missing"),
         (lambda b, r: (b.values, r), WrongData, "b is a ndarray"),
+        (lambda b, r: ((b * 1j).assign_attrs(b.attrs), r), WrongData, "b holds complex128"),
         (lambda b, r: (b, r.isel(component=[0, 1])), WrongData, "dim 'component' of size 3"),
         (lambda b, r: (b.isel(spacecraft=0), r), WrongData, "dim 'spacecraft'"),
         (lambda b, r: (b, r.assign_attrs(units="nT")), WrongUnits, "position is in 'nT'"),
@@ -479,6 +506,13 @@ def test_the_spine_of_a_null_is_its_axis_and_comes_first():
         assert result.eigenvalue_real.values[0] == pytest.approx(2 * sign)
 
 
+@pytest.mark.parametrize("strength", [0.0, 7.0])
+def test_a_field_that_is_the_same_everywhere_has_no_null(strength):
+    result = plasma.magnetic_nulls(vectors(np.full((4, 3), strength), "nT"), vectors(100 + 30 * REGULAR, "km"))
+    assert int(result.null_type[0]) == 0
+    assert result.null_position.isnull().all()
+
+
 def test_a_guide_field_leaves_no_null_in_two_dimensions():
     field = vectors(linear(PLANE["X"], REGULAR, [0, 0, 5]), "nT")
     result = plasma.magnetic_nulls(field, vectors(REGULAR, "km")).isel(time=0)
@@ -598,7 +632,7 @@ def test_errors_of_timing_are_the_scatter_of_noisy_crossings(corners, sigma_t, s
     clean = plane_crossings(velocity, places)
     speeds, angles, told = [], [], []
     normal = velocity / np.linalg.norm(velocity)
-    for _ in range(120):
+    for _ in range(80):
         noisy = clean + random.normal(size=clean.shape) * (sigma_t or 0)
         seen = places + random.normal(size=places.shape) * (sigma_r or 0)
         found = plasma.timing(at_spacecraft(noisy), still(seen), sigma_t=sigma_t, sigma_r=sigma_r)
@@ -606,7 +640,7 @@ def test_errors_of_timing_are_the_scatter_of_noisy_crossings(corners, sigma_t, s
         angles.append(np.degrees(np.arccos(min(found.normal.values @ normal, 1))))
         told.append([found.speed_error.item(), found.normal_error.item()])
     scatter = np.std(speeds), np.sqrt(np.mean(np.square(angles)))
-    np.testing.assert_allclose(np.sqrt(np.mean(np.square(told), axis=0)), scatter, rtol=0.2)
+    np.testing.assert_allclose(np.sqrt(np.mean(np.square(told), axis=0)), scatter, rtol=0.25)
 
 
 def test_a_poor_time_counts_little_and_chi_squared_tells_of_a_wrong_one():
@@ -681,7 +715,7 @@ def test_lags_are_refused_where_they_cannot_be_told(change, options, error, name
 
 def test_a_lag_beyond_what_was_looked_at_and_a_constant_have_no_answer():
     series = waves(8)
-    series[1] = 3.0
+    series[1] = 0.1
     lags = plasma.time_lags(series, max_lag=4)
     assert np.isnan(lags.lag).values.tolist() == [False, True, False, False, True, True, True, True]
     np.testing.assert_allclose(lags.lag[[0, 2, 3]], [0, 2, 3], atol=0.1)
@@ -774,6 +808,7 @@ def test_aligned_data_of_four_spacecraft_go_straight_into_the_curlometer():
         (craft(0), {}, WrongData, "a mapping of datasets"),
         ({"a": craft(0).n}, {}, WrongData, "a is a DataArray"),
         ({"a": craft(0)}, {"variables": "n"}, BadOption, "variables"),
+        ({"a": craft(0)}, {"variables": {"n": 3}}, BadOption, "variables"),
         ({"a": craft(0)}, {"max_gap": "soon"}, BadOption, "max_gap='soon'"),
         ({"a": craft(0)}, {"max_gap": 0}, BadOption, "above zero"),
         ({"a": craft(0)}, {"max_gap": {"b": 1}}, BadOption, "max_gap=None of n"),
