@@ -16,9 +16,8 @@ import xarray as xr
 
 from analysis.plasma.boundaries import geosynchronous_orbit, magnetopause, magnetopause_shape
 from analysis.plasma.constellations import constellation, kepler_path, sampled, sampling_times, straight_path
-from analysis.plasma.current_errors import current_error
-from analysis.plasma.multipoint import curlometer, gradient, reciprocal_vectors
 from analysis.plasma.cross_correlation import time_lags
+from analysis.plasma.current_errors import current_error
 from analysis.plasma.gradients import gradient, reciprocal_vectors
 from analysis.plasma.multipoint import curlometer
 from analysis.plasma.nulls import magnetic_nulls, poincare_index
