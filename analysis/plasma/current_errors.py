@@ -33,7 +33,7 @@ def current_error(source: SyntheticField, position: xr.DataArray, *, noise: floa
     -------
     xarray.Dataset
         On the other dims: ``current_density`` and ``true_current_density`` (vectors, nA m-2), ``error``, the length of
-        their difference (nA m-2), ``relative_error``, that over the length of the true one, and ``quality``
+        their difference (nA m-2), ``relative_error``, that over the length of the true one, and ``div_over_curl``
         (:math:`|\nabla\cdot B| / |\nabla\times B|`), which is all that real data have to go by. Synthetic.
 
     Raises
@@ -72,7 +72,7 @@ def current_error(source: SyntheticField, position: xr.DataArray, *, noise: floa
         ),
     }
     return derived(
-        xr.Dataset({"current_density": found.current_density, **parts, "quality": found.quality}),
+        xr.Dataset({"current_density": found.current_density, **parts, "div_over_curl": found.div_over_curl}),
         data,
         title=f"Error of the curlometer, {data.sizes['spacecraft']} points: {source.title}",
         step="plasma.current_error",
