@@ -31,6 +31,9 @@ from analysis.plasma.flow_frames import de_hoffmann_teller, walen_relation
 from analysis.plasma.fluxes import differential_energy_flux, differential_flux, phase_space_density
 from analysis.plasma.frames import known_frames, rotation_matrices, to_frame
 from analysis.plasma.frequencies import gyrofrequency, lower_hybrid_frequency, plasma_frequency, upper_hybrid_frequency
+from analysis.plasma.constellations import constellation, kepler_path, sampled, sampling_times, straight_path
+from analysis.plasma.cross_correlation import time_lags
+from analysis.plasma.current_errors import current_error
 from analysis.plasma.gradients import gradient, reciprocal_vectors
 from analysis.plasma.kernels import spice_rotation, spice_state
 from analysis.plasma.lengths import debye_length, gyroradius, inertial_length
@@ -56,6 +59,10 @@ from analysis.plasma.rotations import rotated
 from analysis.plasma.shocks import shock_jump, shock_normals
 from analysis.plasma.spectral import power_spectral_density, wavelet_power
 from analysis.plasma.speeds import fast_speed, mach_number, slow_speed, sound_speed, thermal_speed
+from analysis.plasma.synthetic_fields import SyntheticField, current_at, field_at
+from analysis.plasma.synthetic_shock import shock_front
+from analysis.plasma.synthetic_structures import flux_rope, harris_sheet
+from analysis.plasma.synthetic_waves import alfvenic_turbulence, plane_waves, true_waves
 from analysis.plasma.tetrahedra import formation_shape, tetrahedron_quality
 from analysis.plasma.time_lines import aligned
 from analysis.plasma.timing_analysis import timing
@@ -64,6 +71,9 @@ from analysis.plasma.variance import maximum_variance, minimum_variance
 from analysis.plasma.velocity_moments import moments
 from analysis.plasma.views import explore, view
 from analysis.plasma.wave_vectors import wave_polarization
+from analysis.plasma.wave_dispersion import dispersion
+from analysis.plasma.wave_limits import wave_number_limit
+from analysis.plasma.wave_telescope import wave_vector_power
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -77,6 +87,9 @@ __all__ = [
     "aberration_angle",
     "alfven_speed",
     "alfvenicity",
+    "SyntheticField",
+    "alfven_speed",
+    "alfvenic_turbulence",
     "aligned",
     "angle_between",
     "anisotropy",
@@ -99,6 +112,11 @@ __all__ = [
     "dipole_tilt",
     "discontinuities",
     "dot_product",
+    "constellation",
+    "curlometer",
+    "current_at",
+    "current_error",
+    "dispersion",
     "dynamic_pressure",
     "elsasser_variables",
     "exb_drift",
@@ -121,6 +139,13 @@ __all__ = [
     "lmn_frame",
     "lower_hybrid_frequency",
     "mach_number",
+    "field_at",
+    "flux_rope",
+    "formation_shape",
+    "geosynchronous_orbit",
+    "gradient",
+    "harris_sheet",
+    "kepler_path",
     "magnetic_nulls",
     "magnetic_pressure",
     "magnetopause",
@@ -139,6 +164,7 @@ __all__ = [
     "pitch_angle_distribution",
     "pitch_angle_spectra",
     "planetary_boundary",
+    "plane_waves",
     "plasma_beta",
     "plasma_frequency",
     "poincare_index",
@@ -163,6 +189,11 @@ __all__ = [
     "spice_state",
     "structure_functions",
     "sun_direction",
+    "sampled",
+    "sampling_times",
+    "search",
+    "shock_front",
+    "straight_path",
     "tetrahedron_quality",
     "thermal_pressure",
     "thermal_speed",
@@ -176,6 +207,10 @@ __all__ = [
     "walen_relation",
     "wave_polarization",
     "wavelet_power",
+    "true_waves",
+    "view",
+    "wave_number_limit",
+    "wave_vector_power",
 ]
 
 
