@@ -22,7 +22,9 @@ from analysis.plasma.boundary_fits import fit_boundary
 from analysis.plasma.boundary_geometry import boundary_cut, boundary_distance, boundary_normal, boundary_radius
 from analysis.plasma.boundary_regions import boundary_crossings, regions
 from analysis.plasma.bow_shocks import bow_shock, bow_shock_standoff
+from analysis.plasma.constellations import constellation, kepler_path, sampled, sampling_times, straight_path
 from analysis.plasma.cross_correlation import time_lags
+from analysis.plasma.current_errors import current_error
 from analysis.plasma.drifts import angle_between, convection_electric_field, cross_product, dot_product, exb_drift
 from analysis.plasma.earth import dipole_tilt, sun_direction
 from analysis.plasma.field_aligned import pitch_angle_spectra
@@ -31,9 +33,6 @@ from analysis.plasma.flow_frames import de_hoffmann_teller, walen_relation
 from analysis.plasma.fluxes import differential_energy_flux, differential_flux, phase_space_density
 from analysis.plasma.frames import known_frames, rotation_matrices, to_frame
 from analysis.plasma.frequencies import gyrofrequency, lower_hybrid_frequency, plasma_frequency, upper_hybrid_frequency
-from analysis.plasma.constellations import constellation, kepler_path, sampled, sampling_times, straight_path
-from analysis.plasma.cross_correlation import time_lags
-from analysis.plasma.current_errors import current_error
 from analysis.plasma.gradients import gradient, reciprocal_vectors
 from analysis.plasma.kernels import spice_rotation, spice_state
 from analysis.plasma.lengths import debye_length, gyroradius, inertial_length
@@ -70,10 +69,10 @@ from analysis.plasma.turbulence import increment_intensity, spectral_slope, stru
 from analysis.plasma.variance import maximum_variance, minimum_variance
 from analysis.plasma.velocity_moments import moments
 from analysis.plasma.views import explore, view
-from analysis.plasma.wave_vectors import wave_polarization
 from analysis.plasma.wave_dispersion import dispersion
 from analysis.plasma.wave_limits import wave_number_limit
 from analysis.plasma.wave_telescope import wave_vector_power
+from analysis.plasma.wave_vectors import wave_polarization
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -84,12 +83,11 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Species",
+    "SyntheticField",
     "aberration_angle",
     "alfven_speed",
-    "alfvenicity",
-    "SyntheticField",
-    "alfven_speed",
     "alfvenic_turbulence",
+    "alfvenicity",
     "aligned",
     "angle_between",
     "anisotropy",
@@ -102,21 +100,20 @@ __all__ = [
     "bow_shock",
     "bow_shock_standoff",
     "collect",
+    "constellation",
     "convection_electric_field",
     "cross_product",
     "curlometer",
+    "current_at",
+    "current_error",
     "de_hoffmann_teller",
     "debye_length",
     "differential_energy_flux",
     "differential_flux",
     "dipole_tilt",
     "discontinuities",
-    "dot_product",
-    "constellation",
-    "curlometer",
-    "current_at",
-    "current_error",
     "dispersion",
+    "dot_product",
     "dynamic_pressure",
     "elsasser_variables",
     "exb_drift",
@@ -124,28 +121,25 @@ __all__ = [
     "fast_speed",
     "fetch",
     "field_aligned_frame",
+    "field_at",
     "fit_boundary",
+    "flux_rope",
     "formation_shape",
     "geosynchronous_orbit",
     "gradient",
     "gyrofrequency",
     "gyroradius",
     "gyrotropic_distribution",
+    "harris_sheet",
     "hodogram",
     "increment_intensity",
     "inertial_length",
+    "kepler_path",
     "known_frames",
     "level_crossings",
     "lmn_frame",
     "lower_hybrid_frequency",
     "mach_number",
-    "field_at",
-    "flux_rope",
-    "formation_shape",
-    "geosynchronous_orbit",
-    "gradient",
-    "harris_sheet",
-    "kepler_path",
     "magnetic_nulls",
     "magnetic_pressure",
     "magnetopause",
@@ -163,8 +157,8 @@ __all__ = [
     "phase_space_density",
     "pitch_angle_distribution",
     "pitch_angle_spectra",
-    "planetary_boundary",
     "plane_waves",
+    "planetary_boundary",
     "plasma_beta",
     "plasma_frequency",
     "poincare_index",
@@ -176,8 +170,11 @@ __all__ = [
     "rotated",
     "rotation_matrices",
     "rtn_frame",
+    "sampled",
+    "sampling_times",
     "save",
     "search",
+    "shock_front",
     "shock_jump",
     "shock_normals",
     "slow_speed",
@@ -187,13 +184,9 @@ __all__ = [
     "spectral_slope",
     "spice_rotation",
     "spice_state",
+    "straight_path",
     "structure_functions",
     "sun_direction",
-    "sampled",
-    "sampling_times",
-    "search",
-    "shock_front",
-    "straight_path",
     "tetrahedron_quality",
     "thermal_pressure",
     "thermal_speed",
@@ -201,16 +194,15 @@ __all__ = [
     "timing",
     "to_frame",
     "total_pressure",
+    "true_waves",
     "upper_hybrid_frequency",
     "velocity_slice",
     "view",
     "walen_relation",
-    "wave_polarization",
-    "wavelet_power",
-    "true_waves",
-    "view",
     "wave_number_limit",
+    "wave_polarization",
     "wave_vector_power",
+    "wavelet_power",
 ]
 
 
