@@ -117,6 +117,15 @@ def _scatter(axes: Any, element: Any, look: Mapping[str, Any]) -> Any:
     return None
 
 
+def _area(axes: Any, element: Any, look: Mapping[str, Any]) -> None:
+    """Fill between two lines, or down to zero."""
+    x, low, *high = _columns(element, len(element.dimensions()))
+    alpha = look.get("fill_alpha", look.get("alpha", 0.3))
+    axes.fill_between(
+        x, low, high[0] if high else 0.0, color=_colour(look), alpha=alpha, linewidth=0, label=element.label or None
+    )
+
+
 def _scale(element: Any, look: Mapping[str, Any]) -> dict[str, Any] | None:
     """Return values, colour map and limits of an element that is coloured by one of its dimensions."""
     from matplotlib.colors import LogNorm, Normalize
@@ -242,6 +251,7 @@ def _labels(axes: Any, element: Any, look: Mapping[str, Any]) -> None:
 
 
 DRAWN: dict[str, Callable[[Any, Any, Mapping[str, Any]], Any]] = {
+    "Area": _area,
     "Curve": _curve,
     "ErrorBars": _error_bars,
     "HLine": _level,

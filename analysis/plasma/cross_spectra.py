@@ -45,27 +45,6 @@ def cross_spectra(
     return starts.size, scale * (lines @ np.conj(lines).transpose(0, 2, 1)), frequency[wanted], lines.shape[2]
 
 
-def even_step(times: np.ndarray) -> float:
-    """Return the step of even times in seconds, or refuse uneven ones.
-
-    Examples
-    --------
-    >>> even_step(np.array(["2030-01-01T00:00:00", "2030-01-01T00:00:02"], "datetime64[ns]"))
-    2.0
-    """
-    if times.size < 2 or np.isnat(times).any():
-        raise BadTime(f"{times.size} times (or NaT among them) have no step")
-    seconds = (times - times[0]).astype("timedelta64[ns]").astype("int64") / 1e9
-    step = float(seconds[-1] / (times.size - 1))
-    off = float(np.abs(seconds - step * np.arange(times.size)).max())
-    if not step > 0 or off > step / 10:
-        raise BadTime(
-            f"times are not even: one is {off:.4g} s off a step of {step:.4g} s; bring b to even times, for "
-            "example b.interp(time=...), and leave gaps NaN"
-        )
-    return step
-
-
 def _band(band: tuple[float, float]) -> tuple[float, float]:
     try:
         low, high = (float(end) for end in band)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import xarray as xr
 
 from analysis.errors import BadOption, UnknownVariable, WrongData
-from analysis.plasma.array_pictures import Reference, array_picture, cut_of, lines_of, ranges_of, with_edges
+from analysis.plasma.array_pictures import Reference, array_picture, cut_of, lines_of, profiles, ranges_of, with_edges
 from analysis.plasma.inputs import refuse_empty
 from analysis.plasma.pitch_angles import DIM, omnidirectional, with_energies
 
@@ -205,6 +205,8 @@ def _dataset_picture(
         )
     if fluxes and (variables is not None or fluxes == names):
         raise BadOption(f"{', '.join(fluxes)} have three axes: say energy= or time= ({ranges_of(data[fluxes[0]])})")
+    if not any("time" in data[name].dims for name in names) and (drawn := profiles(data, names, data.attrs)):
+        return _column(drawn)
     return panels.time_panels(data, variables=variables, marks=marks, bands=bands)
 
 

@@ -12,8 +12,9 @@ import xarray as xr
 
 from analysis.errors import BadOption, BadTime, OutsideCoverage, WrongData
 from analysis.model import derived, in_units, labelled, unit_of
-from analysis.plasma.cross_spectra import cross_spectra, even_step
+from analysis.plasma.cross_spectra import cross_spectra
 from analysis.plasma.k_filtering import filtered, loaded_inverse, peaks
+from analysis.plasma.spectral import even_step
 from analysis.plasma.synthetic_fields import finite, in_order, places
 from analysis.plasma.vectors import frame_of, made, same_frame, vector
 from analysis.plasma.wave_limits import wave_number_limit
@@ -122,7 +123,7 @@ def wave_vector_power(
     """
     field, place = _inputs(b, position)
     limit = float(wave_number_limit(place).limit)
-    step = even_step(field["time"].values)
+    step = even_step(field)
     kept, matrices, frequency, used = cross_spectra(field, segment, overlap, step, band)
     count, size = field.sizes["spacecraft"], 3 * field.sizes["spacecraft"]
     load = finite(loading, "loading")

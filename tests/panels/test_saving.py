@@ -204,7 +204,7 @@ def test_a_folder_that_is_not_there_is_an_error_of_its_own(tmp_path):
     ("thing", "named"),
     [
         (hv.Bars([("a", 1)]), "Bars"),
-        (hv.Curve([1]) * hv.Area([1, 2]), "Area"),
+        (hv.Curve([1]) * hv.Histogram(([0, 1], [1])), "Histogram"),
         (hv.HoloMap({1: hv.Curve([1])}), "HoloMap"),
         (pn.Column("words"), "Column"),
         ("a picture", "str"),
