@@ -42,6 +42,8 @@ def test_what_a_notebook_asks_for_live_is_declared_at_an_archive(path):
     text = "\n".join(map(text_of, cells(path)))
     twins = re.findall(r'(\w+)\.fetch\("(\w+)", live=LIVE\)', text)
     others = re.findall(r'"(\w+)"', " ".join(re.findall(r"(\(?\"[^=]*) if LIVE else", text)))
+    branches = re.findall(r"^if LIVE:\n((?:    .*\n?)+)", text, re.MULTILINE)
+    others += re.findall(r'\w+\.fetch\("(\w+)"', "\n".join(branches))
     assert twins or others or "declared at no archive" in text
     assert all(catalogue.twin(field, name).source for field, name in twins)
     assert all(catalogue.product(catalogue.field_of(name), name).source for name in others)

@@ -57,9 +57,9 @@ from analysis.plasma.reduced import gyrotropic_distribution, reduced_distributio
 from analysis.plasma.rotations import rotated
 from analysis.plasma.shocks import shock_jump, shock_normals
 from analysis.plasma.spectral import power_spectral_density, wavelet_power
-from analysis.plasma.synthetic_series import synthetic_wind
 from analysis.plasma.speeds import fast_speed, mach_number, slow_speed, sound_speed, thermal_speed
 from analysis.plasma.synthetic_fields import SyntheticField, current_at, field_at
+from analysis.plasma.synthetic_series import synthetic_wind
 from analysis.plasma.synthetic_shock import shock_front
 from analysis.plasma.synthetic_structures import flux_rope, harris_sheet
 from analysis.plasma.synthetic_waves import alfvenic_turbulence, plane_waves, true_waves
