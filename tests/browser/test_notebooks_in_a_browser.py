@@ -22,6 +22,9 @@ DRIVE = Path(__file__).with_name("drive.py")
 NOTEBOOKS = {
     "00_start.ipynb": 11,
     "plasma/01_superstorm.ipynb": 9,
+    "plasma/02_solar_wind.ipynb": 12,
+    "plasma/03_pitch_angles.ipynb": 14,
+    "plasma/05_plasma_observatory.ipynb": 5,
     "xray/01_ulx_spectrum.ipynb": 4,
     "cmb/01_wmap_polarization.ipynb": 18,
 }
