@@ -9,6 +9,7 @@ from typing import Any
 
 from analysis.panels.loading import loaded
 
+TITLE_CHARACTER = 7.3  # mean width of a letter of the title, in screen pixels
 CHARACTER = 5.6  # mean width of a letter of the source line, in screen pixels
 SYNTHETIC = "SYNTHETIC data: simulated, not measured"
 _TAG = "note of sources"
@@ -44,7 +45,7 @@ def note(picture: Any, attrs: Mapping[str, Any], *, remark: str = "", fold: int 
     remark : str, optional
         What the picture leaves out of the data, for example "each column is the mean of 20 samples".
     fold : int, optional
-        Letters in a line of the title.
+        Letters in a line of the title, at most; a narrow frame takes fewer.
 
     Returns
     -------
@@ -76,7 +77,8 @@ def note(picture: Any, attrs: Mapping[str, Any], *, remark: str = "", fold: int 
         )
         options: dict[str, Any] = {"hooks": [*(h for h in hooks if not isinstance(h, _Note)), joined]}
         if title and "title" not in set_before:
-            options["title"] = "\n".join(textwrap.wrap(title, fold))
+            width = set_before.get("frame_width") or 80 * TITLE_CHARACTER
+            options["title"] = "\n".join(textwrap.wrap(title, min(fold, max(30, int(width / TITLE_CHARACTER)))))
         return element.opts(**options, backend="bokeh", clone=True)
 
     if isinstance(picture, hv.DynamicMap):

@@ -10,7 +10,7 @@ import xarray as xr
 
 from analysis.errors import BadOption, WrongData
 from analysis.panels.loading import loaded
-from analysis.panels.notes import note
+from analysis.panels.notes import TITLE_CHARACTER, note
 from analysis.panels.projections import (
     HOVER_CODE,
     WINDOWS,
@@ -126,10 +126,9 @@ def sky_map(
     title = str(known.get("title", "")).strip() or value.label
     frame = _frame_words(known)
     sky = hv.Overlay(drawn).opts(backend="bokeh", show_legend=False)
-    return note(sky, {**known, "title": f"{title}{frame}"}, fold=max(30, int(width / TITLE_LETTER)))
+    return note(sky, {**known, "title": f"{title}{frame}"}, fold=max(30, int(width / TITLE_CHARACTER)))
 
 
-TITLE_LETTER = 7.3  # mean width of a letter of the title, in screen pixels
 ABOVE = 62  # screen pixels: a title of two lines and the word SYNTHETIC
 COLOUR_BAR = {
     "title_text_font_style": "normal",
