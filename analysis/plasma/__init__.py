@@ -14,13 +14,32 @@ from typing import TYPE_CHECKING
 
 import xarray as xr
 
+from analysis.plasma.activity import active_times, quiet_times, storms, substorm_onsets, three_hourly
 from analysis.plasma.alfvenic import alfvenicity, elsasser_variables
-from analysis.plasma.boundaries import geosynchronous_orbit, magnetopause, magnetopause_shape
-from analysis.plasma.finders import discontinuities, level_crossings
-from analysis.plasma.flow_frames import de_hoffmann_teller, walen_relation
 from analysis.plasma.bodies import msm_position, orbital_frame, rtn_frame, solar_magnetospheric_frame
 from analysis.plasma.boundaries import geosynchronous_orbit, magnetopause, magnetopause_shape
+from analysis.plasma.coupling import (
+    akasofu_epsilon,
+    clock_angle,
+    kan_lee_field,
+    milan_reconnection_rate,
+    newell_coupling,
+    rectified_field,
+)
+from analysis.plasma.dst_models import predicted_dst, pressure_corrected_dst
 from analysis.plasma.earth import dipole_tilt, sun_direction
+from analysis.plasma.epochs import epoch_windows, superposed_epoch
+from analysis.plasma.field_lines import (
+    dipole_field,
+    dipole_field_line,
+    dipole_footpoints,
+    dipole_moment,
+    invariant_latitude,
+    l_shell,
+    magnetic_local_time,
+)
+from analysis.plasma.finders import discontinuities, level_crossings
+from analysis.plasma.flow_frames import de_hoffmann_teller, walen_relation
 from analysis.plasma.frames import known_frames, rotation_matrices, to_frame
 from analysis.plasma.kernels import spice_rotation, spice_state
 from analysis.plasma.local_frames import field_aligned_frame, lmn_frame, mean_field
@@ -33,12 +52,14 @@ from analysis.plasma.parameters import (
     thermal_pressure,
 )
 from analysis.plasma.pitch_angles import anisotropy, omnidirectional, pitch_angle_distribution
+from analysis.plasma.propagation import propagated
 from analysis.plasma.quality import measured, with_flags_as_coordinates
+from analysis.plasma.rotations import rotated
 from analysis.plasma.shocks import shock_jump, shock_normals
 from analysis.plasma.spectral import power_spectral_density, wavelet_power
+from analysis.plasma.trapped import bounce_period, drift_period, plasmapause
 from analysis.plasma.turbulence import increment_intensity, spectral_slope, structure_functions
 from analysis.plasma.variance import maximum_variance, minimum_variance
-from analysis.plasma.rotations import rotated
 from analysis.plasma.views import explore, view
 from analysis.plasma.wave_vectors import wave_polarization
 
@@ -49,52 +70,76 @@ if TYPE_CHECKING:
     from analysis.model.clocks import Instant
 
 __all__ = [
+    "active_times",
+    "akasofu_epsilon",
     "alfven_speed",
     "alfvenicity",
     "anisotropy",
+    "bounce_period",
+    "clock_angle",
     "collect",
     "de_hoffmann_teller",
-    "discontinuities",
+    "dipole_field",
+    "dipole_field_line",
+    "dipole_footpoints",
+    "dipole_moment",
     "dipole_tilt",
+    "discontinuities",
+    "drift_period",
     "dynamic_pressure",
     "elsasser_variables",
+    "epoch_windows",
     "explore",
     "fetch",
     "field_aligned_frame",
     "geosynchronous_orbit",
     "increment_intensity",
-    "level_crossings",
+    "invariant_latitude",
+    "kan_lee_field",
     "known_frames",
+    "l_shell",
+    "level_crossings",
     "lmn_frame",
+    "magnetic_local_time",
     "magnetic_pressure",
     "magnetopause",
     "magnetopause_shape",
     "magnitude",
     "maximum_variance",
-    "measured",
-    "minimum_variance",
     "mean_field",
     "measured",
+    "milan_reconnection_rate",
+    "minimum_variance",
     "msm_position",
+    "newell_coupling",
     "omnidirectional",
     "orbital_frame",
     "pitch_angle_distribution",
     "plasma_beta",
+    "plasmapause",
     "power_spectral_density",
-    "search",
-    "shock_jump",
-    "shock_normals",
-    "spectral_slope",
-    "structure_functions",
+    "predicted_dst",
+    "pressure_corrected_dst",
+    "propagated",
+    "quiet_times",
+    "rectified_field",
     "rotated",
     "rotation_matrices",
     "rtn_frame",
     "search",
+    "shock_jump",
+    "shock_normals",
     "solar_magnetospheric_frame",
+    "spectral_slope",
     "spice_rotation",
     "spice_state",
+    "storms",
+    "structure_functions",
+    "substorm_onsets",
     "sun_direction",
+    "superposed_epoch",
     "thermal_pressure",
+    "three_hourly",
     "to_frame",
     "view",
     "walen_relation",

@@ -7,7 +7,7 @@ import xarray as xr
 
 from analysis.errors import BadOption, WrongData
 from analysis.model import derived, in_units
-from analysis.plasma.dst_models import HOUR, hours_of
+from analysis.plasma.dst_models import HOUR, hours_of, in_nanoseconds
 from analysis.plasma.inputs import is_number, named, refuse_vectors
 from analysis.plasma.quality import quality_of
 from analysis.plasma.vectors import made
@@ -36,9 +36,9 @@ def storms(dst: xr.DataArray, *, threshold: float = -50.0, quiet: float = -30.0)
     -------
     xarray.Dataset
         Dim ``storm``: ``onset`` and ``end`` (first and last sample below ``quiet``), ``minimum`` (nT) at
-        ``time_of_minimum``, ``main_phase`` and ``recovery_phase`` (h, onset to minimum and minimum to end), ``category``,
-        and ``complete``: false where data are missing just before the onset, inside or just after the end, or the
-        series ends there, so that times or depth may be wrong. Samples that are missing (NaN) or a step
+        ``time_of_minimum``, ``main_phase`` and ``recovery_phase`` (h, onset to minimum and minimum to end),
+        ``category``, and ``complete``: false where data are missing just before the onset or just after the end, or
+        the series ends there, so that times or depth may be wrong. Samples that are missing (NaN) or a step
         of more than 1.5 times the usual one end a storm. No storm gives a dataset of size zero.
 
     Raises
@@ -63,7 +63,7 @@ def storms(dst: xr.DataArray, *, threshold: float = -50.0, quiet: float = -30.0)
     """
     if not (is_number(threshold) and is_number(quiet) and threshold < quiet):
         raise BadOption(f"threshold={threshold!r} and quiet={quiet!r} must be numbers of nT, quiet above the threshold")
-    index = in_units(named(dst, "dst"), "nT")
+    index = in_nanoseconds(in_units(named(dst, "dst"), "nT"))
     hours = hours_of(index, "storms")
     values = index.values.astype(np.float64)
     broken = _broken(hours)
@@ -121,8 +121,8 @@ def substorm_onsets(sml: xr.DataArray) -> xr.Dataset:
 
     Notes
     -----
-    The mean here is over the 27 values from :math:`t_0 + 4` to :math:`t_0 + 30`; where the criterion is printed, the sum
-    is divided by 26. AL comes from a dozen stations, SML from a hundred, so onsets in AL are fewer and later.
+    The mean here is over the 27 values from :math:`t_0 + 4` to :math:`t_0 + 30`; where the criterion is printed, their
+    sum is divided by 26. AL comes from a dozen stations, SML from a hundred, so onsets in AL are fewer and later.
     The pause of 20 minutes keeps one onset from being counted several times.
 
     Raises
@@ -144,7 +144,7 @@ def substorm_onsets(sml: xr.DataArray) -> xr.Dataset:
     >>> substorm_onsets(sml).time_of_onset.values
     array(['2015-03-17T00:20:00.000000000'], dtype='datetime64[ns]')
     """
-    index = in_units(named(sml, "sml"), "nT")
+    index = in_nanoseconds(in_units(named(sml, "sml"), "nT"))
     hours = hours_of(index, "substorm_onsets")
     step = np.diff(hours) * 60
     if step.size and abs(float(np.median(step)) - 1) > 1e-3:
@@ -286,7 +286,7 @@ def three_hourly(index: xr.DataArray) -> xr.DataArray:
     """
     array = named(index, "index")
     if not isinstance(array, xr.DataArray) or set(array.dims) != {"time", "interval"} or "interval" not in array.coords:
-        dims = getattr(array, "dims", type(array).__name__)
+        dims = array.dims if isinstance(array, xr.DataArray) else f"a {type(array).__name__}"
         raise WrongData(f"three_hourly takes an index by day and interval (dims time, interval), not {dims}")
     hours = in_units(array["interval"], "h").values
     table = array.transpose("time", "interval")
@@ -322,7 +322,7 @@ def _on_this_side(
 
 
 def _like(index: xr.DataArray, values: np.ndarray) -> xr.DataArray:
-    return named(index, "index").copy(data=values)
+    return in_nanoseconds(named(index, "index")).copy(data=values)
 
 
 def _broken(hours: np.ndarray) -> np.ndarray:

@@ -12,7 +12,6 @@ from analysis.errors import BadOption, WrongData
 from analysis.model import derived, in_units, labelled
 from analysis.plasma.coupling import Given, rectified_field, taken
 from analysis.plasma.inputs import is_number, not_negative, on_same_axes, refuse_empty, refuse_vectors
-from analysis.plasma.quality import quality_of
 from analysis.plasma.vectors import made, refuse_unknown
 
 HOUR = np.timedelta64(3600 * 10**9, "ns")
@@ -175,14 +174,14 @@ def predicted_dst(
     pressure = taken(wind, pdyn, "pdyn", "predicted_dst")
     on_same_axes(bz=field, speed=flow, pdyn=pressure)
     driver = rectified_field(bz=field, speed=flow)
-    hours = hours_of(driver, "predicted_dst")
+    hours = hours_of(driver.rename("the wind"), "predicted_dst")
     pressed = not_negative(in_units(pressure, "nPa").astype(np.float64), "pdyn")
     offset = chosen.pressure * np.sqrt(pressed.broadcast_like(driver).values) - chosen.quiet
     vbs = driver.values.astype(np.float64)
     start = _initial(initial, driver, offset)
     star, since = _integrated(chosen, vbs, hours, start, exact=scheme == "exact")
     origins, references = (field, flow), {"references": chosen.reference}
-    like = driver.reset_coords(drop=True)
+    like = in_nanoseconds(driver.reset_coords(drop=True))
     whole = made(
         like.copy(data=star + offset),
         "dst",
@@ -235,6 +234,20 @@ def hours_of(series: xr.DataArray, function: str) -> np.ndarray:
     return (times - times[0]) / HOUR
 
 
+def in_nanoseconds(series: xr.DataArray) -> xr.DataArray:
+    """Return a series with its times as ``datetime64[ns]``, whatever resolution they came in.
+
+    Examples
+    --------
+    >>> coarse = xr.DataArray([1.0], coords={"time": np.array(["2001-03-31"], dtype="datetime64[s]")})
+    >>> in_nanoseconds(coarse).time.dtype
+    dtype('<M8[ns]')
+    """
+    if "time" not in series.coords or series["time"].dtype == np.dtype("datetime64[ns]"):
+        return series
+    return series.assign_coords(time=series["time"].astype("datetime64[ns]"))
+
+
 def _initial(initial: float | xr.DataArray, driver: xr.DataArray, offset: np.ndarray) -> np.ndarray:
     """Return Dst* for each sample at which a run might start."""
     if isinstance(initial, xr.DataArray):
@@ -254,8 +267,8 @@ def _integrated(
     usual = float(np.median(step)) if step.size else 1.0
     if usual > LONGEST_STEP:
         raise WrongData(
-            f"the samples are {usual:g} h apart; the ring current changes within hours, so predicted_dst takes steps of "
-            f"up to {LONGEST_STEP:g} h"
+            f"the samples are {usual:g} h apart; the ring current changes within hours, so predicted_dst takes steps "
+            f"of up to {LONGEST_STEP:g} h"
         )
     known = np.isfinite(vbs)
     goes_on = known[1:] & known[:-1] & (step <= 1.5 * usual)

@@ -120,8 +120,8 @@ def superposed_epoch(
     -------
     xarray.Dataset
         By ``lag`` (h): ``median``, ``mean``, ``lower_quartile``, ``upper_quartile``, ``count`` (epochs with a value
-        there; NaN are left out), ``mean_low``, ``mean_high``, ``median_low``, ``median_high``. By ``epoch``: ``coverage``
-        and ``used``. Predicted or interpolated values count like measured ones: take them out first with
+        there; NaN are left out), ``mean_low``, ``mean_high``, ``median_low``, ``median_high``. By ``epoch``:
+        ``coverage`` and ``used``. Predicted or interpolated values count like measured ones: take them out first with
         :func:`measured`.
 
     Raises
@@ -211,7 +211,7 @@ def _bands(table: np.ndarray, resamples: int, levels: tuple[float, float], seed:
     with np.errstate(invalid="ignore", divide="ignore"):
         means = np.where(number > 0, weights @ np.where(known, table, 0.0) / number, np.nan)
     medians = np.stack([_medians(column, draws) for column in table.T], axis=1)
-    made = {}
+    made: dict[str, np.ndarray] = {}
     for name, values in (("mean", means), ("median", medians)):
         hollow = np.isnan(values).all(axis=0)
         low, high = np.nanquantile(np.where(hollow, 0.0, values), levels, axis=0)

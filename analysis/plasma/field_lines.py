@@ -9,9 +9,10 @@ from analysis.errors import BadOption, WrongData
 from analysis.model import derived, in_units, labelled, unit_of
 from analysis.plasma.earth import times_of
 from analysis.plasma.ephemeris import IGRF_DIPOLE, IGRF_YEARS, angles
-from analysis.plasma.inputs import is_number, named, not_negative
+from analysis.plasma.inputs import is_number, named, not_negative, on_same_axes
 from analysis.plasma.parameters import MU0
-from analysis.plasma.vectors import made, vector
+from analysis.plasma.rotations import in_order
+from analysis.plasma.vectors import component_labels, made, vector
 
 REFERENCE_RADIUS = 6371.2  # km, to which the coefficients of IGRF refer
 ALONG_DIPOLE = ("SM", "MAG")  # frames whose z axis is the dipole's
@@ -56,13 +57,16 @@ def dipole_moment(time: object) -> xr.DataArray:
     result = labelled(
         strength, "dipole_moment", units="A m2", long_name="Strength of the Earth's dipole", attrs={"references": IGRF}
     )
-    beside = labelled(field.reset_coords(drop=True), "equatorial_field", units="nT", long_name="Dipole field at a, equator")
+    beside = labelled(
+        field.reset_coords(drop=True), "equatorial_field", units="nT", long_name="Dipole field at a, equator"
+    )
     return result.assign_coords(equatorial_field=beside)
 
 
 def dipole_field(position: xr.DataArray, time: object = None) -> xr.DataArray:
-    r"""Return the field of the Earth's centred dipole at positions, :math:`B_0 (a/r)^3 (\hat z - 3 (\hat z \cdot \hat r)
-    \hat r)`.
+    r"""Return the field of the Earth's centred dipole at positions.
+
+    .. math:: B_0 (a/r)^3 \left(\hat z - 3 (\hat z \cdot \hat r) \hat r\right)
 
     Parameters
     ----------
@@ -96,14 +100,15 @@ def dipole_field(position: xr.DataArray, time: object = None) -> xr.DataArray:
     >>> dipole_field(place, "2020-01-01").values.round(1)
     array([  0. ,   0. , 464.2])
     """
-    where = vector(position, "position", frame=ALONG_DIPOLE)
+    where = _placed(position, ALONG_DIPOLE)
     place = in_units(where, "km")
     if time is None and "time" not in where.coords:
         raise WrongData(f"{where.name} has no coordinate time; say when: dipole_field(position, '2020-01-01')")
     times = times_of(where["time"] if time is None else time)
     if times.ndim and not set(times.dims) <= set(where.dims):
         raise WrongData(f"the times have dims {times.dims}, the positions {where.dims}; give one time, or one for each")
-    field = xr.DataArray(equatorial_field(times.values), dims=times.dims)
+    field = xr.DataArray(equatorial_field(times.values), times.coords if times.ndim else None, times.dims)
+    on_same_axes(position=where, time=field.assign_attrs(units="nT"))
     r = _length(place)
     along = place.sel(component="z", drop=True) / r
     axis = xr.DataArray([0.0, 0.0, 1.0], dims="component", coords={"component": where["component"]})
@@ -143,7 +148,7 @@ def l_shell(position: xr.DataArray) -> xr.DataArray:
     >>> round(l_shell(place).item(), 4)
     2.5981
     """
-    where = vector(position, "position", frame=ALONG_DIPOLE)
+    where = _placed(position, ALONG_DIPOLE)
     place = in_units(where, "R_earth")
     across = (place.sel(component=["x", "y"]) ** 2).sum("component", skipna=False)
     shell = _length(place) ** 3 / across.where(across > 0)
@@ -206,7 +211,7 @@ def magnetic_local_time(position: xr.DataArray) -> xr.DataArray:
     >>> magnetic_local_time(place).values
     array([12., 18.,  0.])
     """
-    where = vector(position, "position", frame="SM")
+    where = _placed(position, ("SM",))
     x, y = (where.sel(component=letter, drop=True) for letter in "xy")
     hours = (12 + xr.ufuncs.arctan2(y, x) * 12 / np.pi) % 24
     hours = hours.where((x != 0) | (y != 0))
@@ -251,7 +256,7 @@ def dipole_field_line(position: xr.DataArray, *, altitude: float = 0.0, points: 
         raise BadOption(f"altitude={altitude!r} is no number of km, zero or more")
     if not isinstance(points, int | np.integer) or isinstance(points, bool) or points < 2:
         raise BadOption(f"points={points!r} is no whole number of at least two")
-    where = vector(position, "position", frame=ALONG_DIPOLE)
+    where = _placed(position, ALONG_DIPOLE)
     shell = l_shell(where).reset_coords(drop=True)
     radius = xr.DataArray(REFERENCE_RADIUS + altitude, attrs={"units": "km"})
     foot = in_units(radius, "R_earth").item()
@@ -298,12 +303,17 @@ def dipole_footpoints(position: xr.DataArray, *, altitude: float = 110.0) -> xr.
     ends = dipole_field_line(position, altitude=altitude, points=2)
     frame = {"frame": ends.attrs["frame"]}
     south, north = (
-        labelled(ends.isel(point=end), name, units="R_earth", long_name=f"{name.capitalize()}ern footpoint", attrs=frame)
+        labelled(
+            ends.isel(point=end), name, units="R_earth", long_name=f"{name.capitalize()}ern footpoint", attrs=frame
+        )
         for end, name in enumerate(("south", "north"))
     )
     sine = north.sel(component="z", drop=True) / _length(north)
     latitude = labelled(
-        xr.ufuncs.degrees(xr.ufuncs.arcsin(sine)), "latitude", units="deg", long_name="Magnetic latitude of the northern foot"
+        xr.ufuncs.degrees(xr.ufuncs.arcsin(sine)),
+        "latitude",
+        units="deg",
+        long_name="Magnetic latitude of the northern foot",
     )
     return derived(
         xr.Dataset({"north": north, "south": south, "latitude": latitude, "l_shell": l_shell(position)}),
@@ -320,12 +330,17 @@ def equatorial_field(times: np.ndarray) -> np.ndarray:
     Examples
     --------
     >>> equatorial_field(np.array("2000-01-01", dtype="datetime64[ns]")).round(1)
-    np.float64(30115.3)
+    np.float64(30119.6)
     """
     angles(times, {"pole"})
     epochs = np.array([f"{year}-01-01" for year in IGRF_YEARS], dtype="datetime64[ns]").astype(np.int64)
     parts = [np.interp(np.asarray(times).astype(np.int64), epochs, column) for column in IGRF_DIPOLE.T]
     return np.sqrt(sum(part**2 for part in parts))
+
+
+def _placed(position: xr.DataArray, frames: tuple[str, ...]) -> xr.DataArray:
+    """Return positions in one of these frames, components in order and called x, y, z."""
+    return in_order(vector(position, "position", frame=frames), "position").assign_coords(component=component_labels())
 
 
 def _length(place: xr.DataArray) -> xr.DataArray:

@@ -9,7 +9,8 @@ from analysis.errors import BadOption, OutsideCoverage, WrongData
 from analysis.model import derived, in_units
 from analysis.plasma.dst_models import hours_of
 from analysis.plasma.inputs import is_number, named, not_negative, on_same_axes
-from analysis.plasma.vectors import same_frame, vector
+from analysis.plasma.rotations import in_order
+from analysis.plasma.vectors import component_labels, same_frame, vector
 
 Given = xr.DataArray | None
 OMNI = "King & Papitashvili, J. Geophys. Res. 110, A02104 (2005), doi:10.1029/2004JA010649"
@@ -39,7 +40,8 @@ def propagated(
     wind : xarray.Dataset
         Along ``time``; with ``speed``, if ``velocity`` is not given.
     position : xarray.DataArray
-        Where it was measured, in GSE or GSM: a vector (dim ``component``), along ``time`` or one for all; or its x alone.
+        Where it was measured, in GSE or GSM: a vector (dim ``component``), along ``time`` or one for all; or its x
+        alone.
     target : xarray.DataArray
         Where it goes, likewise, without ``time`` or along it; for example the nose of the bow shock.
     velocity : xarray.DataArray, optional
@@ -55,8 +57,8 @@ def propagated(
     -------
     xarray.Dataset
         The same variables, ``time`` being that of arrival; coordinates ``measured_time`` and ``delay`` (s). Attrs
-        ``propagated_by`` and, how many samples were left out, ``overtaken``, ``steep`` (by angle), ``unknown`` (a velocity,
-        position or normal missing). Arrival is not on a regular grid; ``resample`` or ``interp`` makes one.
+        ``propagated_by`` and, how many samples were left out, ``overtaken``, ``steep`` (by angle), ``unknown`` (a
+        velocity, position or normal missing). Arrival is not on a regular grid; ``resample`` or ``interp`` makes one.
         The Earth's motion (30 km/s) and all change on the way are left out.
 
     Raises
@@ -93,12 +95,10 @@ def propagated(
         raise WrongData(f"propagated takes a Dataset along time, not {getattr(wind, 'dims', type(wind).__name__)}")
     if not is_number(largest_angle) or not 0 < largest_angle < 90:
         raise BadOption(f"largest_angle={largest_angle!r} is not between 0 and 90 degrees")
-    clock = xr.zeros_like(wind["time"], dtype=np.float64).rename("time_axis")
+    clock = xr.zeros_like(wind["time"], dtype=np.float64).rename("wind")
     hours_of(clock.reset_coords(drop=True), "propagated")
     way, flow, front = _geometry(wind, position, target, velocity, normal)
-    along, cosine = _along(way, flow, front)
-    delay = along.broadcast_like(clock).transpose("time").values
-    cosine = cosine.broadcast_like(clock).transpose("time").values
+    delay, cosine = (array.broadcast_like(clock).transpose("time").values for array in _along(way, flow, front))
     unknown = ~np.isfinite(delay) & ~np.isinf(delay)
     with np.errstate(invalid="ignore"):
         steep = ~unknown & ~(cosine >= np.cos(np.radians(largest_angle)))
@@ -140,7 +140,9 @@ def _geometry(
     if normal is not None:
         for name, array in given.items():
             if "component" not in array.dims:
-                raise WrongData(f"with normals the whole {name} counts, a vector with dim 'component'; x alone will not do")
+                raise WrongData(
+                    f"with normals the whole {name} counts, a vector with dim 'component'; x alone will not do"
+                )
     start, goal = (_place(array, name) for name, array in given.items())
     frames = {"position": start, "target": goal}
     if velocity is None:
@@ -152,14 +154,18 @@ def _geometry(
         speed = not_negative(in_units(wind["speed"], "km s-1"), "speed", hint=hint)
         flow = _on_x(-speed.reset_coords(drop=True))
     else:
-        flow = frames["velocity"] = in_units(vector(velocity, "velocity"), "km s-1")
+        flow = frames["velocity"] = in_units(_ordered(velocity, "velocity"), "km s-1")
     front = xr.DataArray([1.0, 0.0, 0.0], dims="component", coords={"component": ["x", "y", "z"]})
     if normal is not None:
-        front = frames["normal"] = in_units(vector(normal, "normal"), "1")
+        front = frames["normal"] = in_units(_ordered(normal, "normal"), "1")
     same_frame(**frames)
     clock = wind["time"].reset_coords(drop=True).assign_attrs(units="1")
     on_same_axes(
-        wind=clock, position=start, target=goal, velocity=flow.assign_attrs(units="1"), normal=front.assign_attrs(units="1")
+        wind=clock,
+        position=start,
+        target=goal,
+        velocity=flow.assign_attrs(units="1"),
+        normal=front.assign_attrs(units="1"),
     )
     return goal - start, flow, front
 
@@ -169,7 +175,11 @@ def _place(array: xr.DataArray, name: str) -> xr.DataArray:
     if isinstance(array, xr.DataArray) and "component" not in array.dims:
         same_frame(**{name: array})
         array = _on_x(array)
-    return in_units(vector(array, name, frame=SUNWARD), "km")
+    return in_units(_ordered(vector(array, name, frame=SUNWARD), name), "km")
+
+
+def _ordered(array: xr.DataArray, name: str) -> xr.DataArray:
+    return in_order(array, name).assign_coords(component=component_labels())
 
 
 def _on_x(array: xr.DataArray) -> xr.DataArray:

@@ -8,8 +8,8 @@ import numpy as np
 import xarray as xr
 
 from analysis.errors import WrongData
-from analysis.model import in_units
-from analysis.plasma.dst_models import hours_of
+from analysis.model import in_units, utc
+from analysis.plasma.dst_models import hours_of, in_nanoseconds
 from analysis.plasma.field_lines import REFERENCE_RADIUS, equatorial_field, shell_number
 from analysis.plasma.inputs import named, not_negative, on_same_axes, refuse_vectors
 from analysis.plasma.parameters import ION_MASSES
@@ -70,7 +70,7 @@ def bounce_period(
     --------
     >>> energy, l = xr.DataArray(1.0, attrs={"units": "MeV"}), xr.DataArray(6.6, attrs={"units": "R_earth"})
     >>> round(bounce_period(energy, l, xr.DataArray(90.0, attrs={"units": "deg"})).item(), 3)
-    0.442
+    0.441
     """
     gamma, shell, y, _ = _particle(energy, l_shell, pitch_angle, species)
     speed = LIGHT * xr.ufuncs.sqrt(1 - gamma**-2.0)
@@ -89,9 +89,10 @@ def drift_period(
 ) -> xr.DataArray:
     r"""Return how long a trapped particle takes once around the Earth by gradient and curvature drift.
 
-    :math:`\frac{2 \pi q B_0 R_E^2}{3 m c^2 L} \frac{\gamma}{\gamma^2 - 1} \frac{T(y)}{D(y)}` with :math:`D(y) \approx [5.5208
-    - 0.4381 y - 0.6397 (y \ln y + \sqrt y)] / 12` and T as for :func:`bounce_period`. Electrons drift eastward, ions westward;
-    electric fields and corotation are left out, so below some tens of keV it does not hold.
+    :math:`\frac{2 \pi q B_0 R_E^2}{3 m c^2 L} \frac{\gamma}{\gamma^2 - 1} \frac{T(y)}{D(y)}` with :math:`D(y) \approx
+    [5.5208 - 0.4381 y - 0.6397 (y \ln y + \sqrt y)] / 12` and T as for :func:`bounce_period`: within two percent of the
+    integral along a field line. Electrons drift eastward, ions westward. Electric fields and corotation are left
+    out, so it does not hold below some tens of keV.
 
     Parameters
     ----------
@@ -114,16 +115,17 @@ def drift_period(
 
     References
     ----------
-    Schulz & Lanzerotti, Particle Diffusion in the Radiation Belts (1974), doi:10.1007/978-3-642-65675-0, eqs. 1.35-1.36.
+    Schulz & Lanzerotti, Particle Diffusion in the Radiation Belts (1974), doi:10.1007/978-3-642-65675-0,
+    eqs. 1.35 and 1.36.
 
     Examples
     --------
     >>> energy, l = xr.DataArray(1.0, attrs={"units": "MeV"}), xr.DataArray(6.6, attrs={"units": "R_earth"})
     >>> round(drift_period(energy, l, xr.DataArray(90.0, attrs={"units": "deg"})).item() / 60, 2)
-    9.92
+    9.56
     """
     gamma, shell, y, (mass, charge) = _particle(energy, l_shell, pitch_angle, species)
-    strength = float(equatorial_field(np.array(time, dtype="datetime64[ns]"))) * 1e-9
+    strength = float(equatorial_field(np.asarray(utc(time, "time")))) * 1e-9
     scale = 2 * np.pi * charge * CHARGE * strength * (REFERENCE_RADIUS * 1e3) ** 2 / (3 * mass * LIGHT**2)
     period = scale / shell * gamma / (gamma**2 - 1) * _bounce_integral(y) / _drift_integral(y)
     label = f"Drift period ({species})"
@@ -172,8 +174,8 @@ def plasmapause(kp: xr.DataArray, *, model: str = "carpenter_1992") -> xr.DataAr
     Returns
     -------
     xarray.DataArray
-        L in R_earth along ``time``. The samples stamped in the hours up to and including now count. NaN where one
-        of them is missing, and before the series has filled the hours.
+        L in R_earth along ``time``. Samples stamped from those hours ago up to now count, both ends included. NaN where
+        one of them is missing, and before the series has filled the hours.
 
     Raises
     ------
@@ -198,7 +200,7 @@ def plasmapause(kp: xr.DataArray, *, model: str = "carpenter_1992") -> xr.DataAr
     """
     chosen = PLASMAPAUSES[refuse_unknown(model, PLASMAPAUSES, "plasmapause model")]
     given = named(kp, "kp")
-    index = not_negative(in_units(given, "1"), "kp")
+    index = in_nanoseconds(not_negative(in_units(given, "1"), "kp"))
     refuse_vectors(kp=index)
     hours = hours_of(index, "plasmapause")
     values = index.values.astype(np.float64)
@@ -206,8 +208,8 @@ def plasmapause(kp: xr.DataArray, *, model: str = "carpenter_1992") -> xr.DataAr
         raise WrongData(f"kp reaches {np.nanmax(values):g}; Kp ends at 9. Is it ten times Kp, or ap?")
     step = np.diff(hours)
     usual = float(np.median(step)) if step.size else chosen.hours
-    first = np.searchsorted(hours, hours - chosen.hours + 1e-9, side="right")
-    expected = max(round(chosen.hours / usual), 1)
+    first = np.searchsorted(hours, hours - chosen.hours - 1e-9)
+    expected = round(chosen.hours / usual) + 1
     whole = np.arange(values.size) - first + 1 >= expected
     highest = np.full(values.size, np.nan)
     if whole.any():
