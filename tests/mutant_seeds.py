@@ -1,10 +1,12 @@
 """Small sound files of each kind, from which mutants.py makes damaged ones: names and bytes, that to be read first."""
 
 import io
+import re
 import tempfile
 from pathlib import Path
 
 import numpy as np
+import xarray as xr
 
 __all__ = ["cdf_seeds", "fits_seeds", "hapi_seeds", "pds_seeds", "votable_seeds"]
 
@@ -74,6 +76,23 @@ def votable_seeds():
     }
 
 
+def _written_by_us():
+    """Return a CDF of formats.write, without the day on which it was written."""
+    from analysis import formats
+
+    time = xr.Variable("time", np.datetime64("2020-01-01", "ns") + np.arange(5) * 10**9, {"long_name": "Time"})
+    field = (("time", "component"), np.eye(5, 3), {"units": "nT", "long_name": "B", "frame": "GSE"})
+    words = ("time", np.array(list("abcde")), {"long_name": "Mode"})
+    xyz = ("component", list("xyz"), {"long_name": "Component"})
+    said = dict.fromkeys(("title", "institution", "source", "references", "license", "history"), "a test")
+    data = xr.Dataset({"b": field, "mode": words}, {"time": time, "component": xyz}, {**said, "provenance": "{}"})
+    with tempfile.TemporaryDirectory() as folder:
+        content = formats.write(data, f"{folder}/own.cdf").read_bytes()
+    at = content.index(b"Generation_date")
+    day = re.compile(rb"20\d{6}(?!\d)").search(content, at)
+    return content[: day.start()] + b"20200101" + content[day.end() :]
+
+
 def cdf_seeds():
     import pycdfpp
     from pycdfpp import DataType
@@ -104,6 +123,7 @@ def cdf_seeds():
         with tempfile.TemporaryDirectory() as folder:
             pycdfpp.save(cdf, f"{folder}/a.cdf")
             yield {"a.cdf": Path(folder, "a.cdf").read_bytes()}
+    yield {"own.cdf": _written_by_us()}
     from analysis import sample
 
     yield {"psp.cdf": sample.path("psp_fld_l2_mag_rtn_1min_20200104_v02.cdf").read_bytes()}

@@ -220,7 +220,7 @@ def _read(wanted: Product, planned: Plan, paths: list[Path]) -> Iterator[tuple[P
     for part, path in zip(planned, paths, strict=True):
         name = part.url.rpartition("/")[2]
         try:
-            nodes = chosen(wanted, nodes_of(formats.read(path, assume=wanted.assume)), name)
+            nodes = chosen(wanted, nodes_of(formats.read(path, assume=wanted.assume, checksum=False)), name)
         except (CorruptFile, UnknownFormat) as error:
             # The store's copy is what came; only the archive can have another one.
             raise type(error)(f"{part.url} is damaged at the archive, or no such file: {error}") from error

@@ -32,6 +32,7 @@ class Variable:
     records: int
     shape: tuple[int, ...]
     whole: bool
+    dtype: str  # numpy's code of the type, such as "f4"; of numbers only
     read: Callable[[], NDArray]
 
     def pointer(self, key: str, held: Mapping[str, Variable]) -> Variable | None:
@@ -64,6 +65,7 @@ class _File:
 
     held: Mapping[str, Variable]
     tables: frozenset[str]
+    grids: frozenset[str]  # tables of two axes
     parents: Mapping[str, Variable]
     clocks: Mapping[str, str]  # epochs with equal content count as one, the first
 
@@ -90,8 +92,9 @@ class AxisSet:
 def places(held: Mapping[str, Variable], notes: Notes) -> dict[str, Place]:
     """Return where each variable stands, without those that only serve as axes, labels or units of others."""
     pointers = (v.pointer(f"DEPEND_{i}", held) for v in held.values() for i in range(1, 5))
-    tables = frozenset(p.name for p in pointers if p is not None and p.kind == "number" and len(p.shape) == 1)
-    file = _File(held, tables, _parents(held), _clocks(held))
+    numbers = [p for p in pointers if p is not None and p.kind == "number"]
+    tables, grids = (frozenset(p.name for p in numbers if len(p.shape) == n) for n in (1, 2))
+    file = _File(held, tables, grids, _parents(held), _clocks(held))
     used: set[str] = set()
     found = {}
     for name, variable in held.items():
@@ -209,10 +212,22 @@ def _axis(variable: Variable, place: int, size: int, record: str, file: _File) -
             return Axis(_dim_of(table), size, _content(values[0], table), table=table.name)
         if table.records == variable.records and record:
             return Axis(_dim_of(table), size, f"{record}:{table.name}", table=table.name, moving=True)
+    if (grid := _grid(variable, place, size, file)) is not None:
+        return Axis(_dim_of(grid), size, f"grid:{grid.name}")
     source = _label_variable(variable, place, file.held)
     if labels and source is not None:
         return Axis(plain_word(source.name), size, "|".join(labels), table=source.name, labels=labels)
     return Axis(plain_word(f"{variable.name}_{place}"), size, variable.name)
+
+
+def _grid(variable: Variable, place: int, size: int, file: _File) -> Variable | None:
+    """Return the table of two axes that gives an axis's values, as elevations that depend on energy; perhaps itself."""
+    pointed = variable.pointer(f"DEPEND_{place}", file.held)
+    if variable.name in file.grids and pointed in (None, variable):
+        others = [f"DEPEND_{i}" for i in (1, 2) if i != place]
+        return variable if variable.pointer(others[0], file.held) not in (None, variable) else None
+    fits = pointed is not None and pointed.name in file.grids and size in pointed.shape and pointed.records
+    return pointed if fits else None
 
 
 def _label_variable(variable: Variable, place: int, held: Mapping[str, Variable]) -> Variable | None:
@@ -264,14 +279,17 @@ def _apart(axis: Axis, earlier: Sequence[Axis]) -> Axis:
 
 
 def _dim_of(table: Variable) -> str:
-    said = " ".join((table.name, *(istp.text(table.attributes, key) or "" for key in ("FIELDNAM", "CATDESC"))))
+    words = [table.name, *(istp.text(table.attributes, key) or "" for key in ("FIELDNAM", "LABLAXIS", "CATDESC"))]
     try:
         unit = known_units(istp.text(table.attributes, "UNITS") or "")
     except UnknownUnits:
         unit = ""
     if unit in istp.ENERGY_UNITS:
         return "energy"
-    return "pitch_angle" if re.search(r"pitch", said, re.IGNORECASE) else plain_word(table.name)
+    if any(re.search(r"pitch", said, re.IGNORECASE) for said in words):
+        return "pitch_angle"
+    angle = istp.direction(words) if unit in istp.ANGLE_UNITS else None
+    return angle or plain_word(table.name)
 
 
 def _content(values: NDArray, table: Variable) -> str:

@@ -17,9 +17,9 @@ import mmap
 import re
 import struct
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from functools import cache
+from functools import cache, partial
 
 from analysis.errors import CorruptFile, UnknownFormat
 
@@ -62,6 +62,7 @@ class _Walk:
     old: bool
     end: int
     seen: set[int] = field(default_factory=set)
+    later: dict[str, list[Callable[[], None]]] | None = None  # looks at compressed values, put off by variable
 
 
 @dataclass(frozen=True)
@@ -84,7 +85,7 @@ def is_cdf(head: bytes) -> bool:
     return head[:4] in MAGIC and head[4:8] in (PLAIN, COMPRESSED)
 
 
-def sound(content: Buffer, name: str) -> bytes | None:
+def sound(content: Buffer, name: str, later: dict[str, list[Callable[[], None]]] | None = None) -> bytes | None:
     """Return the unpacked file if it is compressed as a whole, else None; refuse it if its records don't fit together.
 
     Parameters
@@ -93,6 +94,9 @@ def sound(content: Buffer, name: str) -> bytes | None:
         The file.
     name : str
         Its name, for messages.
+    later : dict, optional
+        Is given, by variable, the looks at compressed values, to be called before those values are read; without
+        it they are taken at once. What they raise is the same.
 
     Raises
     ------
@@ -104,7 +108,7 @@ def sound(content: Buffer, name: str) -> bytes | None:
     """
     packed = content[4:8] == COMPRESSED
     plain = _unpacked(content, name) if packed else content
-    walk = _opened(plain, name)
+    walk = _opened(plain, name, later)
     if not packed and _flags(walk) & 4:
         _same_checksum(content, name)
     gdr = _field(walk, 8 + _header_size(walk), "O")[0]
@@ -173,7 +177,7 @@ def _runs(packed: bytes) -> bytes:
     return re.sub(rb"\x00(.)", lambda run: bytes(run[1][0] + 1), packed, flags=re.DOTALL)
 
 
-def _opened(content: Buffer, name: str) -> _Walk:
+def _opened(content: Buffer, name: str, later: dict[str, list[Callable[[], None]]] | None) -> _Walk:
     wide = content[:4] == MAGIC[0]
     walk = _Walk(content, name, wide, False, len(content))
     _, at, _ = _record(walk, 8, (CDR,))
@@ -184,7 +188,7 @@ def _opened(content: Buffer, name: str) -> _Walk:
     eof = _field(walk, gdr + _header_size(walk), "OOOO")[3]
     if eof > len(content) or eof < 8:
         raise CorruptFile(f"{name}: cut short: it has {len(content)} bytes and says it has {eof}; get the file again")
-    return _Walk(content, name, wide, walk.old, eof, walk.seen)
+    return _Walk(content, name, wide, walk.old, eof, walk.seen, later)
 
 
 def _flags(walk: _Walk) -> int:
@@ -211,7 +215,10 @@ def _variable(walk: _Walk, start: int, kind: int, dims: tuple[int, ...], numbers
     following, data_type, last_record, index, _, flags, sparse, _, _ = _field(walk, at, "OiiOOiiii")
     at += _layout("OiiOOiiii", walk.wide).size + (132 if walk.old else 4)
     elements, number, packing, _ = _field(walk, at, "iiOi")
-    at += _layout("iiOi", walk.wide).size + (256 if walk.wide else 64)
+    at += _layout("iiOi", walk.wide).size
+    room = 256 if walk.wide else 64
+    name = bytes(walk.content[at : at + room]).split(b"\0")[0].decode("utf-8", "replace")
+    at += room
     if kind == ZVDR:
         n_dims = _field(walk, at, "i")[0]
         if not 0 <= n_dims <= MAX_DIMS:
@@ -230,7 +237,12 @@ def _variable(walk: _Walk, start: int, kind: int, dims: tuple[int, ...], numbers
     record = element * math.prod(size for size, vary in zip(dims, varies, strict=True) if vary)
     method = _method(walk, packing) if flags & 4 else 0
     if last_record >= 0 or index:
-        _blocks_hold(walk, index, last_record, record, method, bool(sparse))
+        packed = _blocks_hold(walk, index, last_record, record, bool(sparse))
+        look = partial(_unpack_whole, walk, packed, method)
+        if packed and walk.later is not None:
+            walk.later.setdefault(name, []).append(look)
+        else:
+            look()
     numbers.append(number)
     return following
 
@@ -246,9 +258,10 @@ def _method(walk: _Walk, packing: int) -> int:
     return method
 
 
-def _blocks_hold(walk: _Walk, index: int, last_record: int, record: int, method: int, sparse: bool) -> None:
-    """Refuse a variable whose blocks don't hold the records that it says it has."""
+def _blocks_hold(walk: _Walk, index: int, last_record: int, record: int, sparse: bool) -> list[tuple[_Block, int]]:
+    """Refuse a variable whose blocks don't hold the records that it says it has; return those that are compressed."""
     following, holes = 0, False
+    packed: list[tuple[_Block, int]] = []
     for block in _blocks(walk, index):
         if block.first > last_record:
             continue
@@ -257,13 +270,22 @@ def _blocks_hold(walk: _Walk, index: int, last_record: int, record: int, method:
         holes |= block.first > following
         following = block.last + 1
         needed = (min(block.last, last_record) - block.first + 1) * record
-        room = block.room if block.kind == VVR else _unpacked_size(walk, block, method)
-        if room < needed:
-            raise _broken(walk, block.at, f"{room} bytes for {following - block.first} records of {record} bytes")
+        if block.kind != VVR:
+            packed.append((block, needed))
+        elif block.room < needed:
+            raise _broken(walk, block.at, f"{block.room} bytes for records of {record} bytes, {needed} in all")
     if following <= last_record or (holes and not sparse):
         raise _broken(walk, index, f"not all records are there: {last_record + 1} are declared")
     if sparse and (last_record + 1) * record > SPARSE_GROWTH * walk.end:
         raise _broken(walk, index, f"{last_record + 1} records of {record} bytes in a file of {walk.end}")
+    return packed
+
+
+def _unpack_whole(walk: _Walk, packed: list[tuple[_Block, int]], method: int) -> None:
+    """Refuse compressed values that don't unpack to as many bytes as their records need."""
+    for block, needed in packed:
+        if (room := _unpacked_size(walk, block, method)) < needed:
+            raise _broken(walk, block.at, f"values unpack to {room} bytes where records need {needed}")
 
 
 def _blocks(walk: _Walk, index: int, depth: int = 0) -> Iterator[_Block]:

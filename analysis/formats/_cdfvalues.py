@@ -8,14 +8,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from analysis.formats._cdftimes import utc_times
-from analysis.formats._facts import without_unmeasured
+from analysis.formats._facts import Notes, without_unmeasured
+from analysis.model.contract import FILL_FROM
 
 if TYPE_CHECKING:
     from analysis.formats._cdfaxes import Variable
-    from analysis.formats._facts import Notes
 
 
-def decoded(variable: Variable, notes: Notes) -> NDArray:
+def decoded(variable: Variable, notes: Notes, *, mask: bool = False) -> NDArray:
     """Return all records of a variable, fills as NaN.
 
     One look at the smallest and the largest value tells whether there are fills at all, so that clean data are
@@ -25,8 +25,20 @@ def decoded(variable: Variable, notes: Notes) -> NDArray:
     ----------
     variable : Variable
     notes : Notes
-        Told of infinities and default fills that are not the declared one.
+        Told of infinities and default fills that are not the declared one, and of values outside the limits.
+    mask : bool, optional
+        Whether numbers outside VALIDMIN and VALIDMAX become NaN too.
     """
+    values = _unmasked(variable, notes)
+    return _within(variable, values, notes) if mask and variable.kind == "number" and values.size else values
+
+
+def decoded_later(mask: bool, variable: Variable) -> NDArray:
+    """Return all records of a variable as :func:`decoded` does, when nobody listens to notes any more."""
+    return decoded(variable, Notes(""), mask=mask)
+
+
+def _unmasked(variable: Variable, notes: Notes) -> NDArray:
     values = variable.read()
     if variable.kind == "time":
         return utc_times(values)
@@ -43,6 +55,26 @@ def decoded(variable: Variable, notes: Notes) -> NDArray:
     result = values.astype("f4" if values.dtype.itemsize <= 2 else "f8")
     result[filled] = np.nan
     return result
+
+
+def _within(variable: Variable, values: NDArray, notes: Notes) -> NDArray:
+    """Return values with NaN for those outside the limits that the file states, one for all or one for each place."""
+    outside = np.zeros(values.shape, bool)
+    for key, is_out in (("VALIDMIN", np.less), ("VALIDMAX", np.greater)):
+        stated = variable.attributes.get(key)
+        if isinstance(stated, list) and len(stated) in (1, values.shape[-1]) and all(map(_is_number, stated)):
+            outside |= is_out(values, np.array(stated if len(stated) > 1 else stated[0]))
+    if not outside.any():
+        return values
+    notes.line(f"{int(outside.sum())} values of {variable.name} outside VALIDMIN and VALIDMAX became NaN, as asked")
+    if values.dtype.kind != "f":
+        values = values.astype("f4" if values.dtype.itemsize <= 2 else "f8")
+    values[outside] = np.nan
+    return values
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float)
 
 
 def _fill(variable: Variable) -> int | None:
@@ -71,7 +103,15 @@ def _fills(variable: Variable, dtype: np.dtype) -> set[float]:
 
 def _floats(variable: Variable, values: NDArray, notes: Notes) -> NDArray:
     low, high = np.fmin.reduce(values, axis=None), np.fmax.reduce(values, axis=None)
+    if max(high, -low) >= FILL_FROM:
+        values = _filled(variable, values, low, high)
+        return without_unmeasured(variable.name, values, notes)
+    return _filled(variable, values, low, high)
+
+
+def _filled(variable: Variable, values: NDArray, low: float, high: float) -> NDArray:
+    """Return values with the declared fill as NaN."""
     for fill in _fills(variable, values.dtype):
         if low <= fill <= high:
             values[values == values.dtype.type(fill)] = np.nan
-    return without_unmeasured(variable.name, values, notes)
+    return values

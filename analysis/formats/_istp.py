@@ -13,6 +13,7 @@ from collections.abc import Mapping, Sequence
 from analysis.formats._facts import NOT_STATED
 
 ENERGY_UNITS = ("eV", "keV", "MeV", "GeV")
+ANGLE_UNITS = ("deg", "rad", "1", "")  # of the axes of a distribution; some files state none
 COMPONENTS = (("x", "y", "z"), ("r", "t", "n"), ("l", "m", "n"), ("n", "e", "c"))
 FRAMES = (
     *(
@@ -50,6 +51,15 @@ FRAMES = (
         "J2000",
     ),
 )
+WORDS = {  # attributes kept as they are, and what they are called here
+    "CATDESC": "catdesc",
+    "LABLAXIS": "label",
+    "VAR_NOTES": "notes",
+    "SCALETYP": "scale_type",
+    "DISPLAY_TYPE": "display_type",
+    "SI_CONVERSION": "si_conversion",
+    "VAR_TYPE": "var_type",
+}
 SHORT_FRAMES = ("SM",)  # words of their own only: "SM" also stands in many a name
 SPELLED = (
     (r"\bgeographic(?:al)?\b", "GEO"),
@@ -65,6 +75,10 @@ _SHORT = re.compile(rf"(?<![A-Za-z])({'|'.join(SHORT_FRAMES)})(?![A-Za-z])")
 _CRAFT = re.compile(r"(?<=[^A-Za-z])SC(?![A-Za-z])")  # at the beginning it says whose position, not in which frame
 _VECTOR = re.compile(
     r"vector|velocity|field|position|direction|flow|displacement|heat flux|acceleration", re.IGNORECASE
+)
+_ANGLES = (
+    ("theta", re.compile(r"(?<![a-z])theta(?![a-z])|polar|elevation", re.IGNORECASE)),
+    ("phi", re.compile(r"(?<![a-z])phi(?![a-z])|azimuth", re.IGNORECASE)),
 )
 _UNIX = re.compile(r"\bs(?:ec\w*)? +since\b[^;.]*\b1970\b|\bunix +(?:time|epoch|seconds)\b", re.IGNORECASE)
 _DOI = re.compile(r"10\.\d{4,9}/[^\s\"'<>,;)]+")
@@ -163,6 +177,40 @@ def _frames(said: str) -> set[str]:
     return found | {frame for pattern, frame in SPELLED if re.search(pattern, said, re.IGNORECASE)}
 
 
+def direction(said: Sequence[str]) -> str | None:
+    """Return which axis of a distribution of directions is meant, "theta" or "phi"; the first words that tell count.
+
+    Examples
+    --------
+    >>> direction(["mms1_dis_phi_brst", "Azimuth in polar coordinates"]), direction(["Elevation"]), direction(["E"])
+    ('phi', 'theta', None)
+    """
+    for words in said:
+        found = [angle for angle, pattern in _ANGLES if pattern.search(words.replace("_", " "))]
+        if len(found) == 1:
+            return found[0]
+    return None
+
+
+def angle_from(said: Sequence[str], lowest: float, highest: float) -> str | None:
+    """Return from where the angles ``theta`` count: "pole" or "equator"; None if neither words nor degrees tell.
+
+    Examples
+    --------
+    >>> angle_from(["mms1_dis_theta_brst", "Polar angle"], 5.6, 174.4), angle_from(["Elevation"], -22.5, 22.5)
+    ('pole', 'equator')
+    >>> angle_from(["theta"], 0, 80) is None
+    True
+    """
+    words = " ".join(said).lower()
+    if lowest < 0:
+        return "equator"
+    if highest > 90:
+        return "pole"
+    polar, level = (re.search(p, words) is not None for p in ("polar|colat|zenith", "elevation|(?<!co)latitude"))
+    return None if polar == level else "pole" if polar else "equator"
+
+
 def counts_from_1970(attributes: Attributes) -> bool:
     """Return whether a variable says that its numbers are seconds since 1970, as those of THEMIS do.
 
@@ -200,7 +248,7 @@ def more(attributes: Attributes, long_name: str) -> dict[str, object]:
     {'catdesc': 'B, 1 min', 'valid_min': -65536.0}
     """
     kept: dict[str, object] = {}
-    for key, ours in (("CATDESC", "catdesc"), ("LABLAXIS", "label"), ("VAR_NOTES", "notes")):
+    for key, ours in WORDS.items():
         said = text(attributes, key)
         if said and said != long_name:
             kept[ours] = said

@@ -1,17 +1,19 @@
 """CDF files as the ISTP guidelines describe them: one Dataset for each set of axes.
 
 Variables keep the file's names. Axes get the data contract's: ``time``, ``energy``, ``pitch_angle``, ``component``;
-other axes the lower-cased name of the variable that DEPEND_i or LABL_PTR_i names. Energies that change from record
-to record are a coordinate ``energy_table`` (time, energy) beside the dim ``energy``, which then has no index. The
+other axes the lower-cased name of the variable that DEPEND_i or LABL_PTR_i names. Directions of a distribution are
+``theta`` (polar angle or elevation; ``counted_from`` says "pole" or "equator" where the file tells) and ``phi``
+(azimuth), after ``energy``: f(time, energy, theta, phi) in whatever order the file has them. Energies or angles that
+change from record to record are a coordinate ``energy_table`` (time, energy) beside the dim ``energy``, which then
+has no index. The
 ends of energy bins are coordinates ``energy_low`` and ``energy_high`` where DELTA_PLUS_VAR or DELTA_MINUS_VAR of the
 energies name their widths; energies that a file gives as one end of each bin become the middles.
 """
 
 from __future__ import annotations
 
-import mmap
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -23,29 +25,22 @@ from numpy.typing import NDArray
 from analysis.errors import AnalysisError, BadOption, CorruptFile, WrongData
 from analysis.formats import _cdfaxes as axes
 from analysis.formats import _cdfbins as bins
+from analysis.formats import _cdfown as own
 from analysis.formats import _facts as facts
 from analysis.formats import _istp as istp
-from analysis.formats._cdfrecords import is_cdf, sound
+from analysis.formats import _part
+from analysis.formats._cdfchoice import asked, with_companions
+from analysis.formats._cdfopen import FAILS, identity, later_read, opened
+from analysis.formats._cdfrecords import is_cdf
 from analysis.formats._cdftimes import Rows, rows_of
-from analysis.formats._cdfvalues import decoded
-from analysis.model import check
+from analysis.formats._cdfvalues import decoded, decoded_later
+from analysis.model import breaches, check
 
 if TYPE_CHECKING:
     from analysis.formats._cdfaxes import Axis, AxisSet, Place, Variable
 
-PLAIN, NAMED = ("frame", "sort"), ("frame", "units", "long_name")
-TIMES = ("CDF_EPOCH", "CDF_EPOCH16", "CDF_TIME_TT2000")
-FAILS = (
-    ValueError,
-    RuntimeError,
-    TypeError,
-    IndexError,
-    KeyError,
-    BufferError,
-    MemoryError,
-    OverflowError,
-    OSError,
-)
+PLAIN, NAMED = ("frame", "sort", "outside_valid"), ("frame", "units", "long_name")
+CHOICES = {"sort": ("yes", "sorts records by time"), "outside_valid": ("nan", "blanks what is outside valid limits")}
 
 
 @dataclass(frozen=True)
@@ -58,6 +53,8 @@ class _Source:
     rows: Mapping[str, Rows]
     assume: Mapping[str, str]
     notes: facts.Notes
+    wanted: frozenset[str] | None = None
+    later: Callable[[Variable, NDArray | None], Any] | None = None
 
 
 def recognises(head: bytes) -> bool:
@@ -71,7 +68,9 @@ def recognises(head: bytes) -> bool:
     return is_cdf(head)
 
 
-def read(path: Path, assume: Mapping[str, str]) -> xr.Dataset | xr.DataTree:
+def read(
+    path: Path, assume: Mapping[str, str], *, variables: Collection[str] | None = None, lazy: bool = False
+) -> xr.Dataset | xr.DataTree:
     """Return what a CDF file holds: a Dataset, or a DataTree if its variables stand on several sets of axes.
 
     Parameters
@@ -80,7 +79,13 @@ def read(path: Path, assume: Mapping[str, str]) -> xr.Dataset | xr.DataTree:
         A CDF file of version 2 or 3, compressed or not.
     assume : mapping
         Facts that the file leaves out: ``frame`` or ``frame.NAME``, ``units.NAME``, ``long_name.NAME``. ``sort``:
-        "yes" permits records out of order, which are refused otherwise.
+        "yes" permits records out of order, which are refused otherwise. ``outside_valid``: "nan" blanks what is
+        outside VALIDMIN and VALIDMAX.
+    variables : collection of str, optional
+        Only these are read, with their axes, their widths or uncertainties, and the quality flags on their records.
+    lazy : bool, optional
+        Whether variables are Dask arrays, each one chunk that is read when it is first computed. Axes and whole
+        numbers that declare a fill are read at once.
 
     Returns
     -------
@@ -97,6 +102,8 @@ def read(path: Path, assume: Mapping[str, str]) -> xr.Dataset | xr.DataTree:
         If it holds variables but no records, or records out of order.
     BadOption
         If ``assume`` has a key that is not understood, or contradicts the file.
+    UnknownVariable
+        If there is none of a name asked for.
 
     Examples
     --------
@@ -106,69 +113,36 @@ def read(path: Path, assume: Mapping[str, str]) -> xr.Dataset | xr.DataTree:
     >>> field.dims, field.attrs["units"], field.attrs["frame"]
     (('time', 'component'), 'nT', 'RTN')
     """
-    held, attributes = _opened(path)
-    facts.accepted(assume, file=path.name, plain=PLAIN, named=NAMED, variables=held)
-    if assume.get("sort", "yes") != "yes":
-        raise BadOption(f"{path.name}: assume['sort'] is {assume['sort']!r}; 'yes' sorts records by time")
     notes = facts.Notes(path.name)
-    try:
-        source = _placed(held, attributes, assume, notes)
-        found = axes.sets(source.places)
-        nodes = {part.name: _dataset(source, part) for part in found}
-    except AnalysisError:
-        raise
-    except FAILS as error:
-        raise CorruptFile(f"{path.name}: its values cannot be decoded ({error}); get the file again") from error
+    with opened(path) as (held, attributes):
+        facts.accepted(assume, file=path.name, plain=PLAIN, named=NAMED, variables=held)
+        for key, (word, does) in CHOICES.items():
+            if assume.get(key, word) != word:
+                raise BadOption(f"{path.name}: assume[{key!r}] is {assume[key]!r}; {word!r} {does}")
+        try:
+            if not assume.keys() & CHOICES.keys():
+                later = partial(later_read, path, identity(path), own.floats) if lazy else None
+                if (written := own.datasets(held, attributes, variables, later)) is not None:
+                    own.agree(written, assume, path.name)
+                    tree = xr.DataTree.from_dict(written, name=own.tree_name(attributes))
+                    result = written["/"] if list(written) == ["/"] else tree
+                    wanted = None if variables is None else tuple(variables)
+                    result = _part.cut(result, wanted, path.name, known=own.names(held))
+                    if not breaches(result):
+                        return result
+            decode = partial(decoded_later, "outside_valid" in assume)
+            later = partial(later_read, path, identity(path), decode) if lazy else None
+            source = replace(_placed(held, attributes, assume, notes, variables), later=later)
+            found = axes.sets(source.places)
+            nodes = {part.name: _dataset(source, part) for part in asked(found, source.wanted, variables)}
+        except AnalysisError:
+            raise
+        except FAILS as error:
+            raise CorruptFile(f"{path.name}: its values cannot be decoded ({error}); get the file again") from error
     notes.warn()
     stamped = {name: _stamped(source, node) for name, node in nodes.items()}
     result = next(iter(stamped.values())) if len(stamped) == 1 else xr.DataTree.from_dict(stamped)
     return check(result)
-
-
-def _opened(path: Path) -> tuple[dict[str, Variable], dict[str, list[object]]]:
-    """Return the variables and global attributes of a file whose inner structure is sound."""
-    import pycdfpp
-
-    with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
-        plain = sound(content, path.name)
-    try:
-        cdf = pycdfpp.load(str(path) if plain is None else plain)
-        attributes = {name: [entry[i] for i in range(len(entry))] for name, entry in cdf.attributes.items()}
-        return {name: _variable(name, raw) for name, raw in cdf.items()}, attributes
-    except FAILS as error:
-        raise CorruptFile(f"{path.name}: a damaged CDF ({error}); get the file again") from error
-
-
-def _variable(name: str, raw: Any) -> Variable:
-    attributes = {key.upper(): attribute.value for key, attribute in raw.attributes.items()}
-    kind = raw.type.name
-    text = kind in ("CDF_CHAR", "CDF_UCHAR")
-    records, *shape = raw.shape
-    if text and shape:
-        shape.pop()
-    dropped = tuple(
-        i
-        for i, size in enumerate(shape, start=1)
-        if size == 1 and not {f"DEPEND_{i}", f"LABL_PTR_{i}"} & set(attributes)
-    )
-    return axes.Variable(
-        name=name,
-        attributes=attributes,
-        kind="text" if text else "time" if kind in TIMES else "number",
-        varies=not raw.is_nrv,
-        records=records,
-        shape=tuple(size for i, size in enumerate(shape, start=1) if i not in dropped),
-        whole="INT" in kind or kind == "CDF_BYTE",
-        read=partial(_values, raw, dropped, text),
-    )
-
-
-def _values(raw: Any, dropped: tuple[int, ...], text: bool) -> NDArray:
-    """Return a variable's values without axes of length one that nothing describes, as 2-D epochs have."""
-    values = np.asarray(raw.values)
-    if text:
-        values = np.char.strip(np.char.decode(values, "utf-8", "replace"), " \0\n\t")
-    return values.squeeze(axis=dropped) if dropped else values
 
 
 def _placed(
@@ -176,27 +150,32 @@ def _placed(
     attributes: Mapping[str, Sequence[object]],
     assume: Mapping[str, str],
     notes: facts.Notes,
+    variables: Collection[str] | None,
 ) -> _Source:
     """Return the file with the records to keep of each time axis; refuse one that holds no records."""
     places = axes.places(held, notes)
+    wanted = None if variables is None else with_companions(variables, held, places, notes.file)
     clocks = [c for c in dict.fromkeys(place.record for place in places.values()) if c in held]
     if idle := [n for n, v in held.items() if v.kind == "time" and v.varies and n not in (*clocks, *places)]:
         notes.line(f"left out as no variable's time axis, or equal to another: {', '.join(idle)}")
     rows: dict[str, Rows] = {}
     substitutes = {p.name for v in held.values() if (p := v.pointer("DEPEND_TIME", held)) is not None}
     for clock in clocks:
-        members = [held[n] for n, p in places.items() if p.record == clock and held[n].records == held[clock].records]
+        there = [n for n, p in places.items() if p.record == clock and held[n].records == held[clock].records]
+        if wanted is not None and not wanted & set(there):
+            continue
+        members = [held[n] for n in there]
         seconds = axes.is_unix(held[clock], is_time=clock in substitutes)
         if held[clock].records and (held[clock].kind == "time" or seconds):
             rows[clock] = rows_of(held[clock], members, notes, sort="sort" in assume)
     kept = {}
     for name, place in places.items():
-        wanted = held[place.record].records if place.record in held else held[name].records
+        expected = held[place.record].records if place.record in held else held[name].records
         if held[name].records == 0:
             notes.line(f"{name} is declared without records and left out")
-        elif held[name].records and place.record in held and not wanted:
+        elif held[name].records and place.record in held and not expected:
             notes.guess(f"left out, as their time axis {place.record} is declared without records", name)
-        elif held[name].records != wanted:
+        elif held[name].records != expected:
             notes.guess(f"left out, not as many records as their time axis {place.record} has", name)
         elif place.record in rows and not rows[place.record].times.size:
             notes.line(f"{name} has no record with a valid time and is left out")
@@ -211,7 +190,9 @@ def _placed(
         raise WrongData(
             f"{notes.file} holds metadata but no records (a master or an empty day's file); it declares {declared}"
         )
-    return _Source(held, kept, attributes, rows, assume, notes)
+    if lost := [n for n in variables or () if n in places and n not in kept]:
+        raise WrongData(f"{notes.file}: {', '.join(lost)} cannot be read: {'; '.join(notes.lines())}")
+    return _Source(held, kept, attributes, rows, assume, notes, wanted)
 
 
 def _dataset(source: _Source, part: AxisSet) -> xr.Dataset:
@@ -231,8 +212,10 @@ def _dataset(source: _Source, part: AxisSet) -> xr.Dataset:
         for axis in place.axes:
             coords |= _coordinates(source, axis, record, place.record)
         dims = ([record] if record else []) + [axis.dim for axis in place.axes]
-        values = _decoded(source, source.held[name], place.record)
+        values = _data(source, source.held[name], place.record)
         variable = xr.Variable(dims, values, _attributes(source, name))
+        if any(axis.dim == "theta" and axis.key == f"grid:{name}" for axis in place.axes):
+            variable.attrs.update(_counted_from(source, source.held[name]))
         data[name] = variable.transpose(*_ordered(dims))
     return xr.Dataset(_renamed(data, coords, source.notes), coords)
 
@@ -255,8 +238,8 @@ def _renamed(
 
 
 def _ordered(dims: Sequence[str]) -> list[str]:
-    """Return dims in the contract's order: record, energy, pitch angle, what else there is, component."""
-    order = ("energy", "pitch_angle")
+    """Return dims in the contract's order: record, energy, directions, what else there is, component."""
+    order = ("energy", "theta", "phi", "pitch_angle")
     places = {d: order.index(d) if d in order else 9 if d.startswith("component") else 5 for d in dims}
     return sorted(dims, key=lambda d: -1 if d == dims[0] and d not in (*order, "component") else places[d])
 
@@ -274,14 +257,22 @@ def _record_dim(source: _Source, record: str) -> str:
 def _time(source: _Source, clock: str) -> xr.Variable:
     attributes = source.held[clock].attributes
     said = istp.text(attributes, "CATDESC") or "Time"
-    return xr.Variable(
-        "time", source.rows[clock].times, {"long_name": "Time (UTC)", "catdesc": said, "source_name": clock}
-    )
+    widths = {key: word for key, word in istp.more(attributes, "").items() if key.startswith("delta_")}
+    named = {"long_name": "Time (UTC)", "catdesc": said, "source_name": clock, **widths}
+    return xr.Variable("time", source.rows[clock].times, named)
 
 
-def _decoded(source: _Source, variable: Variable, record: str) -> NDArray:
+def _data(source: _Source, variable: Variable, record: str) -> Any:
+    """Return a measurement's values, where asked as a promise to read them."""
+    counted = variable.whole and ("FILLVAL" in variable.attributes or "outside_valid" in source.assume)
+    if source.later is None or not variable.varies or variable.kind != "number" or counted:
+        return _decoded(source, variable, record, mask="outside_valid" in source.assume)
+    return source.later(variable, source.rows[record].chosen if record in source.rows else None)
+
+
+def _decoded(source: _Source, variable: Variable, record: str, *, mask: bool = False) -> NDArray:
     """Return values with fills as NaN, only the records kept, in the order of time."""
-    values = decoded(variable, source.notes)
+    values = decoded(variable, source.notes, mask=mask)
     if not variable.varies:
         return values[0]
     chosen = source.rows[record].chosen if record in source.rows else None
@@ -296,6 +287,8 @@ def _coordinates(source: _Source, axis: Axis, record: str, clock: str) -> dict[s
         return {}
     table = source.held[axis.table]
     attributes = _attributes(source, axis.table) | {"source_name": axis.table}
+    if axis.dim == "theta":
+        attributes |= _counted_from(source, table)
     if axis.labels:
         return {axis.dim: xr.Variable(axis.dim, list(axis.labels), attributes)}
     values = _decoded(source, table, clock)
@@ -306,6 +299,17 @@ def _coordinates(source: _Source, axis: Axis, record: str, clock: str) -> dict[s
     return (_bins(source, table, variable, (name, axis.dim, record), clock) if axis.dim == "energy" else {}) or {
         name: variable
     }
+
+
+def _counted_from(source: _Source, table: Variable) -> dict[str, str]:
+    """Return whether polar angles or elevations are meant, where words or numbers tell."""
+    values = decoded(table, source.notes)
+    unit = _attributes(source, table.name).get("units")
+    scale = 180 / np.pi if unit == "rad" else 1.0
+    said = [table.name, *(istp.text(table.attributes, key) or "" for key in ("FIELDNAM", "CATDESC", "VAR_NOTES"))]
+    lowest, highest = (float(reduce(values, axis=None)) * scale for reduce in (np.fmin.reduce, np.fmax.reduce))
+    found = istp.angle_from(said, lowest, highest)
+    return {"counted_from": found} if found else {}
 
 
 def _bins(

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from analysis.errors import AnalysisError, BadOption, CorruptFile, UnknownFormat, WrongData
 from analysis.formats import _facts as facts
 from analysis.formats import _hdf5
+from analysis.formats._netcdfwrite import MARK, TREE, WRITER
 from analysis.model import check
 
 CLASSIC = (b"CDF\x01", b"CDF\x02")
@@ -84,7 +85,9 @@ def read(path: Path, assume: Mapping[str, str]) -> xr.Dataset | xr.DataTree:
     """
     notes = facts.Notes(path.name)
     with _damage(path):
-        nodes = {name: _arrays_only(node, notes) for name, node in _raw(path, notes).items()}
+        raw = _raw(path, notes)
+        tree = raw["/"].attrs.get(TREE) if raw["/"].attrs.get(MARK) == WRITER else None
+        nodes = {name: _arrays_only(_unmarked(node), notes) for name, node in raw.items()}
         nodes = {name: _decoded(node, path, notes) for name, node in nodes.items()}
     names = {str(name) for node in nodes.values() for name in node.variables}
     facts.accepted(
@@ -101,7 +104,7 @@ def read(path: Path, assume: Mapping[str, str]) -> xr.Dataset | xr.DataTree:
     described = {name: _described(node, assume, notes) for name, node in nodes.items()}
     notes.warn()
     stamped = {name: _stamped(node, notes) if node.variables else node for name, node in described.items()}
-    return check(stamped["/"] if len(stamped) == 1 else xr.DataTree.from_dict(stamped))
+    return check(stamped["/"] if len(stamped) == 1 else xr.DataTree.from_dict(stamped, name=tree))
 
 
 @contextmanager
@@ -140,6 +143,15 @@ def _raw(path: Path, notes: facts.Notes) -> dict[str, xr.Dataset]:
     ) as tree:
         nodes = {node.path: node.to_dataset(inherit=False).load() for node in tree.subtree}
     return nodes
+
+
+def _unmarked(data: xr.Dataset) -> xr.Dataset:
+    """Return a group without what :func:`analysis.formats.write` said of the file, not of the data."""
+    if data.attrs.get(MARK) != WRITER:
+        return data
+    return xr.Dataset(
+        data.variables, attrs={key: word for key, word in data.attrs.items() if key not in (MARK, TREE, "Conventions")}
+    )
 
 
 def _arrays_only(data: xr.Dataset, notes: facts.Notes) -> xr.Dataset:

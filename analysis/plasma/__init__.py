@@ -10,7 +10,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import xarray as xr
 
@@ -40,9 +40,32 @@ from analysis.plasma.field_lines import (
 )
 from analysis.plasma.finders import discontinuities, level_crossings
 from analysis.plasma.flow_frames import de_hoffmann_teller, walen_relation
+from analysis.panels.saving import save
+from analysis.plasma.alfvenic import alfvenicity, elsasser_variables
+from analysis.plasma.bodies import msm_position, orbital_frame, rtn_frame, solar_magnetospheric_frame
+from analysis.plasma.boundaries import geosynchronous_orbit, magnetopause, magnetopause_shape
+from analysis.plasma.boundary_fits import fit_boundary
+from analysis.plasma.boundary_geometry import boundary_cut, boundary_distance, boundary_normal, boundary_radius
+from analysis.plasma.boundary_regions import boundary_crossings, regions
+from analysis.plasma.bow_shocks import bow_shock, bow_shock_standoff
+from analysis.plasma.constellations import constellation, kepler_path, sampled, sampling_times, straight_path
+from analysis.plasma.cross_correlation import time_lags
+from analysis.plasma.current_errors import current_error
+from analysis.plasma.drifts import angle_between, convection_electric_field, cross_product, dot_product, exb_drift
+from analysis.plasma.earth import dipole_tilt, sun_direction
+from analysis.plasma.field_aligned import pitch_angle_spectra
+from analysis.plasma.finders import discontinuities, level_crossings
+from analysis.plasma.flow_frames import de_hoffmann_teller, walen_relation
+from analysis.plasma.fluxes import differential_energy_flux, differential_flux, phase_space_density
 from analysis.plasma.frames import known_frames, rotation_matrices, to_frame
+from analysis.plasma.frequencies import gyrofrequency, lower_hybrid_frequency, plasma_frequency, upper_hybrid_frequency
+from analysis.plasma.gradients import gradient, reciprocal_vectors
 from analysis.plasma.kernels import spice_rotation, spice_state
+from analysis.plasma.lengths import debye_length, gyroradius, inertial_length
 from analysis.plasma.local_frames import field_aligned_frame, lmn_frame, mean_field
+from analysis.plasma.multipoint import curlometer
+from analysis.plasma.nulls import magnetic_nulls, poincare_index
+from analysis.plasma.orbit_views import hodogram, orbit_view
 from analysis.plasma.parameters import (
     alfven_speed,
     dynamic_pressure,
@@ -50,7 +73,9 @@ from analysis.plasma.parameters import (
     magnitude,
     plasma_beta,
     thermal_pressure,
+    total_pressure,
 )
+from analysis.plasma.particles import Species, species
 from analysis.plasma.pitch_angles import anisotropy, omnidirectional, pitch_angle_distribution
 from analysis.plasma.propagation import propagated
 from analysis.plasma.quality import measured, with_flags_as_coordinates
@@ -60,7 +85,27 @@ from analysis.plasma.spectral import power_spectral_density, wavelet_power
 from analysis.plasma.trapped import bounce_period, drift_period, plasmapause
 from analysis.plasma.turbulence import increment_intensity, spectral_slope, structure_functions
 from analysis.plasma.variance import maximum_variance, minimum_variance
+from analysis.plasma.planet_boundaries import aberration_angle, boundary_models, planetary_boundary
+from analysis.plasma.quality import measured, with_flags_as_coordinates
+from analysis.plasma.reduced import gyrotropic_distribution, reduced_distribution, velocity_slice
+from analysis.plasma.rotations import rotated
+from analysis.plasma.shocks import shock_jump, shock_normals
+from analysis.plasma.spectral import power_spectral_density, wavelet_power
+from analysis.plasma.speeds import fast_speed, mach_number, slow_speed, sound_speed, thermal_speed
+from analysis.plasma.synthetic_fields import SyntheticField, current_at, field_at
+from analysis.plasma.synthetic_shock import shock_front
+from analysis.plasma.synthetic_structures import flux_rope, harris_sheet
+from analysis.plasma.synthetic_waves import alfvenic_turbulence, plane_waves, true_waves
+from analysis.plasma.tetrahedra import formation_shape, tetrahedron_quality
+from analysis.plasma.time_lines import aligned
+from analysis.plasma.timing_analysis import timing
+from analysis.plasma.turbulence import increment_intensity, spectral_slope, structure_functions
+from analysis.plasma.variance import maximum_variance, minimum_variance
+from analysis.plasma.velocity_moments import moments
 from analysis.plasma.views import explore, view
+from analysis.plasma.wave_dispersion import dispersion
+from analysis.plasma.wave_limits import wave_number_limit
+from analysis.plasma.wave_telescope import wave_vector_power
 from analysis.plasma.wave_vectors import wave_polarization
 
 if TYPE_CHECKING:
@@ -68,16 +113,37 @@ if TYPE_CHECKING:
 
     from analysis.catalogue import Chunks
     from analysis.model.clocks import Instant
+    from analysis.panels.marks import Marks
 
 __all__ = [
     "active_times",
     "akasofu_epsilon",
+    "Species",
+    "SyntheticField",
+    "aberration_angle",
     "alfven_speed",
+    "alfvenic_turbulence",
     "alfvenicity",
+    "aligned",
+    "angle_between",
     "anisotropy",
     "bounce_period",
     "clock_angle",
+    "boundary_crossings",
+    "boundary_cut",
+    "boundary_distance",
+    "boundary_models",
+    "boundary_normal",
+    "boundary_radius",
+    "bow_shock",
+    "bow_shock_standoff",
     "collect",
+    "constellation",
+    "convection_electric_field",
+    "cross_product",
+    "curlometer",
+    "current_at",
+    "current_error",
     "de_hoffmann_teller",
     "dipole_field",
     "dipole_field_line",
@@ -89,10 +155,31 @@ __all__ = [
     "dynamic_pressure",
     "elsasser_variables",
     "epoch_windows",
+    "debye_length",
+    "differential_energy_flux",
+    "differential_flux",
+    "dipole_tilt",
+    "discontinuities",
+    "dispersion",
+    "dot_product",
+    "dynamic_pressure",
+    "elsasser_variables",
+    "exb_drift",
     "explore",
+    "fast_speed",
     "fetch",
     "field_aligned_frame",
+    "field_at",
+    "fit_boundary",
+    "flux_rope",
+    "formation_shape",
     "geosynchronous_orbit",
+    "gradient",
+    "gyrofrequency",
+    "gyroradius",
+    "gyrotropic_distribution",
+    "harris_sheet",
+    "hodogram",
     "increment_intensity",
     "invariant_latitude",
     "kan_lee_field",
@@ -101,6 +188,14 @@ __all__ = [
     "level_crossings",
     "lmn_frame",
     "magnetic_local_time",
+    "inertial_length",
+    "kepler_path",
+    "known_frames",
+    "level_crossings",
+    "lmn_frame",
+    "lower_hybrid_frequency",
+    "mach_number",
+    "magnetic_nulls",
     "magnetic_pressure",
     "magnetopause",
     "magnetopause_shape",
@@ -110,11 +205,18 @@ __all__ = [
     "measured",
     "milan_reconnection_rate",
     "minimum_variance",
+    "minimum_variance",
+    "moments",
     "msm_position",
     "newell_coupling",
     "omnidirectional",
+    "orbit_view",
     "orbital_frame",
+    "phase_space_density",
     "pitch_angle_distribution",
+    "pitch_angle_spectra",
+    "plane_waves",
+    "planetary_boundary",
     "plasma_beta",
     "plasmapause",
     "power_spectral_density",
@@ -123,9 +225,19 @@ __all__ = [
     "propagated",
     "quiet_times",
     "rectified_field",
+    "plasma_frequency",
+    "poincare_index",
+    "power_spectral_density",
+    "quicklook",
+    "reciprocal_vectors",
+    "reduced_distribution",
+    "regions",
     "rotated",
     "rotation_matrices",
     "rtn_frame",
+    "sampled",
+    "sampling_times",
+    "save",
     "search",
     "shock_jump",
     "shock_normals",
@@ -140,10 +252,34 @@ __all__ = [
     "superposed_epoch",
     "thermal_pressure",
     "three_hourly",
+    "shock_front",
+    "shock_jump",
+    "shock_normals",
+    "slow_speed",
+    "solar_magnetospheric_frame",
+    "sound_speed",
+    "species",
+    "spectral_slope",
+    "spice_rotation",
+    "spice_state",
+    "straight_path",
+    "structure_functions",
+    "sun_direction",
+    "tetrahedron_quality",
+    "thermal_pressure",
+    "thermal_speed",
+    "time_lags",
+    "timing",
     "to_frame",
+    "total_pressure",
+    "true_waves",
+    "upper_hybrid_frequency",
+    "velocity_slice",
     "view",
     "walen_relation",
+    "wave_number_limit",
     "wave_polarization",
+    "wave_vector_power",
     "wavelet_power",
 ]
 
@@ -274,6 +410,64 @@ def collect(
 
     tree = catalogue.collect("plasma", products, start=start, stop=stop, variables=variables, live=live)
     return _with_flags(tree)
+
+
+def quicklook(
+    product: str | xr.Dataset | xr.DataTree,
+    start: Instant | None = None,
+    stop: Instant | None = None,
+    *,
+    live: bool = False,
+    marks: Marks | None = None,
+    bands: xr.DataArray | None = None,
+) -> Any:
+    """Return the quick look of a product: the panels that its declaration names, in a column.
+
+    Parameters
+    ----------
+    product : str, xarray.Dataset or xarray.DataTree
+        A name, which is fetched, or what :func:`fetch` or :func:`collect` gave (of several products, one after the
+        other). Declared are the products that ship and most that archives have.
+    start, stop : time, optional
+        As for :func:`fetch`; only with a name.
+    live : bool, optional
+        As for :func:`fetch`; only with a name.
+    marks : mapping of str to time or times, optional
+        As for :func:`view`.
+    bands : xarray.DataArray, optional
+        As for :func:`view`.
+
+    Returns
+    -------
+    holoviews.Layout
+        Which variables share a panel, logarithmic axes, limits and lines of reference are those of the declaration
+        (``quicklook`` in the product's TOML). Panels whose variables are not in the data are left out, and the picture
+        says so.
+
+    Raises
+    ------
+    BadOption
+        If the product declares no quick look, or times are given beside data.
+    WrongData
+        If the data don't say of which product they are, or hold nothing of the quick look.
+    UnknownProduct, UnknownServer, BadTime, OutsideCoverage, CorruptFile, DownloadError
+        As for :func:`fetch`.
+
+    Examples
+    --------
+    >>> len(quicklook("qin_denton_hourly", "2001-03-31", "2001-04-01"))
+    5
+    """
+    from analysis.errors import BadOption
+    from analysis.plasma.quicklooks import quicklook_of
+
+    if isinstance(product, str):
+        return quicklook_of(fetch(product, start, stop, live=live), marks=marks, bands=bands)
+    if start is not None or stop is not None or live:
+        raise BadOption(
+            "start, stop and live are for a product's name; cut data with data.sel(time=slice(start, stop))"
+        )
+    return quicklook_of(product, marks=marks, bands=bands)
 
 
 def _with_flags(tree: xr.DataTree) -> xr.DataTree:

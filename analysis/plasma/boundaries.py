@@ -2,58 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
-
 import xarray as xr
 
-from analysis.errors import BadOption, UnknownVariable, WrongData, WrongFrame
-from analysis.model import derived, in_units, labelled
+from analysis.errors import WrongData
+from analysis.model import in_units, labelled
+from analysis.plasma.earth_inputs import asked_aberration, boundary_dataset, checked, drivers_of, within
+from analysis.plasma.earth_models import MAGNETOPAUSES
 from analysis.plasma.inputs import named, not_negative, on_same_axes, refuse_vectors, synthetic_attrs
 from analysis.plasma.quality import quality_of, with_worst_quality
-
-Array = xr.DataArray
-SHUE_1997 = "Shue et al., J. Geophys. Res. 102, 9497 (1997), doi:10.1029/97JA00196"
-SHUE_1998 = "Shue et al., J. Geophys. Res. 103, 17691 (1998), doi:10.1029/98JA01103"
-
-
-@dataclass(frozen=True, kw_only=True)
-class Magnetopause:
-    """One empirical model: stand-off (R_E) and flaring as functions of Bz (nT) and Pdyn (nPa)."""
-
-    name: str
-    standoff: Callable[[Array, Array], Array]
-    flaring: Callable[[Array, Array], Array]
-    bz: tuple[float, float]  # what the crossings that were fitted cover, nT
-    pdyn: tuple[float, float]  # nPa
-    reference: str
-
-    @property
-    def validity(self) -> str:
-        """Say in words which solar wind the model was fitted to."""
-        return f"{self.bz[0]:g} < Bz < {self.bz[1]:g} nT, {self.pdyn[0]:g} < Pdyn < {self.pdyn[1]:g} nPa"
-
-
-# Both were fitted to the same crossings (ISEE 1 and 2, AMPTE/IRM, IMP 8); the form of 1998 was chosen so
-# that it still behaves beyond them (Shue et al. 1998, section 2.1 and figures 10 and 13).
-MODELS = {
-    "shue_1997": Magnetopause(
-        name="Shue et al. 1997",
-        standoff=lambda bz, pdyn: (11.4 + xr.where(bz < 0, 0.14, 0.013) * bz) * pdyn ** (-1 / 6.6),
-        flaring=lambda bz, pdyn: (0.58 - 0.010 * bz) * (1 + 0.010 * pdyn),
-        bz=(-18.0, 15.0),
-        pdyn=(0.5, 8.5),
-        reference=SHUE_1997,
-    ),
-    "shue_1998": Magnetopause(
-        name="Shue et al. 1998",
-        standoff=lambda bz, pdyn: (10.22 + 1.29 * xr.ufuncs.tanh(0.184 * (bz + 8.14))) * pdyn ** (-1 / 6.6),
-        flaring=lambda bz, pdyn: (0.58 - 0.007 * bz) * (1 + 0.024 * xr.ufuncs.log(pdyn)),
-        bz=(-18.0, 15.0),
-        pdyn=(0.5, 8.5),
-        reference=SHUE_1998,
-    ),
-}
+from analysis.plasma.vectors import refuse_unknown
 
 
 def magnetopause(
@@ -61,47 +18,59 @@ def magnetopause(
     *,
     bz: xr.DataArray | None = None,
     pdyn: xr.DataArray | None = None,
+    magnetic_pressure: xr.DataArray | None = None,
+    dipole_tilt: xr.DataArray | None = None,
+    speed: xr.DataArray | None = None,
     model: str = "shue_1998",
+    aberration: float | str | xr.DataArray | None = None,
 ) -> xr.Dataset:
     r"""Return the size and shape of Earth's magnetopause for a solar wind.
-
-    The surface is :math:`r = r_0 (2 / (1 + \cos\theta))^\alpha`; see :func:`magnetopause_shape`.
 
     Parameters
     ----------
     wind : xarray.Dataset, optional
-        With ``bz`` (interplanetary field, GSM) and ``pdyn`` (dynamic pressure) on the same axes, as a
-        Qin-Denton product has them.
-    bz, pdyn : xarray.DataArray, optional
-        The same as arrays, in any units of field and pressure, instead of what ``wind`` holds.
-    model : {"shue_1998", "shue_1997"}, optional
-        Empirical model. Both were fitted to -18 < Bz < 15 nT and 0.5 < Pdyn < 8.5 nPa. Beyond, that of 1998
-        levels off and that of 1997 goes on linearly, to absurd distances in strong southward field.
+        With what the model needs on the same axes: ``bz`` (interplanetary field, GSM) and ``pdyn`` (dynamic
+        pressure), as a Qin-Denton product has them; for ``"lin_2010"`` also ``magnetic_pressure`` and
+        ``dipole_tilt``; for ``"jelinek_2012"`` ``pdyn`` alone.
+    bz, pdyn, magnetic_pressure, dipole_tilt, speed : xarray.DataArray, optional
+        The same as arrays, in any units of their kind, instead of what ``wind`` holds. ``dipole_tilt`` is
+        positive where the northern pole leans to the Sun; ``speed`` is for ``aberration="orbital"`` alone.
+    model : {"shue_1998", "shue_1997", "lin_2010", "jelinek_2012"}, optional
+        Empirical model. Shue's were fitted to -18 < Bz < 15 nT and 0.5 < Pdyn < 8.5 nPa; beyond, that of 1998
+        levels off and that of 1997 goes on linearly, to absurd distances in strong southward field. Lin's alone has
+        indentations at the cusps, and north and south, dawn and dusk differ.
+    aberration : float, "orbital" or xarray.DataArray, optional
+        Turn the axis from the Sun towards -Y by this angle (degrees), or by that which Earth's motion gives to a wind
+        of ``speed``, arctan(29.78 km/s / speed); the frame is then GSE. By default the axis points to the Sun.
 
     Returns
     -------
     xarray.Dataset
-        ``standoff`` (:math:`r_0`, R_earth) and ``flaring`` (:math:`\alpha`), on the axes of the input, NaN
-        where it is. Coordinates that stay with each of them: ``in_validity`` (true inside the range that was
-        fitted) and, where the input has flags, ``standoff_quality`` and ``flaring_quality``: the worst flag
-        of ``bz`` and ``pdyn``.
+        A boundary, in Earth radii, on the axes of the input, NaN where it is. ``standoff`` is the distance on the
+        model's axis; beside it stand the parameters of the shape: ``flaring`` (Shue, :math:`r = r_0 (2 / (1 +
+        \cos\theta))^\alpha`, see :func:`magnetopause_shape`), ``slimness`` (Jelínek) or those of Lin's
+        equation 19. Coordinates that stay with each of them: ``in_validity`` (Shue only: true inside the range that
+        was fitted) and, where the input has flags, ``standoff_quality`` and so on: the worst flag of what it was
+        made of.
 
     Raises
     ------
     BadOption
-        If the model is not known.
+        If the model or the aberration is not known.
     UnknownVariable, WrongData
-        If ``bz`` or ``pdyn`` is missing or a vector, a pressure is not above zero, or the axes differ; also if
+        If a driver is missing or a vector, has an impossible value, or the axes differ; also if
         the model gives a distance that is not above zero (that of 1997 below -81 nT).
     WrongFrame
         If ``bz`` does not say that it is in GSM.
     WrongUnits, MissingUnits
-        If an input is no field or no pressure.
+        If an input is of another kind.
 
     References
     ----------
     Shue et al., J. Geophys. Res. 102, 9497 (1997), doi:10.1029/97JA00196.
     Shue et al., J. Geophys. Res. 103, 17691 (1998), doi:10.1029/98JA01103.
+    Lin et al., J. Geophys. Res. 115, A04207 (2010), doi:10.1029/2009JA014235.
+    Jelínek, Němeček & Šafránková, J. Geophys. Res. 117, A05208 (2012), doi:10.1029/2011JA017252.
 
     Examples
     --------
@@ -109,47 +78,33 @@ def magnetopause(
     >>> pdyn = xr.DataArray([2.0, 4.0], dims="case", attrs={"units": "nPa"})
     >>> magnetopause(bz=bz, pdyn=pdyn, model="shue_1997").standoff.values.round(3)
     array([9.961, 8.968])
+    >>> magnetopause(pdyn=pdyn, model="jelinek_2012").standoff.values.round(3)
+    array([11.237,  9.85 ])
     """
-    if not isinstance(model, str) or model not in MODELS:
-        raise BadOption(f"magnetopause model {model!r} is not known; there are {', '.join(MODELS)}")
-    chosen = MODELS[model]
-    field_given, pressure_given = _input(wind, bz, "bz"), _input(wind, pdyn, "pdyn")
-    on_same_axes(bz=field_given, pdyn=pressure_given)
-    refuse_vectors(bz=field_given, pdyn=pressure_given)
-    _refuse_other_frame(field_given)
-    field = in_units(field_given, "nT")
-    pressure = not_negative(in_units(pressure_given, "nPa"), "pdyn", zero=False)
-
-    distance = not_negative(
-        chosen.standoff(field, pressure),
-        f"standoff of {model}",
-        zero=False,
-        hint=f"the model was fitted to {chosen.validity}; use shue_1998 for stronger fields",
+    chosen = MAGNETOPAUSES[refuse_unknown(model, MAGNETOPAUSES, "magnetopause model")]
+    given = {"bz": bz, "pdyn": pdyn, "magnetic_pressure": magnetic_pressure, "dipole_tilt": dipole_tilt}
+    drivers = drivers_of(chosen, wind, given, f"magnetopause model {model!r}")
+    values = {name: checked(name, array) for name, array in drivers.items()}
+    angle = asked_aberration(aberration, chosen, wind, speed)
+    said = (
+        ""
+        if aberration is None
+        else f", aberration={'…' if isinstance(aberration, xr.DataArray) else repr(aberration)}"
     )
-    origin = field_given if wind is None else wind
-    attrs = {"model": model, "references": chosen.reference}
-    attrs |= synthetic_attrs(field_given, pressure_given, origin)
-    if "source" in origin.attrs:
-        attrs["source"] = origin.attrs["source"]  # a picture of one variable still says whose data it shows
-    label = f"Magnetopause stand-off ({chosen.name})"
-    standoff = labelled(distance, "standoff", units="R_earth", long_name=label, attrs=attrs)
-    exponent = chosen.flaring(field, pressure)
-    label = f"Magnetopause flaring ({chosen.name})"
-    flaring = labelled(exponent, "flaring", units="1", long_name=label, attrs=attrs)
-    flags = (
-        quality_of(field_given, wind if bz is None else None),
-        quality_of(pressure_given, wind if pdyn is None else None),
+    hint = (
+        f"the model was fitted to {chosen.said_validity}; use shue_1998 for stronger fields" if chosen.validity else ""
     )
-    result = xr.Dataset(
-        {"standoff": with_worst_quality(standoff, *flags), "flaring": with_worst_quality(flaring, *flags)}
-    ).assign_coords(in_validity=_in_validity(field, pressure, chosen))
-    return derived(
-        result,
-        origin,
-        title=f"Earth's magnetopause after {chosen.name}",
-        step=f"plasma.magnetopause(model={model!r})",
-        references=[chosen.reference],
-        also=[field_given, pressure_given],
+    return boundary_dataset(
+        model,
+        chosen,
+        "magnetopause",
+        chosen.surface(**values),
+        drivers,
+        wind,
+        step=f"plasma.magnetopause(model={model!r}{said})",
+        standoff_hint=hint,
+        aberration=angle,
+        in_validity=within(chosen, values),
     )
 
 
@@ -227,33 +182,3 @@ def geosynchronous_orbit() -> xr.DataArray:
     """
     radius = xr.DataArray(42164.0)
     return labelled(radius, "geosynchronous_orbit", units="km", long_name="Radius of the geosynchronous orbit")
-
-
-def _input(wind: xr.Dataset | None, given: xr.DataArray | None, name: str) -> xr.DataArray:
-    if given is not None:
-        return named(given, name)
-    if wind is None:
-        raise WrongData(f"magnetopause needs {name}: give a Dataset that has it, or {name}= as a DataArray")
-    if not isinstance(wind, xr.Dataset):
-        raise WrongData(
-            f"magnetopause takes a Dataset with bz and pdyn, not a {type(wind).__name__}; "
-            "give one node of a tree, or bz= and pdyn="
-        )
-    if name not in wind.variables:
-        raise UnknownVariable(f"the dataset has no {name}; it has {', '.join(map(str, wind.data_vars))}")
-    return wind[name]
-
-
-def _refuse_other_frame(bz: xr.DataArray) -> None:
-    frame = str(bz.attrs.get("frame", "")).strip()
-    if frame.upper() != "GSM":
-        says = f"is in {frame}" if frame else "does not say its frame"
-        raise WrongFrame(
-            f"{bz.name} {says}; the magnetopause models need Bz in GSM (if it is, say so: bz.assign_attrs(frame='GSM'))"
-        )
-
-
-def _in_validity(bz: xr.DataArray, pdyn: xr.DataArray, chosen: Magnetopause) -> xr.DataArray:
-    inside = (bz > chosen.bz[0]) & (bz < chosen.bz[1]) & (pdyn > chosen.pdyn[0]) & (pdyn < chosen.pdyn[1])
-    label = f"Inside the range that {chosen.name} fitted: {chosen.validity}"
-    return labelled(inside.reset_coords(drop=True), "in_validity", units="1", long_name=label)

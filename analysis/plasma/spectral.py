@@ -13,7 +13,7 @@ THOMSON = "Thomson, Proc. IEEE 70, 1055 (1982), doi:10.1109/PROC.1982.12433"
 TORRENCE = (
     "Torrence & Compo, Bull. Amer. Meteor. Soc. 79, 61 (1998), doi:10.1175/1520-0477(1998)079<0061:APGTWA>2.0.CO;2"
 )
-UNEVEN = 0.01  # a step may differ from the usual one by this part of it
+UNEVEN = 0.1  # a step may differ from the usual one by this part of it: clocks of whole milliseconds do
 FEWEST = 8
 MORLET = 6.0  # ω₀ of the Morlet wavelet
 MOST_NUMBERS = 20_000_000  # complex numbers held at once while windows or scales are transformed
@@ -222,7 +222,7 @@ def even_step(array: xr.DataArray) -> float:
     Raises
     ------
     WrongData
-        If there is no time, fewer than two samples, or the steps differ by over a hundredth.
+        If there is no time, fewer than two samples, or a step differs from the usual one by over a tenth.
 
     Examples
     --------

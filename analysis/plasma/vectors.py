@@ -58,7 +58,7 @@ def vector(array: xr.DataArray, what: str, *, frame: str | Sequence[str] | None 
                 f"{name} is in {has}; it is needed in {' or '.join(wanted)} here: plasma.to_frame brings it there"
             )
     whole = named(array, what).transpose(..., "component")
-    whole = whole.astype(np.result_type(whole.dtype, np.float64))
+    whole = whole.astype(np.result_type(whole.dtype, np.float64), copy=False)
     if "component" not in whole.coords:
         return whole.assign_coords(component=component_labels())
     says = {"long_name": "Component", **whole["component"].attrs}
