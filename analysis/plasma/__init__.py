@@ -14,10 +14,16 @@ from typing import TYPE_CHECKING, Any
 
 import xarray as xr
 
+from analysis.panels.saving import save
 from analysis.plasma.activity import active_times, quiet_times, storms, substorm_onsets, three_hourly
 from analysis.plasma.alfvenic import alfvenicity, elsasser_variables
 from analysis.plasma.bodies import msm_position, orbital_frame, rtn_frame, solar_magnetospheric_frame
 from analysis.plasma.boundaries import geosynchronous_orbit, magnetopause, magnetopause_shape
+from analysis.plasma.boundary_fits import fit_boundary
+from analysis.plasma.boundary_geometry import boundary_cut, boundary_distance, boundary_normal, boundary_radius
+from analysis.plasma.boundary_regions import boundary_crossings, regions
+from analysis.plasma.bow_shocks import bow_shock, bow_shock_standoff
+from analysis.plasma.constellations import constellation, kepler_path, sampled, sampling_times, straight_path
 from analysis.plasma.coupling import (
     akasofu_epsilon,
     clock_angle,
@@ -26,9 +32,13 @@ from analysis.plasma.coupling import (
     newell_coupling,
     rectified_field,
 )
+from analysis.plasma.cross_correlation import time_lags
+from analysis.plasma.current_errors import current_error
+from analysis.plasma.drifts import angle_between, convection_electric_field, cross_product, dot_product, exb_drift
 from analysis.plasma.dst_models import predicted_dst, pressure_corrected_dst
 from analysis.plasma.earth import dipole_tilt, sun_direction
 from analysis.plasma.epochs import epoch_windows, superposed_epoch
+from analysis.plasma.field_aligned import pitch_angle_spectra
 from analysis.plasma.field_lines import (
     dipole_field,
     dipole_field_line,
@@ -38,22 +48,6 @@ from analysis.plasma.field_lines import (
     l_shell,
     magnetic_local_time,
 )
-from analysis.plasma.finders import discontinuities, level_crossings
-from analysis.plasma.flow_frames import de_hoffmann_teller, walen_relation
-from analysis.panels.saving import save
-from analysis.plasma.alfvenic import alfvenicity, elsasser_variables
-from analysis.plasma.bodies import msm_position, orbital_frame, rtn_frame, solar_magnetospheric_frame
-from analysis.plasma.boundaries import geosynchronous_orbit, magnetopause, magnetopause_shape
-from analysis.plasma.boundary_fits import fit_boundary
-from analysis.plasma.boundary_geometry import boundary_cut, boundary_distance, boundary_normal, boundary_radius
-from analysis.plasma.boundary_regions import boundary_crossings, regions
-from analysis.plasma.bow_shocks import bow_shock, bow_shock_standoff
-from analysis.plasma.constellations import constellation, kepler_path, sampled, sampling_times, straight_path
-from analysis.plasma.cross_correlation import time_lags
-from analysis.plasma.current_errors import current_error
-from analysis.plasma.drifts import angle_between, convection_electric_field, cross_product, dot_product, exb_drift
-from analysis.plasma.earth import dipole_tilt, sun_direction
-from analysis.plasma.field_aligned import pitch_angle_spectra
 from analysis.plasma.finders import discontinuities, level_crossings
 from analysis.plasma.flow_frames import de_hoffmann_teller, walen_relation
 from analysis.plasma.fluxes import differential_energy_flux, differential_flux, phase_space_density
@@ -77,15 +71,8 @@ from analysis.plasma.parameters import (
 )
 from analysis.plasma.particles import Species, species
 from analysis.plasma.pitch_angles import anisotropy, omnidirectional, pitch_angle_distribution
-from analysis.plasma.propagation import propagated
-from analysis.plasma.quality import measured, with_flags_as_coordinates
-from analysis.plasma.rotations import rotated
-from analysis.plasma.shocks import shock_jump, shock_normals
-from analysis.plasma.spectral import power_spectral_density, wavelet_power
-from analysis.plasma.trapped import bounce_period, drift_period, plasmapause
-from analysis.plasma.turbulence import increment_intensity, spectral_slope, structure_functions
-from analysis.plasma.variance import maximum_variance, minimum_variance
 from analysis.plasma.planet_boundaries import aberration_angle, boundary_models, planetary_boundary
+from analysis.plasma.propagation import propagated
 from analysis.plasma.quality import measured, with_flags_as_coordinates
 from analysis.plasma.reduced import gyrotropic_distribution, reduced_distribution, velocity_slice
 from analysis.plasma.rotations import rotated
@@ -99,6 +86,7 @@ from analysis.plasma.synthetic_waves import alfvenic_turbulence, plane_waves, tr
 from analysis.plasma.tetrahedra import formation_shape, tetrahedron_quality
 from analysis.plasma.time_lines import aligned
 from analysis.plasma.timing_analysis import timing
+from analysis.plasma.trapped import bounce_period, drift_period, plasmapause
 from analysis.plasma.turbulence import increment_intensity, spectral_slope, structure_functions
 from analysis.plasma.variance import maximum_variance, minimum_variance
 from analysis.plasma.velocity_moments import moments
@@ -116,11 +104,11 @@ if TYPE_CHECKING:
     from analysis.panels.marks import Marks
 
 __all__ = [
-    "active_times",
-    "akasofu_epsilon",
     "Species",
     "SyntheticField",
     "aberration_angle",
+    "active_times",
+    "akasofu_epsilon",
     "alfven_speed",
     "alfvenic_turbulence",
     "alfvenicity",
@@ -128,7 +116,6 @@ __all__ = [
     "angle_between",
     "anisotropy",
     "bounce_period",
-    "clock_angle",
     "boundary_crossings",
     "boundary_cut",
     "boundary_distance",
@@ -137,6 +124,7 @@ __all__ = [
     "boundary_radius",
     "bow_shock",
     "bow_shock_standoff",
+    "clock_angle",
     "collect",
     "constellation",
     "convection_electric_field",
@@ -145,25 +133,21 @@ __all__ = [
     "current_at",
     "current_error",
     "de_hoffmann_teller",
+    "debye_length",
+    "differential_energy_flux",
+    "differential_flux",
     "dipole_field",
     "dipole_field_line",
     "dipole_footpoints",
     "dipole_moment",
     "dipole_tilt",
     "discontinuities",
+    "dispersion",
+    "dot_product",
     "drift_period",
     "dynamic_pressure",
     "elsasser_variables",
     "epoch_windows",
-    "debye_length",
-    "differential_energy_flux",
-    "differential_flux",
-    "dipole_tilt",
-    "discontinuities",
-    "dispersion",
-    "dot_product",
-    "dynamic_pressure",
-    "elsasser_variables",
     "exb_drift",
     "explore",
     "fast_speed",
@@ -181,20 +165,17 @@ __all__ = [
     "harris_sheet",
     "hodogram",
     "increment_intensity",
+    "inertial_length",
     "invariant_latitude",
     "kan_lee_field",
+    "kepler_path",
     "known_frames",
     "l_shell",
     "level_crossings",
     "lmn_frame",
-    "magnetic_local_time",
-    "inertial_length",
-    "kepler_path",
-    "known_frames",
-    "level_crossings",
-    "lmn_frame",
     "lower_hybrid_frequency",
     "mach_number",
+    "magnetic_local_time",
     "magnetic_nulls",
     "magnetic_pressure",
     "magnetopause",
@@ -204,7 +185,6 @@ __all__ = [
     "mean_field",
     "measured",
     "milan_reconnection_rate",
-    "minimum_variance",
     "minimum_variance",
     "moments",
     "msm_position",
@@ -218,18 +198,17 @@ __all__ = [
     "plane_waves",
     "planetary_boundary",
     "plasma_beta",
+    "plasma_frequency",
     "plasmapause",
+    "poincare_index",
     "power_spectral_density",
     "predicted_dst",
     "pressure_corrected_dst",
     "propagated",
-    "quiet_times",
-    "rectified_field",
-    "plasma_frequency",
-    "poincare_index",
-    "power_spectral_density",
     "quicklook",
+    "quiet_times",
     "reciprocal_vectors",
+    "rectified_field",
     "reduced_distribution",
     "regions",
     "rotated",
@@ -239,19 +218,6 @@ __all__ = [
     "sampling_times",
     "save",
     "search",
-    "shock_jump",
-    "shock_normals",
-    "solar_magnetospheric_frame",
-    "spectral_slope",
-    "spice_rotation",
-    "spice_state",
-    "storms",
-    "structure_functions",
-    "substorm_onsets",
-    "sun_direction",
-    "superposed_epoch",
-    "thermal_pressure",
-    "three_hourly",
     "shock_front",
     "shock_jump",
     "shock_normals",
@@ -262,12 +228,16 @@ __all__ = [
     "spectral_slope",
     "spice_rotation",
     "spice_state",
+    "storms",
     "straight_path",
     "structure_functions",
+    "substorm_onsets",
     "sun_direction",
+    "superposed_epoch",
     "tetrahedron_quality",
     "thermal_pressure",
     "thermal_speed",
+    "three_hourly",
     "time_lags",
     "timing",
     "to_frame",
