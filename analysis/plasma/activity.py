@@ -7,7 +7,7 @@ import xarray as xr
 
 from analysis.errors import BadOption, WrongData
 from analysis.model import derived, in_units
-from analysis.plasma.dst_models import HOUR, hours_of, in_nanoseconds
+from analysis.plasma.dst_models import HOUR, hours_of, in_nanoseconds, series_of
 from analysis.plasma.inputs import is_number, named, refuse_vectors
 from analysis.plasma.quality import quality_of
 from analysis.plasma.vectors import made
@@ -16,7 +16,9 @@ GONZALEZ_1994 = "Gonzalez et al., J. Geophys. Res. 99, 5771 (1994), doi:10.1029/
 NEWELL_2011 = "Newell & Gjerloev, J. Geophys. Res. 116, A12211 (2011), doi:10.1029/2011JA016779"
 
 
-def storms(dst: xr.DataArray, *, threshold: float = -50.0, quiet: float = -30.0) -> xr.Dataset:
+def storms(
+    dst: xr.DataArray | xr.Dataset, *, variable: str | None = None, threshold: float = -50.0, quiet: float = -30.0
+) -> xr.Dataset:
     """Return the storms in Dst or an index like it, with their times and depths.
 
     A storm is a stretch below ``quiet`` in which the index reaches ``threshold``: two dips belong to one storm unless
@@ -25,8 +27,11 @@ def storms(dst: xr.DataArray, *, threshold: float = -50.0, quiet: float = -30.0)
 
     Parameters
     ----------
-    dst : xarray.DataArray
-        Dst, SYM-H, RC … along ``time``; any unit of magnetic field.
+    dst : xarray.DataArray or xarray.Dataset
+        Dst, SYM-H, RC … along ``time``; any unit of magnetic field. Of a Dataset, whose source the result then
+        names, ``variable`` says which.
+    variable : str, optional
+        The index in a Dataset.
     threshold : float, optional
         nT that a storm must reach: -50 takes moderate ones, -100 intense ones.
     quiet : float, optional
@@ -43,8 +48,8 @@ def storms(dst: xr.DataArray, *, threshold: float = -50.0, quiet: float = -30.0)
 
     Raises
     ------
-    BadOption
-        If the levels are no numbers or ``quiet`` is not above the threshold.
+    BadOption, UnknownVariable
+        If the levels are no numbers, ``quiet`` is not above the threshold, or the variable is not said or not there.
     WrongData, OutsideCoverage
         If it is no series along increasing times, or empty.
     WrongUnits, MissingUnits
@@ -63,7 +68,8 @@ def storms(dst: xr.DataArray, *, threshold: float = -50.0, quiet: float = -30.0)
     """
     if not (is_number(threshold) and is_number(quiet) and threshold < quiet):
         raise BadOption(f"threshold={threshold!r} and quiet={quiet!r} must be numbers of nT, quiet above the threshold")
-    index = in_nanoseconds(in_units(named(dst, "dst"), "nT"))
+    series, origin = series_of(dst, variable, "storms")
+    index = in_nanoseconds(in_units(named(series, "dst"), "nT"))
     hours = hours_of(index, "storms")
     values = index.values.astype(np.float64)
     broken = _broken(hours)
@@ -94,7 +100,7 @@ def storms(dst: xr.DataArray, *, threshold: float = -50.0, quiet: float = -30.0)
     result = xr.Dataset({name: ("storm", value, attrs) for name, (value, attrs) in says.items()})
     return derived(
         result,
-        dst,
+        origin,
         title=f"Storms with {index.name} at {threshold:g} nT or less",
         step=f"plasma.storms(threshold={threshold:g}, quiet={quiet:g})",
         references=[GONZALEZ_1994],

@@ -234,6 +234,35 @@ def hours_of(series: xr.DataArray, function: str) -> np.ndarray:
     return (times - times[0]) / HOUR
 
 
+def series_of(
+    data: xr.DataArray | xr.Dataset, variable: str | None, function: str
+) -> tuple[xr.DataArray, xr.DataArray | xr.Dataset]:
+    """Return one series, and what it came from: a variable of a dataset, whose source is then known, or an array.
+
+    Raises
+    ------
+    BadOption
+        If a dataset comes without the variable's name, or an array with one.
+    UnknownVariable
+        If the dataset has no such variable.
+
+    Examples
+    --------
+    >>> series_of(xr.Dataset({"rc": ("time", [1.0])}), "rc", "storms")[0].name
+    'rc'
+    """
+    if not isinstance(data, xr.Dataset):
+        if variable is not None:
+            raise BadOption(
+                f"variable={variable!r} chooses from a Dataset; {function} was given a {type(data).__name__}"
+            )
+        return data, data
+    if not isinstance(variable, str):
+        names = ", ".join(map(str, data.data_vars))
+        raise BadOption(f"{function} takes one series: say which, variable=..., of {names}")
+    return taken(data, None, variable, function), data
+
+
 def in_nanoseconds(series: xr.DataArray) -> xr.DataArray:
     """Return a series with its times as ``datetime64[ns]``, whatever resolution they came in.
 

@@ -7,7 +7,7 @@ import xarray as xr
 
 from analysis.errors import BadOption, OutsideCoverage, WrongData
 from analysis.model import derived, labelled, unit_of
-from analysis.plasma.dst_models import HOUR, hours_of
+from analysis.plasma.dst_models import HOUR, hours_of, series_of
 from analysis.plasma.earth import times_of
 from analysis.plasma.inputs import is_number, named, synthetic_attrs
 
@@ -17,10 +17,10 @@ MOST_BINS = 100_000
 def epoch_windows(
     series: xr.DataArray, epochs: object, *, before: float, after: float, step: float | None = None
 ) -> xr.DataArray:
-    """Return a series cut around epochs, one row an epoch, on one axis of lags.
+    """Return a series cut around epochs, one row an epoch, on one axis of epoch time.
 
-    Each value is the mean of the samples inside a bin of the width ``step``, from half a step before the lag up to half
-    a step after it: with the series' own step it is the one sample there.
+    Each value is the mean of the samples inside a bin of the width ``step``, from half a step before its epoch time up
+    to half a step after it: with the series' own step it is the one sample there.
 
     Parameters
     ----------
@@ -31,20 +31,20 @@ def epoch_windows(
     before, after : float
         Hours before and after an epoch, in whole steps.
     step : float, optional
-        Hours from lag to lag; by default the usual step of the series.
+        Hours from one bin to the next; by default the usual step of the series.
 
     Returns
     -------
     xarray.DataArray
-        Dims ``epoch`` (times, increasing) and ``lag`` (h). NaN where no sample lies in a bin, in gaps and beyond the
-        ends of the series.
+        Dims ``epoch`` (times, increasing) and ``epoch_time`` (h). NaN where no sample lies in a bin, in gaps and beyond
+        the ends of the series.
 
     Raises
     ------
     WrongData, BadTime, OutsideCoverage
         If the series or the epochs are no times, the series is empty, an epoch stands twice, or there is none.
     BadOption
-        If ``before``, ``after`` or ``step`` are no numbers of hours, or make no window or too many lags.
+        If ``before``, ``after`` or ``step`` are no numbers of hours, or make no window or too many bins.
     MissingUnits, UnknownUnits
         If the series has no units.
 
@@ -76,18 +76,19 @@ def epoch_windows(
         table = np.where(number > 0, total / number, np.nan)
     coords = {
         "epoch": ("epoch", times, {"long_name": "Epoch (UTC)"}),
-        "lag": ("lag", lags, {"units": "h", "long_name": "Time from epoch"}),
+        "epoch_time": ("epoch_time", lags, {"units": "h", "long_name": "Epoch time"}),
     }
     label = str(array.attrs.get("long_name", array.name))
     attrs = synthetic_attrs(array)
-    made = xr.DataArray(table, coords, ["epoch", "lag"])
+    made = xr.DataArray(table, coords, ["epoch", "epoch_time"])
     return labelled(made, str(array.name), units=str(array.attrs["units"]), long_name=label, attrs=attrs)
 
 
 def superposed_epoch(
-    series: xr.DataArray,
+    series: xr.DataArray | xr.Dataset,
     epochs: object,
     *,
+    variable: str | None = None,
     before: float,
     after: float,
     step: float | None = None,
@@ -96,22 +97,24 @@ def superposed_epoch(
     least_coverage: float = 0.5,
     seed: int = 0,
 ) -> xr.Dataset:
-    """Return what a series does around epochs: median, mean, quartiles and count by lag, with bootstrap bands.
+    """Return what a series does around epochs: median, mean, quartiles and count by epoch time, with bands.
 
     The bands are percentiles of the mean and the median of epochs drawn with replacement: they hold if the epochs are
-    independent, which those closer together than the window are not, and at each lag for itself, not for all lags
+    independent, which those closer together than the window are not, and at each epoch time for itself, not for all
     together. Below about ten epochs they are too narrow.
 
     Parameters
     ----------
     series, epochs, before, after, step
-        As for :func:`epoch_windows`.
+        As for :func:`epoch_windows`; ``series`` may be a Dataset, whose source the result then names.
+    variable : str, optional
+        The series in a Dataset.
     confidence : float, optional
         Of the bands, between 0 and 1.
     resamples : int, optional
         How many times the epochs are drawn, 0 for no bands.
     least_coverage : float, optional
-        An epoch is left out if fewer than this part of its lags hold a value: near the ends of the series and in
+        An epoch is left out if fewer than this part of its bins hold a value: near the ends of the series and in
         gaps. ``used`` says which were taken.
     seed : int, optional
         Of the drawing; the same seed gives the same bands.
@@ -119,8 +122,8 @@ def superposed_epoch(
     Returns
     -------
     xarray.Dataset
-        By ``lag`` (h): ``median``, ``mean``, ``lower_quartile``, ``upper_quartile``, ``count`` (epochs with a value
-        there; NaN are left out), ``mean_low``, ``mean_high``, ``median_low``, ``median_high``. By ``epoch``:
+        By ``epoch_time`` (h): ``median``, ``mean``, ``lower_quartile``, ``upper_quartile``, ``count`` (epochs with a
+        value there; NaN are left out), ``mean_low``, ``mean_high``, ``median_low``, ``median_high``. By ``epoch``:
         ``coverage`` and ``used``. Predicted or interpolated values count like measured ones: take them out first with
         :func:`measured`.
 
@@ -128,8 +131,8 @@ def superposed_epoch(
     ------
     OutsideCoverage
         If no epoch has enough values.
-    BadOption, WrongData, BadTime, MissingUnits
-        As for :func:`epoch_windows`; also if an option is out of its range.
+    BadOption, UnknownVariable, WrongData, BadTime, MissingUnits
+        As for :func:`epoch_windows`; also if an option is out of its range, or the variable not said or not there.
 
     References
     ----------
@@ -146,15 +149,16 @@ def superposed_epoch(
     (array([1., 1., 7., 1., 1.]), 10)
     """
     _refuse_options(confidence, resamples, least_coverage, seed)
-    windows = epoch_windows(series, epochs, before=before, after=after, step=step)
+    array, origin = series_of(series, variable, "superposed_epoch")
+    windows = epoch_windows(array, epochs, before=before, after=after, step=step)
     table = windows.values
     coverage = np.isfinite(table).mean(axis=1)
     used = (coverage >= least_coverage) & (coverage > 0)
     if not used.any():
         raise OutsideCoverage(
-            f"none of the {used.size} epochs has values in {least_coverage:.0%} of its lags; the best has "
-            f"{coverage.max():.0%}. The series covers {np.datetime_as_string(series.time.values[0], 'm')} to "
-            f"{np.datetime_as_string(series.time.values[-1], 'm')}"
+            f"none of the {used.size} epochs has values in {least_coverage:.0%} of its bins; the best has "
+            f"{coverage.max():.0%}. The series covers {np.datetime_as_string(array.time.values[0], 'm')} to "
+            f"{np.datetime_as_string(array.time.values[-1], 'm')}"
         )
     table = table[used]
     level = (1 - confidence) / 2
@@ -174,35 +178,36 @@ def superposed_epoch(
         "median_high": f"Upper end of the {band} median of",
     }
     data = {
-        key: ("lag", value, {"units": units, "long_name": f"{labels[key]} {name}"})
+        key: ("epoch_time", value, {"units": units, "long_name": f"{labels[key]} {name}"})
         for key, value in found.items()
         if key in labels
     }
-    data["count"] = ("lag", found["count"], {"units": "1", "long_name": "Epochs with a value"})
-    data["coverage"] = ("epoch", coverage, {"units": "1", "long_name": "Part of the lags with a value"})
+    data["count"] = ("epoch_time", found["count"], {"units": "1", "long_name": "Epochs with a value"})
+    data["coverage"] = ("epoch", coverage, {"units": "1", "long_name": "Part of the bins with a value"})
     data["used"] = ("epoch", used, {"units": "1", "long_name": "Whether the epoch was used"})
-    coords = {key: windows[key] for key in ("lag", "epoch")}
+    coords = {key: windows[key] for key in ("epoch_time", "epoch")}
     facts = {"epochs_given": int(used.size), "epochs_used": int(used.sum()), "confidence": confidence}
     return derived(
         xr.Dataset(data, coords, facts),
-        series,
-        title=f"Superposed epochs of {name}",
+        origin,
+        title=f"Superposed epochs of {windows.name}",
+        also=[array],
         step=f"plasma.superposed_epoch(before={before:g}, after={after:g}, step={step!r}, confidence={confidence:g}, "
         f"resamples={resamples}, least_coverage={least_coverage:g}, seed={seed}): {used.sum()} of {used.size} epochs",
     )
 
 
 def _summary(table: np.ndarray) -> dict[str, np.ndarray]:
-    """Return the statistics by lag, NaN left out; NaN where no epoch has a value."""
+    """Return the statistics by bin, NaN left out; NaN where no epoch has a value."""
     number = np.isfinite(table).sum(axis=0)
-    known = np.where(number > 0, table, 0.0)  # a lag without any value: no warning, then NaN
+    known = np.where(number > 0, table, 0.0)  # a bin without any value: no warning, then NaN
     lower, median, upper = np.nanpercentile(known, [25, 50, 75], axis=0)
     found = {"median": median, "mean": np.nanmean(known, axis=0), "lower_quartile": lower, "upper_quartile": upper}
     return {key: np.where(number > 0, value, np.nan) for key, value in found.items()} | {"count": number}
 
 
 def _bands(table: np.ndarray, resamples: int, levels: tuple[float, float], seed: int) -> dict[str, np.ndarray]:
-    """Return the percentiles of mean and median over epochs drawn with replacement, the same draws for every lag."""
+    """Return the percentiles of mean and median over epochs drawn with replacement, the same draws for every bin."""
     epochs = table.shape[0]
     draws = np.random.default_rng(seed).multinomial(epochs, np.full(epochs, 1 / epochs), size=resamples)
     weights = draws.astype(np.float64)
@@ -220,7 +225,7 @@ def _bands(table: np.ndarray, resamples: int, levels: tuple[float, float], seed:
 
 
 def _medians(column: np.ndarray, draws: np.ndarray) -> np.ndarray:
-    """Return the median of one lag for each drawing: of sorted values that stand there several times or never."""
+    """Return the median of one bin for each drawing: of sorted values that stand there several times or never."""
     known = np.flatnonzero(np.isfinite(column))
     order = known[np.argsort(column[known], kind="stable")]
     if not order.size:
@@ -255,7 +260,7 @@ def _lags(before: float, after: float, width: float) -> np.ndarray:
             raise BadOption(f"{name}={value!r} is no number of hours, zero or more")
     first, last = (int(np.floor(value / width + 1e-9)) for value in (before, after))
     if first + last + 1 > MOST_BINS:
-        raise BadOption(f"before={before:g} and after={after:g} h in steps of {width:g} h make {first + last + 1} lags")
+        raise BadOption(f"before={before:g} and after={after:g} h in steps of {width:g} h make {first + last + 1} bins")
     return np.arange(-first, last + 1) * width
 
 

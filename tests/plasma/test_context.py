@@ -320,6 +320,21 @@ def test_the_deepest_storm_of_rc_is_that_of_november_2003():
     assert str(deepest.time_of_minimum.values)[:16] == "2003-11-20T19:30"
 
 
+def test_what_comes_from_a_dataset_says_whose_it_is():
+    hourly = plasma.fetch("ring_current_hourly", "2003-10-01", "2003-12-01")
+    found = plasma.storms(hourly, variable="rc", threshold=-100)
+    around = plasma.superposed_epoch(hourly, found.time_of_minimum, variable="rc", before=10, after=10)
+    for made in (found, around):
+        assert made.attrs["institution"] == hourly.attrs["institution"]
+        assert check(made).attrs["history"].startswith(hourly.attrs["history"])
+    with pytest.raises(BadOption, match="say which"):
+        plasma.storms(hourly)
+    with pytest.raises(BadOption, match="chooses from a Dataset"):
+        plasma.superposed_epoch(hourly.rc, found.time_of_minimum, variable="rc", before=1, after=1)
+    with pytest.raises(UnknownVariable, match="no dst"):
+        plasma.storms(hourly, variable="dst")
+
+
 def test_storms_refuse_levels_and_series_that_make_no_sense():
     dst = series([0.0, -60, 0], "dst", "nT")
     for options in ({"threshold": -30.0, "quiet": -50.0}, {"threshold": "deep"}, {"quiet": True}):
@@ -394,7 +409,7 @@ def test_windows_hold_the_samples_around_the_epochs():
     ramp = series(np.arange(100.0), "ap", "1")
     windows = plasma.epoch_windows(ramp, ramp.time.values[[20, 50]], before=3, after=2)
     assert windows.values.tolist() == [[17, 18, 19, 20, 21, 22], [47, 48, 49, 50, 51, 52]]
-    assert windows.lag.values.tolist() == [-3, -2, -1, 0, 1, 2] and windows.lag.attrs["units"] == "h"
+    assert windows.epoch_time.values.tolist() == [-3, -2, -1, 0, 1, 2] and windows.epoch_time.attrs["units"] == "h"
     check(windows)
     two = plasma.epoch_windows(ramp, ramp.time.values[[50]], before=2, after=2, step=2)
     assert two.values.tolist() == [[47.5, 49.5, 51.5]]  # of 47 and 48, 49 and 50, 51 and 52
@@ -408,7 +423,7 @@ def test_a_known_response_comes_out_of_the_noise():
         values[centre : centre + 10] += 10 * np.exp(-np.arange(10) / 5)
     noisy = series(values, "ap", "1")
     found = check(plasma.superposed_epoch(noisy, noisy.time.values[random.permutation(centres)], before=10, after=20))
-    truth = np.where((found.lag >= 0) & (found.lag < 10), 10 * np.exp(-found.lag / 5), 0.0)
+    truth = np.where((found.epoch_time >= 0) & (found.epoch_time < 10), 10 * np.exp(-found.epoch_time / 5), 0.0)
     error = 5 / np.sqrt(centres.size)
     assert np.abs(found["mean"] - truth).max() < 4 * error
     assert np.abs(found["median"] - truth).max() < 5 * error
@@ -506,10 +521,10 @@ def test_ap_rises_at_the_stream_interfaces_of_morley_et_al(oracle):
     daily = plasma.measured(plasma.fetch("space_weather_daily", "2004-06-01", "2009-06-01"))
     found = plasma.superposed_epoch(plasma.three_hourly(daily.ap), epochs, before=72, after=120)
     assert found.attrs["epochs_used"] == 67
-    assert found["mean"].sel(lag=0).item() == pytest.approx(25.8, abs=0.1)
-    assert found["mean"].sel(lag=-18).item() == pytest.approx(5.0, abs=0.1)
-    assert found.mean_low.sel(lag=0) > found.mean_high.sel(lag=-18)
-    assert abs(found["mean"].idxmax("lag").item()) <= 3
+    assert found["mean"].sel(epoch_time=0).item() == pytest.approx(25.8, abs=0.1)
+    assert found["mean"].sel(epoch_time=-18).item() == pytest.approx(5.0, abs=0.1)
+    assert found.mean_low.sel(epoch_time=0) > found.mean_high.sel(epoch_time=-18)
+    assert abs(found["mean"].idxmax("epoch_time").item()) <= 3
 
 
 # ----------------------------------------------------------------------------------------------- propagation
