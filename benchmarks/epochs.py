@@ -1,7 +1,7 @@
 """How long superposed epochs with bootstrap bands take, beside spacepy's.
 
-Run ``python benchmarks/epochs.py``. The same series, epochs, window and number of drawings; both give the median and a 95 %
-band of it. CPU seconds depend on the machine, ratios hardly.
+Run ``python benchmarks/epochs.py``. The same series, epochs, window and number of drawings; both give the median and
+a 95 % band of it. CPU seconds depend on the machine, ratios hardly.
 The peer is no dependency: ``pip install spacepy``.
 
 Last printed (two shared cores, Python 3.11)::

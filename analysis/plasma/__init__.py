@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import xarray as xr
 
 from analysis.panels.saving import save
-from analysis.plasma.activity import active_times, quiet_times, storms, substorm_onsets, three_hourly
+from analysis.plasma.activity import active_times, quiet_times, three_hourly
 from analysis.plasma.alfvenic import alfvenicity, elsasser_variables
 from analysis.plasma.bodies import msm_position, orbital_frame, rtn_frame, solar_magnetospheric_frame
 from analysis.plasma.boundaries import geosynchronous_orbit, magnetopause, magnetopause_shape
@@ -34,16 +34,16 @@ from analysis.plasma.coupling import (
 )
 from analysis.plasma.cross_correlation import time_lags
 from analysis.plasma.current_errors import current_error
+from analysis.plasma.dipole import dipole_field, dipole_moment
+from analysis.plasma.disturbances import storms, substorm_onsets
 from analysis.plasma.drifts import angle_between, convection_electric_field, cross_product, dot_product, exb_drift
 from analysis.plasma.dst_models import predicted_dst, pressure_corrected_dst
 from analysis.plasma.earth import dipole_tilt, sun_direction
 from analysis.plasma.epochs import epoch_windows, superposed_epoch
 from analysis.plasma.field_aligned import pitch_angle_spectra
 from analysis.plasma.field_lines import (
-    dipole_field,
     dipole_field_line,
     dipole_footpoints,
-    dipole_moment,
     invariant_latitude,
     l_shell,
     magnetic_local_time,

@@ -5,14 +5,12 @@ from __future__ import annotations
 import numpy as np
 import xarray as xr
 
-from analysis.errors import BadOption, UnknownVariable, WrongData, WrongFrame
+from analysis.errors import BadOption
 from analysis.model import in_units
-from analysis.plasma.inputs import is_number, named, not_negative, on_same_axes, refuse_vectors
+from analysis.plasma.inputs import is_number, not_negative, on_same_axes, refuse_vectors
 from analysis.plasma.parameters import MU0
-from analysis.plasma.quality import quality_of
-from analysis.plasma.vectors import frame_of, made
-
-Given = xr.DataArray | None
+from analysis.plasma.series_inputs import Given, in_gsm, taken
+from analysis.plasma.vectors import made
 
 EARTH_RADIUS_M = 6371e3  # mean radius: what the papers mean by R_E
 NEWELL_2007 = "Newell et al., J. Geophys. Res. 112, A01206 (2007), doi:10.1029/2006JA012015"
@@ -281,65 +279,6 @@ def milan_reconnection_rate(
     rate = width * flow * across * 1e-9 * sine ** (9 / 2) * 1e-3
     label, attrs = "Dayside reconnection rate (Milan et al. 2012)", {"references": MILAN_2012}
     return made(rate, "milan_reconnection_rate", y, z, v, units="kV", long_name=label, attrs=attrs)
-
-
-def taken(wind: xr.Dataset | None, given: Given, name: str, function: str) -> xr.DataArray:
-    """Return an input that came as an array or as a variable of a dataset, its flag beside it as a coordinate.
-
-    Raises
-    ------
-    UnknownVariable, WrongData
-        If it came in neither way.
-
-    Examples
-    --------
-    >>> wind = xr.Dataset({"bz": ("time", [1.0]), "bz_quality": ("time", [2])})
-    >>> list(taken(wind, None, "bz", "newell_coupling").coords)
-    ['bz_quality']
-    """
-    if given is not None:
-        return named(given, name)
-    if wind is None:
-        raise WrongData(f"{function} needs {name}: give a Dataset that has it, or {name}= as a DataArray")
-    if not isinstance(wind, xr.Dataset):
-        raise WrongData(
-            f"{function} takes a Dataset, not a {type(wind).__name__}; give one node of a tree, or arrays by name"
-        )
-    if name not in wind.variables:
-        raise UnknownVariable(
-            f"the dataset has no {name}, which {function} needs; it has {', '.join(map(str, wind.data_vars))}; "
-            f"give {name}= as a DataArray"
-        )
-    array = wind[name]
-    flag = quality_of(array, wind)
-    if "synthetic" in wind.attrs:
-        array = array.assign_attrs(synthetic=wind.attrs["synthetic"])
-    return array if flag is None else array.assign_coords({f"{name}_quality": flag})
-
-
-def in_gsm(component: xr.DataArray) -> xr.DataArray:
-    """Return a component of the field if it says that it is in GSM.
-
-    Raises
-    ------
-    WrongFrame
-        If it is in another frame or says none.
-
-    Examples
-    --------
-    >>> in_gsm(xr.DataArray(1.0, name="bz", attrs={"frame": "GSE"}))
-    Traceback (most recent call last):
-    ...
-    analysis.errors.WrongFrame: bz is in GSE; coupling with the magnetosphere needs GSM: ...
-    """
-    if not isinstance(component, xr.DataArray):
-        return component  # on_same_axes says what is wrong with it
-    if (frame := frame_of(component)) != "GSM":
-        raise WrongFrame(
-            f"{component.name} is in {frame}; coupling with the magnetosphere needs GSM: turn the whole vector with "
-            "plasma.to_frame and take its components"
-        )
-    return component
 
 
 def _field(wind: xr.Dataset | None, by: Given, bz: Given, function: str) -> tuple[xr.DataArray, xr.DataArray]:

@@ -10,11 +10,11 @@ import xarray as xr
 
 from analysis.errors import BadOption, WrongData
 from analysis.model import derived, in_units, labelled
-from analysis.plasma.coupling import Given, rectified_field, taken
-from analysis.plasma.inputs import is_number, not_negative, on_same_axes, refuse_empty, refuse_vectors
+from analysis.plasma.coupling import rectified_field
+from analysis.plasma.inputs import is_number, not_negative, on_same_axes, refuse_vectors
+from analysis.plasma.series_inputs import Given, hours_of, in_nanoseconds, taken
 from analysis.plasma.vectors import made, refuse_unknown
 
-HOUR = np.timedelta64(3600 * 10**9, "ns")
 LONGEST_STEP = 3.0  # hours; the ring current decays within 3 to 19 of them
 
 
@@ -205,76 +205,6 @@ def predicted_dst(
         references=[chosen.reference],
         also=[field, flow, pressure],
     )
-
-
-def hours_of(series: xr.DataArray, function: str) -> np.ndarray:
-    """Return the times of a series as hours since the first, strictly increasing.
-
-    Raises
-    ------
-    WrongData
-        If the series has another dim than ``time``, no times, or times that do not increase.
-    OutsideCoverage
-        If it is empty.
-
-    Examples
-    --------
-    >>> time = np.array(["2001-03-31T00", "2001-03-31T03"], dtype="datetime64[ns]")
-    >>> hours_of(xr.DataArray([1.0, 2.0], coords={"time": time}), "storms")
-    array([0., 3.])
-    """
-    if series.dims != ("time",):
-        raise WrongData(f"{function} takes a series along time alone; {series.name} has dims {series.dims}")
-    refuse_empty(series)
-    if "time" not in series.coords or series["time"].dtype.kind != "M":
-        raise WrongData(f"{series.name} has no times as datetime64[ns] in UTC in its coordinate time")
-    times = series["time"].values.astype("datetime64[ns]")
-    if np.isnat(times).any() or (times[1:] <= times[:-1]).any():
-        raise WrongData(f"the times of {series.name} do not increase strictly; sort them: sortby('time')")
-    return (times - times[0]) / HOUR
-
-
-def series_of(
-    data: xr.DataArray | xr.Dataset, variable: str | None, function: str
-) -> tuple[xr.DataArray, xr.DataArray | xr.Dataset]:
-    """Return one series, and what it came from: a variable of a dataset, whose source is then known, or an array.
-
-    Raises
-    ------
-    BadOption
-        If a dataset comes without the variable's name, or an array with one.
-    UnknownVariable
-        If the dataset has no such variable.
-
-    Examples
-    --------
-    >>> series_of(xr.Dataset({"rc": ("time", [1.0])}), "rc", "storms")[0].name
-    'rc'
-    """
-    if not isinstance(data, xr.Dataset):
-        if variable is not None:
-            raise BadOption(
-                f"variable={variable!r} chooses from a Dataset; {function} was given a {type(data).__name__}"
-            )
-        return data, data
-    if not isinstance(variable, str):
-        names = ", ".join(map(str, data.data_vars))
-        raise BadOption(f"{function} takes one series: say which, variable=..., of {names}")
-    return taken(data, None, variable, function), data
-
-
-def in_nanoseconds(series: xr.DataArray) -> xr.DataArray:
-    """Return a series with its times as ``datetime64[ns]``, whatever resolution they came in.
-
-    Examples
-    --------
-    >>> coarse = xr.DataArray([1.0], coords={"time": np.array(["2001-03-31"], dtype="datetime64[s]")})
-    >>> in_nanoseconds(coarse).time.dtype
-    dtype('<M8[ns]')
-    """
-    if "time" not in series.coords or series["time"].dtype == np.dtype("datetime64[ns]"):
-        return series
-    return series.assign_coords(time=series["time"].astype("datetime64[ns]"))
 
 
 def _initial(initial: float | xr.DataArray, driver: xr.DataArray, offset: np.ndarray) -> np.ndarray:

@@ -7,9 +7,9 @@ import xarray as xr
 
 from analysis.errors import BadOption, OutsideCoverage, WrongData
 from analysis.model import derived, labelled, unit_of
-from analysis.plasma.dst_models import HOUR, hours_of, series_of
 from analysis.plasma.earth import times_of
 from analysis.plasma.inputs import is_number, named, synthetic_attrs
+from analysis.plasma.series_inputs import HOUR, hours_of, series_of
 
 MOST_BINS = 100_000
 

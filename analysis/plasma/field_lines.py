@@ -1,121 +1,15 @@
-"""The Earth's dipole: its strength, its field and field lines, L-shells, and magnetic local time."""
+"""Field lines of the Earth's dipole: L-shells, latitudes of their feet, points along them; magnetic local time."""
 
 from __future__ import annotations
 
 import numpy as np
 import xarray as xr
 
-from analysis.errors import BadOption, WrongData
+from analysis.errors import BadOption
 from analysis.model import derived, in_units, labelled, unit_of
-from analysis.plasma.earth import times_of
-from analysis.plasma.ephemeris import IGRF_DIPOLE, IGRF_YEARS, angles
-from analysis.plasma.inputs import is_number, named, not_negative, on_same_axes
-from analysis.plasma.parameters import MU0
-from analysis.plasma.rotations import in_order
-from analysis.plasma.vectors import component_labels, made, vector
-
-REFERENCE_RADIUS = 6371.2  # km, to which the coefficients of IGRF refer
-ALONG_DIPOLE = ("SM", "MAG")  # frames whose z axis is the dipole's
-WALT_1994 = "Walt, Introduction to Geomagnetically Trapped Radiation (1994), chapter 3"
-IGRF = "IGRF-14, doi:10.5281/zenodo.14012302"
-
-
-def dipole_moment(time: object) -> xr.DataArray:
-    r"""Return the strength of the Earth's centred dipole, :math:`4 \pi a^3 B_0 / \mu_0`.
-
-    Parameters
-    ----------
-    time : xarray.DataArray, numpy.ndarray, str
-        Times in UTC, or an array with a coordinate ``time``; ISO 8601 text and astropy times also.
-
-    Returns
-    -------
-    xarray.DataArray
-        A m2, above zero; the moment itself points south. Coordinate ``equatorial_field`` (nT): :math:`B_0` at
-        the magnetic equator, a = 6371.2 km from the centre.
-
-    Raises
-    ------
-    WrongData, BadTime
-        If these are no times.
-    OutsideCoverage
-        If a time is outside IGRF-14, 1900-2030.
-
-    References
-    ----------
-    IGRF-14, doi:10.5281/zenodo.14012302; linear between its epochs.
-
-    Examples
-    --------
-    >>> moment = dipole_moment("2020-01-01")
-    >>> print(f"{moment.item():.4g} A m2, {moment.equatorial_field.item():.1f} nT")
-    7.708e+22 A m2, 29804.7 nT
-    """
-    times = times_of(time)
-    field = times.copy(data=equatorial_field(times.values))
-    strength = 4 * np.pi * (REFERENCE_RADIUS * 1e3) ** 3 * field * 1e-9 / MU0
-    result = labelled(
-        strength, "dipole_moment", units="A m2", long_name="Strength of the Earth's dipole", attrs={"references": IGRF}
-    )
-    beside = labelled(
-        field.reset_coords(drop=True), "equatorial_field", units="nT", long_name="Dipole field at a, equator"
-    )
-    return result.assign_coords(equatorial_field=beside)
-
-
-def dipole_field(position: xr.DataArray, time: object = None) -> xr.DataArray:
-    r"""Return the field of the Earth's centred dipole at positions.
-
-    .. math:: B_0 (a/r)^3 \left(\hat z - 3 (\hat z \cdot \hat r) \hat r\right)
-
-    Parameters
-    ----------
-    position : xarray.DataArray
-        Vectors in SM or MAG, whose z axis is the dipole's; any unit of length.
-    time : optional
-        When, as for :func:`dipole_moment`, one time or the position's own axis; by default its coordinate ``time``.
-
-    Returns
-    -------
-    xarray.DataArray
-        nT, in the frame of the position: northward at the equator, downward above the northern pole. NaN where
-        the position is, and inside the Earth (below 6371.2 km), where no dipole holds.
-
-    Raises
-    ------
-    WrongFrame
-        If the position is in another frame.
-    WrongData, BadTime, OutsideCoverage
-        If it is no vector or there is no time.
-    WrongUnits, MissingUnits
-        If it is no length.
-
-    References
-    ----------
-    Walt, Introduction to Geomagnetically Trapped Radiation (1994), chapter 3.
-
-    Examples
-    --------
-    >>> place = xr.DataArray([4.0, 0.0, 0.0], dims="component", attrs={"units": "R_earth", "frame": "SM"})
-    >>> dipole_field(place, "2020-01-01").values.round(1)
-    array([  0. ,   0. , 464.2])
-    """
-    where = _placed(position, ALONG_DIPOLE)
-    place = in_units(where, "km")
-    if time is None and "time" not in where.coords:
-        raise WrongData(f"{where.name} has no coordinate time; say when: dipole_field(position, '2020-01-01')")
-    times = times_of(where["time"] if time is None else time)
-    if times.ndim and not set(times.dims) <= set(where.dims):
-        raise WrongData(f"the times have dims {times.dims}, the positions {where.dims}; give one time, or one for each")
-    field = xr.DataArray(equatorial_field(times.values), times.coords if times.ndim else None, times.dims)
-    on_same_axes(position=where, time=field.assign_attrs(units="nT"))
-    r = _length(place)
-    along = place.sel(component="z", drop=True) / r
-    axis = xr.DataArray([0.0, 0.0, 1.0], dims="component", coords={"component": where["component"]})
-    b = field * (REFERENCE_RADIUS / r) ** 3 * (axis - 3 * along * place / r)
-    b = b.where(r >= REFERENCE_RADIUS * (1 - 1e-9)).transpose(*where.dims)
-    attrs = {"frame": where.attrs["frame"], "references": f"{WALT_1994}\n{IGRF}"}
-    return made(b, "dipole_field", where, units="nT", long_name="Field of the Earth's dipole", attrs=attrs)
+from analysis.plasma.dipole import ALONG_DIPOLE, REFERENCE_RADIUS, WALT_1994, length, placed
+from analysis.plasma.inputs import is_number, named, not_negative
+from analysis.plasma.vectors import made
 
 
 def l_shell(position: xr.DataArray) -> xr.DataArray:
@@ -148,10 +42,10 @@ def l_shell(position: xr.DataArray) -> xr.DataArray:
     >>> round(l_shell(place).item(), 4)
     2.5981
     """
-    where = _placed(position, ALONG_DIPOLE)
+    where = placed(position, ALONG_DIPOLE)
     place = in_units(where, "R_earth")
     across = (place.sel(component=["x", "y"]) ** 2).sum("component", skipna=False)
-    shell = _length(place) ** 3 / across.where(across > 0)
+    shell = length(place) ** 3 / across.where(across > 0)
     return made(shell, "l_shell", where, units="R_earth", long_name="L-shell (dipole)")
 
 
@@ -211,7 +105,7 @@ def magnetic_local_time(position: xr.DataArray) -> xr.DataArray:
     >>> magnetic_local_time(place).values
     array([12., 18.,  0.])
     """
-    where = _placed(position, ("SM",))
+    where = placed(position, ("SM",))
     x, y = (where.sel(component=letter, drop=True) for letter in "xy")
     hours = (12 + xr.ufuncs.arctan2(y, x) * 12 / np.pi) % 24
     hours = hours.where((x != 0) | (y != 0))
@@ -256,7 +150,7 @@ def dipole_field_line(position: xr.DataArray, *, altitude: float = 0.0, points: 
         raise BadOption(f"altitude={altitude!r} is no number of km, zero or more")
     if not isinstance(points, int | np.integer) or isinstance(points, bool) or points < 2:
         raise BadOption(f"points={points!r} is no whole number of at least two")
-    where = _placed(position, ALONG_DIPOLE)
+    where = placed(position, ALONG_DIPOLE)
     shell = l_shell(where).reset_coords(drop=True)
     radius = xr.DataArray(REFERENCE_RADIUS + altitude, attrs={"units": "km"})
     foot = in_units(radius, "R_earth").item()
@@ -308,7 +202,7 @@ def dipole_footpoints(position: xr.DataArray, *, altitude: float = 110.0) -> xr.
         )
         for end, name in enumerate(("south", "north"))
     )
-    sine = north.sel(component="z", drop=True) / _length(north)
+    sine = north.sel(component="z", drop=True) / length(north)
     latitude = labelled(
         xr.ufuncs.degrees(xr.ufuncs.arcsin(sine)),
         "latitude",
@@ -322,29 +216,6 @@ def dipole_footpoints(position: xr.DataArray, *, altitude: float = 110.0) -> xr.
         step=f"plasma.dipole_footpoints(altitude={altitude:g})",
         references=[WALT_1994],
     )
-
-
-def equatorial_field(times: np.ndarray) -> np.ndarray:
-    """Return the length of the dipole's coefficients, nT; times outside IGRF are refused.
-
-    Examples
-    --------
-    >>> equatorial_field(np.array("2000-01-01", dtype="datetime64[ns]")).round(1)
-    np.float64(30119.6)
-    """
-    angles(times, {"pole"})
-    epochs = np.array([f"{year}-01-01" for year in IGRF_YEARS], dtype="datetime64[ns]").astype(np.int64)
-    parts = [np.interp(np.asarray(times).astype(np.int64), epochs, column) for column in IGRF_DIPOLE.T]
-    return np.sqrt(sum(part**2 for part in parts))
-
-
-def _placed(position: xr.DataArray, frames: tuple[str, ...]) -> xr.DataArray:
-    """Return positions in one of these frames, components in order and called x, y, z."""
-    return in_order(vector(position, "position", frame=frames), "position").assign_coords(component=component_labels())
-
-
-def _length(place: xr.DataArray) -> xr.DataArray:
-    return xr.ufuncs.sqrt((place**2).sum("component", skipna=False))
 
 
 def shell_number(array: xr.DataArray) -> xr.DataArray:

@@ -7,9 +7,9 @@ import xarray as xr
 
 from analysis.errors import BadOption, OutsideCoverage, WrongData
 from analysis.model import derived, in_units
-from analysis.plasma.dst_models import hours_of
 from analysis.plasma.inputs import is_number, named, not_negative, on_same_axes
 from analysis.plasma.rotations import in_order
+from analysis.plasma.series_inputs import hours_of
 from analysis.plasma.vectors import component_labels, same_frame, vector
 
 Given = xr.DataArray | None

@@ -9,10 +9,11 @@ import xarray as xr
 
 from analysis.errors import WrongData
 from analysis.model import in_units, utc
-from analysis.plasma.dst_models import hours_of, in_nanoseconds
-from analysis.plasma.field_lines import REFERENCE_RADIUS, equatorial_field, shell_number
+from analysis.plasma.dipole import REFERENCE_RADIUS, equatorial_field
+from analysis.plasma.field_lines import shell_number
 from analysis.plasma.inputs import named, not_negative, on_same_axes, refuse_vectors
 from analysis.plasma.parameters import ION_MASSES
+from analysis.plasma.series_inputs import hours_of, in_nanoseconds
 from analysis.plasma.vectors import made, refuse_unknown
 
 CHARGE = 1.602176634e-19  # C
