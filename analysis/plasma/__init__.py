@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import xarray as xr
 
 from analysis.panels.saving import save
+from analysis.plasma.activity import active_times, quiet_times, three_hourly
 from analysis.plasma.alfvenic import alfvenicity, elsasser_variables
 from analysis.plasma.bodies import msm_position, orbital_frame, rtn_frame, solar_magnetospheric_frame
 from analysis.plasma.boundaries import geosynchronous_orbit, magnetopause, magnetopause_shape
@@ -23,11 +24,30 @@ from analysis.plasma.boundary_geometry import boundary_cut, boundary_distance, b
 from analysis.plasma.boundary_regions import boundary_crossings, regions
 from analysis.plasma.bow_shocks import bow_shock, bow_shock_standoff
 from analysis.plasma.constellations import constellation, kepler_path, sampled, sampling_times, straight_path
+from analysis.plasma.coupling import (
+    akasofu_epsilon,
+    clock_angle,
+    kan_lee_field,
+    milan_reconnection_rate,
+    newell_coupling,
+    rectified_field,
+)
 from analysis.plasma.cross_correlation import time_lags
 from analysis.plasma.current_errors import current_error
+from analysis.plasma.dipole import dipole_field, dipole_moment
+from analysis.plasma.disturbances import storms, substorm_onsets
 from analysis.plasma.drifts import angle_between, convection_electric_field, cross_product, dot_product, exb_drift
+from analysis.plasma.dst_models import predicted_dst, pressure_corrected_dst
 from analysis.plasma.earth import dipole_tilt, sun_direction
+from analysis.plasma.epochs import epoch_windows, superposed_epoch
 from analysis.plasma.field_aligned import pitch_angle_spectra
+from analysis.plasma.field_lines import (
+    dipole_field_line,
+    dipole_footpoints,
+    invariant_latitude,
+    l_shell,
+    magnetic_local_time,
+)
 from analysis.plasma.finders import discontinuities, level_crossings
 from analysis.plasma.flow_frames import de_hoffmann_teller, walen_relation
 from analysis.plasma.fluxes import differential_energy_flux, differential_flux, phase_space_density
@@ -52,6 +72,7 @@ from analysis.plasma.parameters import (
 from analysis.plasma.particles import Species, species
 from analysis.plasma.pitch_angles import anisotropy, omnidirectional, pitch_angle_distribution
 from analysis.plasma.planet_boundaries import aberration_angle, boundary_models, planetary_boundary
+from analysis.plasma.propagation import propagated
 from analysis.plasma.quality import measured, with_flags_as_coordinates
 from analysis.plasma.reduced import gyrotropic_distribution, reduced_distribution, velocity_slice
 from analysis.plasma.rotations import rotated
@@ -66,6 +87,7 @@ from analysis.plasma.synthetic_waves import alfvenic_turbulence, plane_waves, tr
 from analysis.plasma.tetrahedra import formation_shape, tetrahedron_quality
 from analysis.plasma.time_lines import aligned
 from analysis.plasma.timing_analysis import timing
+from analysis.plasma.trapped import bounce_period, drift_period, plasmapause
 from analysis.plasma.turbulence import increment_intensity, spectral_slope, structure_functions
 from analysis.plasma.variance import maximum_variance, minimum_variance
 from analysis.plasma.velocity_moments import moments
@@ -86,12 +108,15 @@ __all__ = [
     "Species",
     "SyntheticField",
     "aberration_angle",
+    "active_times",
+    "akasofu_epsilon",
     "alfven_speed",
     "alfvenic_turbulence",
     "alfvenicity",
     "aligned",
     "angle_between",
     "anisotropy",
+    "bounce_period",
     "boundary_crossings",
     "boundary_cut",
     "boundary_distance",
@@ -100,6 +125,7 @@ __all__ = [
     "boundary_radius",
     "bow_shock",
     "bow_shock_standoff",
+    "clock_angle",
     "collect",
     "constellation",
     "convection_electric_field",
@@ -111,12 +137,18 @@ __all__ = [
     "debye_length",
     "differential_energy_flux",
     "differential_flux",
+    "dipole_field",
+    "dipole_field_line",
+    "dipole_footpoints",
+    "dipole_moment",
     "dipole_tilt",
     "discontinuities",
     "dispersion",
     "dot_product",
+    "drift_period",
     "dynamic_pressure",
     "elsasser_variables",
+    "epoch_windows",
     "exb_drift",
     "explore",
     "fast_speed",
@@ -135,12 +167,16 @@ __all__ = [
     "hodogram",
     "increment_intensity",
     "inertial_length",
+    "invariant_latitude",
+    "kan_lee_field",
     "kepler_path",
     "known_frames",
+    "l_shell",
     "level_crossings",
     "lmn_frame",
     "lower_hybrid_frequency",
     "mach_number",
+    "magnetic_local_time",
     "magnetic_nulls",
     "magnetic_pressure",
     "magnetopause",
@@ -149,9 +185,11 @@ __all__ = [
     "maximum_variance",
     "mean_field",
     "measured",
+    "milan_reconnection_rate",
     "minimum_variance",
     "moments",
     "msm_position",
+    "newell_coupling",
     "omnidirectional",
     "orbit_view",
     "orbital_frame",
@@ -162,10 +200,16 @@ __all__ = [
     "planetary_boundary",
     "plasma_beta",
     "plasma_frequency",
+    "plasmapause",
     "poincare_index",
     "power_spectral_density",
+    "predicted_dst",
+    "pressure_corrected_dst",
+    "propagated",
     "quicklook",
+    "quiet_times",
     "reciprocal_vectors",
+    "rectified_field",
     "reduced_distribution",
     "regions",
     "rotated",
@@ -185,13 +229,17 @@ __all__ = [
     "spectral_slope",
     "spice_rotation",
     "spice_state",
+    "storms",
     "straight_path",
     "structure_functions",
+    "substorm_onsets",
     "sun_direction",
     "synthetic_wind",
+    "superposed_epoch",
     "tetrahedron_quality",
     "thermal_pressure",
     "thermal_speed",
+    "three_hourly",
     "time_lags",
     "timing",
     "to_frame",

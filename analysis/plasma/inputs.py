@@ -113,7 +113,9 @@ def is_number(value: object) -> TypeGuard[float]:
     >>> is_number(np.float32(0.5)), is_number(True), is_number("5")
     (True, False, False)
     """
-    return isinstance(value, int | float | np.integer | np.floating) and not isinstance(value, bool)
+    if isinstance(value, bool | np.timedelta64):  # numpy counts a span of time among the integers
+        return False
+    return isinstance(value, int | float | np.integer | np.floating)
 
 
 def not_negative(array: xr.DataArray, what: str, *, zero: bool = True, hint: str = "") -> xr.DataArray:
