@@ -25,6 +25,7 @@ NOTEBOOKS = {
     "plasma/02_solar_wind.ipynb": 12,
     "plasma/03_pitch_angles.ipynb": 14,
     "plasma/05_plasma_observatory.ipynb": 5,
+    "plasma/07_storms_statistics.ipynb": 6,
     "xray/01_ulx_spectrum.ipynb": 4,
     "cmb/01_wmap_polarization.ipynb": 18,
 }
