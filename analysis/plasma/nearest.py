@@ -13,8 +13,15 @@ from analysis.plasma.forms import angles, directions
 
 Radius = Callable[..., np.ndarray]
 Parameters = Sequence[np.ndarray]
-# where the search starts: every 4° from the nose, closer and closer towards the open tail
-STARTS = np.concatenate([np.radians(np.arange(0.0, 161.0, 4.0)), np.pi - np.geomspace(np.radians(17.0), 1e-3, 24)])
+# where the search starts: every 4° from the nose, both sides of the terminator (where a surface may have an edge),
+# closer and closer towards the open tail
+STARTS = np.concatenate(
+    [
+        [np.pi / 2, np.pi / 2 + 1e-9],
+        np.radians(np.arange(0.0, 161.0, 4.0)),
+        np.pi - np.geomspace(np.radians(17.0), 1e-5, 40),
+    ]
+)
 
 
 def surface_points(radius: Radius, parameters: Parameters, theta: np.ndarray, phi: np.ndarray) -> np.ndarray:
@@ -55,7 +62,8 @@ def nearest_directions(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return the angles (theta, phi) at which the surface's nearest point to each position lies.
 
-    A scan of directions finds the valley; damped Newton steps on the sphere of directions find its bottom.
+    A scan of directions finds the valley; damped Newton steps on the sphere of directions find its bottom, and where
+    they fail, as at an edge of the surface, ever smaller trial steps do.
 
     Parameters
     ----------
@@ -75,7 +83,25 @@ def nearest_directions(
     >>> np.degrees(theta).round(6)
     array([90.])
     """
-    theta, phi = _best_start(position, radius, parameters, axisymmetric)
+    starts = _starts(position, radius, parameters, axisymmetric)
+    theta, phi = _descended(position, radius, parameters, *starts[0], axisymmetric, iterations)
+    for start in starts[1:]:
+        other = _descended(position, radius, parameters, *start, axisymmetric, iterations)
+        nearer = _misses(position, radius, parameters, *other) < _misses(position, radius, parameters, theta, phi)
+        theta, phi = np.where(nearer, other[0], theta), np.where(nearer, other[1], phi)
+    return theta, phi
+
+
+def _descended(
+    position: np.ndarray,
+    radius: Radius,
+    parameters: Parameters,
+    theta: np.ndarray,
+    phi: np.ndarray,
+    axisymmetric: bool,
+    iterations: int,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return the bottom of the valley in which each start lies."""
     damping = np.full(theta.shape, 1e-3)
     active = np.flatnonzero(np.isfinite(theta))
     for _ in range(iterations):
@@ -91,6 +117,32 @@ def nearest_directions(
         phi[active] = np.where(better, tried[1], now[1])
         damping[active] = np.where(better, damping[active] / 10, np.maximum(damping[active], 1e-8) * 10)
         active = active[(np.abs(step).max(axis=-1) > 1e-10) & (damping[active] < 1e12)]
+    stuck = np.union1d(active, np.flatnonzero(damping >= 1e3))
+    if stuck.size:
+        at = theta[stuck], phi[stuck]
+        theta[stuck], phi[stuck] = _crept(position[stuck], radius, [one[stuck] for one in parameters], *at)
+    return theta, phi
+
+
+def _crept(
+    position: np.ndarray, radius: Radius, parameters: Parameters, theta: np.ndarray, phi: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return directions after trial steps along and about, halved where none leads nearer (compass search)."""
+    size = 0.02 * np.clip(np.pi - theta, 1e-6, 1.0)
+    least = _misses(position, radius, parameters, theta, phi)
+    for _ in range(60):
+        here, sides = _basis(theta, phi)
+        moved = np.zeros(theta.shape, dtype=bool)
+        new_theta, new_phi = theta.copy(), phi.copy()
+        for side in sides:
+            for sign in (1.0, -1.0):
+                tried = angles(*np.moveaxis(here + (sign * size)[:, None] * side, -1, 0))
+                miss = _misses(position, radius, parameters, *tried)
+                nearer = miss < least
+                new_theta[nearer], new_phi[nearer], least[nearer] = tried[0][nearer], tried[1][nearer], miss[nearer]
+                moved |= nearer
+        theta, phi = new_theta, new_phi
+        size = np.where(moved, size, size / 2)
     return theta, phi
 
 
@@ -100,21 +152,36 @@ def _misses(position: np.ndarray, radius: Radius, parameters: Parameters, *at: n
     return np.where(np.isnan(squared), np.inf, squared)
 
 
-def _best_start(
+def _starts(
     position: np.ndarray, radius: Radius, parameters: Parameters, axisymmetric: bool
-) -> tuple[np.ndarray, np.ndarray]:
-    """Return the nearest of a scan of directions, among them the position's own; NaN where nothing is known."""
+) -> list[tuple[np.ndarray, np.ndarray]]:
+    """Return where to start: the nearest of a scan of directions, among them the position's own; NaN if none is known.
+
+    Of a surface that is not axisymmetric also the nearest one on another side, a quarter turn away at least: a
+    position near the axis may have a valley on either.
+    """
     own_theta, own_phi = angles(*np.moveaxis(position, -1, 0))
-    theta, phi = own_theta.copy(), own_phi.copy()
-    least = _misses(position, radius, parameters, theta, phi)
-    for turn in [0.0] if axisymmetric else np.radians(np.arange(0, 360, 30.0)):
-        for start in STARTS:
-            at = np.full_like(own_theta, start), own_phi + turn
-            miss = _misses(position, radius, parameters, *at)
-            nearer = miss < least
-            theta[nearer], phi[nearer], least[nearer] = start, at[1][nearer], miss[nearer]
+    turns = np.radians([0.0] if axisymmetric else np.arange(0, 360, 30.0))
+    theta = np.repeat(own_theta[None], turns.size, axis=0)
+    phi = own_phi + turns[:, None]
+    least = np.stack([_misses(position, radius, parameters, *at) for at in zip(theta, phi, strict=True)])
+    reach, off_axis = (position**2).sum(axis=-1), np.hypot(position[:, 1], position[:, 2])
+    for number, turn in enumerate(turns):
+        for start in STARTS:  # |p - s|² = p² + s² - 2 p·s, faster than the points themselves
+            distance = np.asarray(radius(start, phi[number], *parameters))
+            ahead = position[:, 0] * np.cos(start) + off_axis * (np.sin(start) * np.cos(turn))
+            with np.errstate(invalid="ignore"):
+                miss = reach + distance * (distance - 2 * ahead)
+                nearer = (miss < least[number]) & np.isfinite(distance)
+            theta[number, nearer], least[number, nearer] = start, miss[nearer]
     theta[~np.isfinite(least)] = np.nan
-    return theta, phi
+    every, best = np.arange(own_theta.size), least.argmin(axis=0)
+    starts = [(theta[best, every], phi[best, every])]
+    if not axisymmetric:
+        apart = np.abs((np.arange(turns.size)[:, None] - best + 6) % 12 - 6)
+        second = np.where(apart >= 3, least, np.inf).argmin(axis=0)
+        starts.append((theta[second, every], phi[second, every]))
+    return starts
 
 
 def _newton_step(
@@ -128,7 +195,7 @@ def _newton_step(
 ) -> np.ndarray:
     """Return the damped Newton steps (rad along the two tangents, shape (n, 2)) towards the nearest point."""
     here, (along, about) = _basis(theta, phi)
-    h = np.clip(np.pi - theta, 1e-3, 1.0)[:, None] * 1e-4  # an open tail changes as fast as the angle to it
+    h = np.clip(np.pi - theta, 1e-4, 1.0)[:, None] * 1e-4  # an open tail changes as fast as the angle to it
 
     def at(one: float, other: float) -> np.ndarray:
         turned = here + one * h * along + other * h * about

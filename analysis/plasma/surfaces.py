@@ -275,6 +275,8 @@ def _at(parameter: xr.DataArray, time: xr.DataArray | None) -> xr.DataArray:
     own, wanted = parameter["time"].values, time.values
     if own.size == wanted.size and (own == wanted).all():
         return parameter
+    if not (own[1:] > own[:-1]).all():
+        raise WrongData(f"the times of {parameter.name} of the boundary do not increase; sort them: sortby('time')")
     if not own.size or (wanted.size and (wanted.min() < own[0] or wanted.max() > own[-1])):
         held = f"from {own[0]} to {own[-1]}" if own.size else "at no time"
         asked = f"from {wanted.min()} to {wanted.max()}" if wanted.size else "no time"

@@ -169,6 +169,8 @@ def test_a_time_that_the_boundary_does_not_know_is_refused():
     noses = number([9.0, 11.0], "R_earth", "time", time=HOURS[[0, 1]])
     with pytest.raises(OutsideCoverage, match="is known from 2001-03-31T00"):
         plasma.boundary_distance(shue(noses), along_x(12.0, 12.0, 3))
+    with pytest.raises(WrongData, match="do not increase"):
+        plasma.boundary_distance(shue(noses[::-1]), along_x(12.0, 12.0, 3))
 
 
 def test_a_boundary_of_many_cases_gives_each_its_own_answer():
