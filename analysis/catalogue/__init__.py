@@ -7,6 +7,7 @@ made the files that ship is in the sample registry.
 from analysis.catalogue.cutting import Chunks, chunked
 from analysis.catalogue.declared import FIELDS, Product, Source, field_of, needs, product, products, twin
 from analysis.catalogue.fetching import collect, fetch, tree_of
+from analysis.catalogue.looks import Look
 from analysis.catalogue.observing import observations
 from analysis.catalogue.probing import status
 from analysis.catalogue.searching import COLUMNS, search
@@ -15,6 +16,7 @@ __all__ = [
     "COLUMNS",
     "FIELDS",
     "Chunks",
+    "Look",
     "Product",
     "Source",
     "chunked",

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
+from analysis.catalogue.looks import Look, look, wrong_look
 from analysis.errors import AnalysisError, BadOption, UnknownProduct
 
 if TYPE_CHECKING:
@@ -99,6 +100,14 @@ class Product:
     stop: str | None = None
     keywords: Sequence[str] = ()
     caveats: Sequence[str] = ()
+    quicklook: Sequence[Look] = ()
+
+    @property
+    def names(self) -> dict[str, list[str]]:
+        """Its variables by node; of a dataset under the empty name, of a tree that does not say where under ``"*"``."""
+        if self.nodes:
+            return {node: list(variables) for node, variables in self.nodes.items()}
+        return {"*" if self.kind == "tree" else "": [*self.holds, *self.variables, *self.split_off]}
 
     @property
     def sample_files(self) -> tuple[str, ...]:
@@ -273,6 +282,8 @@ def declaration(name: str, keys: Mapping[str, Any], *, domain: str) -> Product:
     """
     there = {f.name for f in fields(Source)}
     try:
+        if "quicklook" in keys:
+            keys = {**keys, "quicklook": tuple(look(panel) for panel in keys["quicklook"])}
         if "archive" in keys:
             source = Source(**{key: value for key, value in keys.items() if key in there})
             made = Product(name=name, source=source, **{k: v for k, v in keys.items() if k not in there})
@@ -288,6 +299,8 @@ def declaration(name: str, keys: Mapping[str, Any], *, domain: str) -> Product:
 def _wrong(made: Product) -> str:
     """Return what contradicts in a declaration, empty where nothing does."""
     source = made.source
+    if made.quicklook and (wrong := next(filter(None, (wrong_look(one, made.names) for one in made.quicklook)), "")):
+        return wrong
     if made.kind not in ("dataset", "tree", "either"):
         return f"kind = {made.kind!r} is neither dataset nor tree"
     if source is None:

@@ -13,19 +13,25 @@ from analysis.panels.loading import notebook
 from analysis.panels.meshes import heatmap, spectrogram
 from analysis.panels.multipoles import power_spectra
 from analysis.panels.notes import note
+from analysis.panels.paths import Area, hodogram, plane_paths
+from analysis.panels.saving import save
 from analysis.panels.series import curves
 from analysis.panels.sky import sky_map
 from analysis.panels.stacks import time_panels
 
 __all__ = [
+    "Area",
     "curves",
     "heatmap",
     "histogram_steps",
+    "hodogram",
     "image",
     "note",
     "notebook",
+    "plane_paths",
     "points",
     "power_spectra",
+    "save",
     "sky_map",
     "spectrogram",
     "time_panels",

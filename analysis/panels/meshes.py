@@ -8,16 +8,19 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from analysis.errors import WrongData
+from analysis.errors import BadOption, WrongData
+from analysis.panels.contours import contour_lines
 from analysis.panels.loading import loaded
+from analysis.panels.marks import cursor
 from analysis.panels.notes import note
-from analysis.panels.series import GAP, TIME_TOOLS
+from analysis.panels.series import GAP
 from analysis.panels.style import (
     BACKGROUND,
     DIVERGING,
     FONTS,
     HEIGHT,
     SEQUENTIAL,
+    TIME_TOOLS,
     WIDTH,
     axis_label,
     colour_limits,
@@ -101,7 +104,7 @@ def spectrogram(
     )
     picture = picture.opts(
         backend="bokeh", frame_width=WIDTH, frame_height=HEIGHT, default_tools=TIME_TOOLS,
-        active_tools=["xwheel_zoom", "xpan"], hooks=[left_border],
+        active_tools=["xwheel_zoom", "xpan"], hooks=[left_border, cursor],
     )  # fmt: skip
     return note(picture, merged(array, attrs), remark=remark)
 
@@ -115,6 +118,8 @@ def heatmap(
     logy: bool = False,
     logz: bool = True,
     clim: Sequence[float] | None = None,
+    equal: bool = False,
+    contours: bool = False,
     attrs: Mapping[str, Any] | None = None,
 ) -> Any:
     """Return two dims of an array as coloured cells, for example pitch angle across and energy up.
@@ -129,12 +134,16 @@ def heatmap(
         Logarithmic axes and colours; ``logz`` is not used where values are negative.
     clim : (float, float), optional
         Limits of the colours; by default the 1st and 99.5th percentile.
+    equal : bool, optional
+        One scale on both axes, as for two velocities; not with logarithmic axes.
+    contours : bool, optional
+        Lines of equal value over the cells: at powers of ten on logarithmic colours, which the picture says.
     attrs : mapping, optional
         Global attributes of the dataset, for the note.
 
     Returns
     -------
-    holoviews.Rectangles
+    holoviews.Rectangles, with contours holoviews.Overlay
         NaN, and zeros on logarithmic colours, show the grey background.
 
     Raises
@@ -142,6 +151,8 @@ def heatmap(
     WrongData
         If the array is empty, not numeric or has other dims, or a logarithmic axis has coordinates that
         aren't positive.
+    BadOption
+        If equal scales are asked for logarithmic axes.
 
     Examples
     --------
@@ -149,6 +160,7 @@ def heatmap(
     >>> len(heatmap(flux, x="angle", y="energy"))
     2
     """
+    hv = loaded()
     numeric(array, dims=2)
     if {x, y} != set(array.dims):
         raise WrongData(f"{array.name or 'array'} has dims {array.dims}, not x={x!r} and y={y!r}")
@@ -159,24 +171,39 @@ def heatmap(
     left, right = _cell_edges(array, x, log=logx)
     bottom, top = _cell_edges(array, y, log=logy)
     shape = values.shape
-    picture = _cells(
-        (
-            np.broadcast_to(left[:, None], shape),
-            np.broadcast_to(bottom[None, :], shape),
-            np.broadcast_to(right[:, None], shape),
-            np.broadcast_to(top[None, :], shape),
-        ),
-        values,
-        (_along(array, x), _along(array, y), array),
-        clim=clim,
-        logz=logz,
-        logy=logy,
-    ).opts(backend="bokeh", logx=logx, frame_width=420, frame_height=300, active_tools=["wheel_zoom"])
-    return note(picture, merged(array, attrs))
+    if equal and (logx or logy):
+        raise BadOption("equal=True needs linear axes: leave logx and logy out")
+    edges = tuple(
+        np.broadcast_to(edge, shape) for edge in (left[:, None], bottom[None, :], right[:, None], top[None, :])
+    )
+    axes = (_along(array, x), _along(array, y), array)
+    picture = _cells(edges, values, axes, clim=clim, logz=logz, logy=logy)
+    options: dict[str, Any] = {"frame_width": 420, "frame_height": 300}
+    if equal:
+        (low_x, high_x), (low_y, high_y) = ((np.nanmin(a), np.nanmax(b)) for a, b in ((left, right), (bottom, top)))
+        scale = 420 / max(high_x - low_x, high_y - low_y)
+        options = {"frame_width": round((high_x - low_x) * scale), "frame_height": round((high_y - low_y) * scale)}
+        options |= {"default_tools": ["pan", "wheel_zoom", "reset", "save"], "aspect": "equal"}
+    remark = ""
+    if contours:
+        scale_of = hv.Store.lookup_options("bokeh", picture, "plot").kwargs
+        lines, remark = contour_lines(
+            axes[0].values, axes[1].values, values, clim=scale_of["clim"], log=scale_of["cnorm"] == "log",
+            dims=picture.kdims[:2],
+        )  # fmt: skip
+        picture = hv.Overlay([picture, lines])
+    options |= {
+        "backend": "bokeh",
+        "logx": logx,
+        "ylabel": axis_label(axes[1], fold=44),
+        "active_tools": ["wheel_zoom"],
+    }
+    picture = picture.opts(hv.opts.Rectangles(**options))
+    return note(picture, merged(array, attrs), remark=remark)
 
 
 def _cells(
-    edges: tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray],
+    edges: Sequence[np.ndarray],
     values: np.ndarray,
     arrays: tuple[xr.DataArray, xr.DataArray, xr.DataArray],
     *,
@@ -203,7 +230,20 @@ def _cells(
         cmap=DIVERGING if signed else SEQUENTIAL, cnorm="log" if log else "linear", colorbar=True,
         clabel=axis_label(z, fold=34), colorbar_opts=COLOUR_BAR, logy=logy, bgcolor=BACKGROUND, tools=["hover"],
         fontsize=FONTS, xlabel=first.pprint_label, ylabel=axis_label(y), padding=0,
+        **_hover((first, second), ends, value, times=x.dtype.kind == "M"),
     )  # fmt: skip
+
+
+def _hover(lows: Sequence[Any], highs: Sequence[Any], value: Any, *, times: bool) -> dict[str, Any]:
+    """Return options that show from where to where a cell reaches, and its value."""
+    written = [f"@{{{low.name}}} to @{{{high.name}}}" for low, high in zip(lows, highs, strict=True)]
+    formatters = {}
+    if times:
+        written[0] = f"@{{{lows[0].name}}}{{%F %T}} to @{{{highs[0].name}}}{{%T}}"
+        formatters = {f"@{{{dim.name}}}": "datetime" for dim in (lows[0], highs[0])}
+    tooltips = [(low.pprint_label, text) for low, text in zip(lows, written, strict=True)]
+    shown = (value.pprint_label, f"@{{{value.name}}}")
+    return {"hover_tooltips": [*tooltips, shown], "hover_formatters": formatters}
 
 
 COLOUR_BAR = {"title_text_font_style": "normal", "width": 14, "padding": 4, "title_standoff": 6}

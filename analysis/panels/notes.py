@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -82,6 +82,12 @@ def note(picture: Any, attrs: Mapping[str, Any], *, remark: str = "", fold: int 
     if isinstance(picture, hv.DynamicMap):
         return picture.apply(lambda drawn: drawn.map(annotated, hv.Element), link_inputs=True)
     return picture.map(annotated, hv.Element)
+
+
+def noted(hooks: Iterable[Any]) -> tuple[tuple[str, ...], bool]:
+    """Return what :func:`note` wrote among the hooks of an element: the lines below, and whether it is synthetic."""
+    notes = [hook for hook in hooks if isinstance(hook, _Note)]
+    return tuple(line for hook in notes for line in hook.below), any(hook.synthetic for hook in notes)
 
 
 def _paragraphs(attrs: Mapping[str, Any], remark: str) -> tuple[str, ...]:

@@ -11,19 +11,23 @@ import xarray as xr
 from analysis.errors import BadOption, WrongData
 from analysis.model import PLAIN, bearing, words_of
 from analysis.panels.loading import loaded
+from analysis.panels.marks import cursor
 from analysis.panels.notes import note
 from analysis.panels.style import (
     FONTS,
     GRID,
     HEIGHT,
     LINES,
+    TIME_TOOLS,
     WIDTH,
     axis_label,
     dimension,
     left_border,
+    limits,
     merged,
     message,
     numeric,
+    unit_label,
     values_of,
 )
 
@@ -31,14 +35,14 @@ GAP = 3.5  # a step this many times the usual one is a gap: the line is not draw
 LONGEST = 100_000  # samples drawn one by one; of longer series the extremes of equal blocks are drawn
 BLOCKS = 20_000
 MARKS = (("#E69F00", "circle"), ("#6f6f6f", "diamond"), ("#CC79A7", "triangle"), ("#000000", "x"))
-TIME_TOOLS = ["xwheel_zoom", "xpan", "xbox_zoom", "reset", "save"]
 
 
 def curves(
     array: xr.DataArray,
     *,
-    quality: xr.DataArray | None = None,
+    quality: xr.DataArray | Mapping[str, xr.DataArray] | None = None,
     logy: bool = False,
+    ylim: Sequence[float] | None = None,
     marked: Sequence[str] | None = None,
     label: str = "",
     attrs: Mapping[str, Any] | None = None,
@@ -52,9 +56,12 @@ def curves(
     quality : xarray.DataArray, optional
         Flags on the same times with attrs ``flag_values`` or ``flag_masks`` and ``flag_meanings`` (CF
         conventions, section 3.5). Samples are marked and named in the legend unless they are measured, good
-        or the like, or no bit is set; one with several bits gets the mark of each.
+        or the like, or no bit is set; one with several bits gets the mark of each. Of several lines with flags
+        of their own: a mapping from the name of the line to its flags.
     logy : bool, optional
         Logarithmic axis; values that are not positive are left out, and the picture says so.
+    ylim : (float, float), optional
+        Ends of the axis up, at first; by default those of the values.
     marked : sequence of str, optional
         The meanings to mark, instead.
     label : str, optional
@@ -73,7 +80,7 @@ def curves(
     WrongData
         If the array is empty, not numeric, has no dim ``time`` or more than two, or the flags don't fit it.
     BadOption
-        If a meaning in ``marked`` is not among the flags'.
+        If a meaning in ``marked`` is not among the flags', or ``ylim`` is not (low, high).
 
     References
     ----------
@@ -111,19 +118,21 @@ def curves(
         legend = name if several else label
         drawn.append(
             hv.Curve((shown_times, shown), time_dim, value_dim, label=legend).opts(
-                backend="bokeh", color=colour, line_width=1.2, tools=["hover"]
+                backend="bokeh", color=colour, line_width=1.2, **_hover(array, name if several else "")
             )
         )
         if alone.any():
             dots = hv.Scatter((shown_times[alone], shown[alone]), time_dim, value_dim, label=legend)
             drawn.append(dots.opts(backend="bokeh", color=colour, size=3))
-    if quality is not None:
-        drawn += _marks(array, quality, lines, marked, (time_dim, value_dim))
+    flags = quality if isinstance(quality, Mapping) else {} if quality is None else dict.fromkeys(lines, quality)
+    drawn += _marks(array, flags, lines, marked, (time_dim, value_dim))
     options = dict(
         backend="bokeh", frame_width=WIDTH, frame_height=HEIGHT, logy=logy, ylabel=axis_label(array),
         fontsize=FONTS, default_tools=TIME_TOOLS, active_tools=["xwheel_zoom", "xpan"], show_grid=True,
-        gridstyle=GRID, hooks=[left_border], padding=(0, 0.08),
+        gridstyle=GRID, hooks=[left_border, cursor], padding=(0, 0.08),
     )  # fmt: skip
+    if ylim is not None:
+        options["ylim"] = limits(ylim, "ylim", log=logy)
     overlay = hv.Overlay([element.opts(**options) for element in drawn])
     overlay = overlay.opts(backend="bokeh", show_legend=True, legend_position="right", legend_opts=_LEGEND)
     return note(overlay, merged(array, attrs), remark=" ".join(dict.fromkeys(remarks)))
@@ -179,33 +188,42 @@ def _opened(times: np.ndarray, values: np.ndarray, *, whole: np.ndarray) -> tupl
     return times, values, seen & ~left & ~right
 
 
+def _hover(array: xr.DataArray, line: str) -> dict[str, Any]:
+    """Return options that show value and time (UTC) of the sample next to the mouse's place across."""
+    name, unit = str(array.name or "value"), unit_label(array)
+    said = line or dimension(array).label
+    return {
+        "tools": ["hover"],
+        "hover_mode": "vline",
+        "hover_tooltips": [(said, f"@{{{name}}}{f' {unit}' if unit else ''}"), ("UTC", "@{time}{%F %T.%3N}")],
+        "hover_formatters": {"@{time}": "datetime"},
+    }
+
+
 def _marks(
     array: xr.DataArray,
-    quality: xr.DataArray,
+    flags: Mapping[str, xr.DataArray],
     lines: Mapping[str, np.ndarray],
     marked: Sequence[str] | None,
     dims: tuple[Any, Any],
 ) -> list[Any]:
     """Return open marks on the samples of each flag that is to be seen."""
     hv = loaded()
-    words, values_of_words, masks = words_of(quality)
-    if quality.dims != ("time",) or quality.sizes["time"] != array.sizes["time"]:
-        raise WrongData(
-            f"the flags {quality.name} have dims {dict(quality.sizes)}; "
-            f"{array.name or 'the array'} needs one flag for each of its {array.sizes['time']} times"
-        )
-    if marked is not None and (unknown := [m for m in marked if m not in words]):
-        raise BadOption(f"marked={list(marked)}: {unknown} not among the flags {words}")
-    clear = {w for w, v in zip(words, values_of_words, strict=True) if w in PLAIN or (masks is not None and v == 0)}
-    wanted = [word for word in words if (word in marked if marked is not None else word not in clear)]
-    samples = bearing(quality)
+    if stray := [name for name in flags if name not in lines]:
+        raise WrongData(f"flags are given for {', '.join(stray)}; the lines are {', '.join(lines)}")
+    order: list[str] = []  # a look for each word, the same on all lines
     drawn = []
-    for meaning, (colour, shape) in zip(wanted, MARKS * len(wanted), strict=False):
-        at = np.flatnonzero(samples[meaning].values)
-        for values in lines.values():
-            seen = at[np.isfinite(values[at])]
+    for name, quality in flags.items():
+        samples = bearing(quality)
+        for word in _to_be_seen(array, quality, marked):
+            if word not in order:
+                order.append(word)
+            colour, shape = MARKS[order.index(word) % len(MARKS)]
+            at = np.flatnonzero(samples[word].values)
+            seen = at[np.isfinite(lines[name][at])]
             if seen.size:
-                dots = hv.Scatter((array["time"].values[seen], values[seen]), *dims, label=meaning.replace("_", " "))
+                table = (array["time"].values[seen], lines[name][seen])
+                dots = hv.Scatter(table, *dims, label=word.replace("_", " "))
                 drawn.append(
                     dots.opts(
                         backend="bokeh",
@@ -218,3 +236,17 @@ def _marks(
                     )
                 )
     return drawn
+
+
+def _to_be_seen(array: xr.DataArray, quality: xr.DataArray, marked: Sequence[str] | None) -> list[str]:
+    """Return the words of a flag that are marked: those asked for, else those that are not for a good sample."""
+    words, values, masks = words_of(quality)
+    if quality.dims != ("time",) or quality.sizes["time"] != array.sizes["time"]:
+        raise WrongData(
+            f"the flags {quality.name} have dims {dict(quality.sizes)}; "
+            f"{array.name or 'the array'} needs one flag for each of its {array.sizes['time']} times"
+        )
+    if marked is not None and (unknown := [m for m in marked if m not in words]):
+        raise BadOption(f"marked={list(marked)}: {unknown} not among the flags {words}")
+    clear = {w for w, v in zip(words, values, strict=True) if w in PLAIN or (masks is not None and v == 0)}
+    return [word for word in words if (word in marked if marked is not None else word not in clear)]

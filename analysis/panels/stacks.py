@@ -9,15 +9,21 @@ import xarray as xr
 
 from analysis.errors import UnknownVariable, WrongData
 from analysis.panels.loading import loaded
+from analysis.panels.marks import Marks, events, marked, spans
 from analysis.panels.meshes import spectrogram
 from analysis.panels.notes import note
 from analysis.panels.series import curves
 
 
 def time_panels(
-    dataset: xr.Dataset, *, variables: Sequence[str] | None = None, attrs: Mapping[str, Any] | None = None
+    dataset: xr.Dataset,
+    *,
+    variables: Sequence[str] | None = None,
+    marks: Marks | None = None,
+    bands: xr.DataArray | None = None,
+    attrs: Mapping[str, Any] | None = None,
 ) -> Any:
-    """Return one panel for each variable, in a column with one time axis.
+    """Return one panel for each variable, in a column with one time axis and a line that follows the mouse.
 
     Parameters
     ----------
@@ -26,6 +32,12 @@ def time_panels(
         named ``<name>_quality`` are marked on the variable they judge.
     variables : sequence of str, optional
         What to draw, in this order; by default all that can be drawn, and the picture says which can't.
+    marks : mapping of str to time or times, optional
+        Vertical lines through all panels at the times (UTC) of named events, for example
+        ``{"bow shock": crossings.time}``; their names stand in the first panel's legend.
+    bands : xarray.DataArray, optional
+        A flag over time (CF conventions, section 3.5): each word colours its spans behind the lines of all
+        panels; over spectrograms, where colour has a meaning, it is left out.
     attrs : mapping, optional
         Over the dataset's own attributes, for the note.
 
@@ -38,7 +50,9 @@ def time_panels(
     UnknownVariable
         If the dataset has no such variable.
     WrongData
-        If there is nothing to draw, or a variable asked for has other dims.
+        If there is nothing to draw, a variable asked for has other dims, or ``bands`` is no flag over time.
+    BadOption, BadTime
+        If ``marks`` gives no times by name.
 
     Examples
     --------
@@ -60,11 +74,13 @@ def time_panels(
     known = {**dataset.attrs, **(attrs or {})}
     left_out = [str(v) for v in dataset.data_vars if v not in wanted and not _is_flag(dataset, str(v))]
     remark = f"Not drawn: {', '.join(left_out)}." if variables is None and left_out else ""
+    in_legend = next((name for name in wanted if not _is_spectrogram(dataset[name])), wanted[0])
     panels = []
     for place, name in enumerate(wanted):
         first, last = place == 0, place == len(wanted) - 1
         own = {"synthetic": known.get("synthetic", "false"), "title": known.get("title", "") if first else ""}
         panel = _panel(dataset, name, own)
+        panel = over_time(panel, dataset[name], marks=marks, bands=bands, legend=name == in_legend)
         if last:
             panel = note(panel, {k: v for k, v in known.items() if k != "title"}, remark=remark)
         else:
@@ -73,9 +89,24 @@ def time_panels(
     return hv.Layout(panels).cols(1).opts(backend="bokeh", shared_axes=True)
 
 
+def over_time(
+    panel: Any,
+    array: xr.DataArray,
+    *,
+    marks: Marks | None = None,
+    bands: xr.DataArray | None = None,
+    legend: bool = True,
+) -> Any:
+    """Return a panel of an array over time with events and spans on it; arguments as for :func:`time_panels`."""
+    hv = loaded()
+    lines = isinstance(panel, hv.Overlay)
+    under = spans(bands, array["time"], legend=legend)
+    return marked(panel, under if lines else [], events(marks, array["time"], legend=legend))
+
+
 def _panel(dataset: xr.Dataset, name: str, attrs: Mapping[str, Any]) -> Any:
     array = dataset[name]
-    if array.ndim == 2 and "component" not in array.dims and _has_axis(array):
+    if _is_spectrogram(array):
         return spectrogram(array, attrs=attrs)
     companion = f"{name}_quality"
     return curves(array, quality=dataset.get(companion), attrs=attrs)
@@ -94,7 +125,10 @@ def _is_flag(dataset: xr.Dataset, name: str) -> bool:
     return name.endswith("_quality") and name.removesuffix("_quality") in dataset.data_vars
 
 
-def _has_axis(array: xr.DataArray) -> bool:
+def _is_spectrogram(array: xr.DataArray) -> bool:
     """Return whether the dim beside time has numbers to draw along: energies, not names of components."""
+    if array.ndim != 2 or "component" in array.dims:
+        return False
     other = next(str(d) for d in array.dims if d != "time")
-    return other in array.coords and array[other].dtype.kind in "fiu"
+    named = [c for n, c in array.coords.items() if other in c.dims and not str(n).endswith(("_low", "_high"))]
+    return any(c.dtype.kind in "fiu" for c in named)

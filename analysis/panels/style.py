@@ -16,6 +16,7 @@ from analysis.panels.loading import loaded
 WIDTH = 640  # inner width of a time panel, in screen pixels
 HEIGHT = 190
 BORDER = 95  # left of the frame, the same everywhere so that time axes in a column stay aligned
+TIME_TOOLS = ["xwheel_zoom", "xpan", "xbox_zoom", "reset", "save"]
 GRID = {"grid_line_color": "#dddddd"}
 FONTS = {"title": "11pt", "labels": "10pt", "ticks": "9pt", "legend": "9pt", "clabel": "9pt", "cticks": "9pt"}
 # Okabe & Ito (2008): told apart with any kind of colour vision.
@@ -42,6 +43,8 @@ def unit_label(array: xr.DataArray) -> str | None:
     units = str(array.attrs.get("units", "")).strip()
     if units in ("", "1"):
         return None
+    if re.fullmatch(r"R_[A-Z][a-z]+", units):  # a planet's radii, for which astropy has no unit
+        return f"{units[2:]} radii"
     text = MICRO.sub("µ", units.replace("R_earth", "R_E"))
     text = EXPONENT.sub(lambda found: found[1] + found[2].translate(RAISED), text)
     return text.replace(" ", "·") if re.fullmatch(r"[^\W\d]+( [^\W\d]+)+", text) else text
@@ -138,14 +141,7 @@ def colour_limits(
     (-2.0, 2.0)
     """
     if clim is not None:
-        try:
-            given = tuple(float(v) for v in clim)
-        except (TypeError, ValueError):
-            given = ()
-        if len(given) != 2 or not -np.inf < given[0] < given[1] < np.inf or (log and given[0] <= 0):
-            wanted = "0 < low < high" if log else "low < high"
-            raise BadOption(f"clim={clim!r} is not (low, high), two numbers with {wanted}")
-        return given[0], given[1]
+        return limits(clim, "clim", log=log)
     finite = values[np.isfinite(values)]
     if log:
         finite = finite[finite > 0]
@@ -159,6 +155,30 @@ def colour_limits(
         low, high = float(finite.min()), float(finite.max())
     if not low < high:
         low, high = (low / 2, high * 2) if log else (low - 0.5, high + 0.5)
+    return low, high
+
+
+def limits(given: object, what: str, *, log: bool = False) -> tuple[float, float]:
+    """Return the ends of a scale as they were given, or refuse what is no pair of rising numbers.
+
+    Raises
+    ------
+    BadOption
+        If it is not (low, high), low < high, and low > 0 on a logarithmic scale.
+
+    Examples
+    --------
+    >>> limits([1, 10], "ylim")
+    (1.0, 10.0)
+    """
+    try:
+        low, high = (float(end) for end in given)  # type: ignore[attr-defined]  # what is no pair is answered below
+    except (TypeError, ValueError):
+        low, high = np.nan, np.nan
+    if not -np.inf < low < high < np.inf or (log and low <= 0):
+        raise BadOption(
+            f"{what}={given!r} is not (low, high), two numbers with {'0 < low < high' if log else 'low < high'}"
+        )
     return low, high
 
 

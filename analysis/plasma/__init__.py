@@ -10,12 +10,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import xarray as xr
 
 from analysis.plasma.alfvenic import alfvenicity, elsasser_variables
 from analysis.plasma.bodies import msm_position, orbital_frame, rtn_frame, solar_magnetospheric_frame
+from analysis.panels.saving import save
 from analysis.plasma.boundaries import geosynchronous_orbit, magnetopause, magnetopause_shape
 from analysis.plasma.boundary_fits import fit_boundary
 from analysis.plasma.boundary_geometry import boundary_cut, boundary_distance, boundary_normal, boundary_radius
@@ -27,6 +28,7 @@ from analysis.plasma.flow_frames import de_hoffmann_teller, walen_relation
 from analysis.plasma.frames import known_frames, rotation_matrices, to_frame
 from analysis.plasma.kernels import spice_rotation, spice_state
 from analysis.plasma.local_frames import field_aligned_frame, lmn_frame, mean_field
+from analysis.plasma.orbit_views import hodogram, orbit_view
 from analysis.plasma.parameters import (
     alfven_speed,
     dynamic_pressure,
@@ -51,6 +53,7 @@ if TYPE_CHECKING:
 
     from analysis.catalogue import Chunks
     from analysis.model.clocks import Instant
+    from analysis.panels.marks import Marks
 
 __all__ = [
     "aberration_angle",
@@ -80,6 +83,7 @@ __all__ = [
     "known_frames",
     "level_crossings",
     "lmn_frame",
+    "hodogram",
     "magnetic_pressure",
     "magnetopause",
     "magnetopause_shape",
@@ -99,6 +103,13 @@ __all__ = [
     "rotated",
     "rotation_matrices",
     "rtn_frame",
+    "orbit_view",
+    "pitch_angle_distribution",
+    "planetary_boundary",
+    "plasma_beta",
+    "quicklook",
+    "regions",
+    "save",
     "search",
     "shock_jump",
     "shock_normals",
@@ -243,6 +254,64 @@ def collect(
 
     tree = catalogue.collect("plasma", products, start=start, stop=stop, variables=variables, live=live)
     return _with_flags(tree)
+
+
+def quicklook(
+    product: str | xr.Dataset | xr.DataTree,
+    start: Instant | None = None,
+    stop: Instant | None = None,
+    *,
+    live: bool = False,
+    marks: Marks | None = None,
+    bands: xr.DataArray | None = None,
+) -> Any:
+    """Return the quick look of a product: the panels that its declaration names, in a column.
+
+    Parameters
+    ----------
+    product : str, xarray.Dataset or xarray.DataTree
+        A name, which is fetched, or what :func:`fetch` or :func:`collect` gave (of several products, one after the
+        other). Declared are the products that ship and most that archives have.
+    start, stop : time, optional
+        As for :func:`fetch`; only with a name.
+    live : bool, optional
+        As for :func:`fetch`; only with a name.
+    marks : mapping of str to time or times, optional
+        As for :func:`view`.
+    bands : xarray.DataArray, optional
+        As for :func:`view`.
+
+    Returns
+    -------
+    holoviews.Layout
+        Which variables share a panel, logarithmic axes, limits and lines of reference are those of the declaration
+        (``quicklook`` in the product's TOML). Panels whose variables are not in the data are left out, and the picture
+        says so.
+
+    Raises
+    ------
+    BadOption
+        If the product declares no quick look, or times are given beside data.
+    WrongData
+        If the data don't say of which product they are, or hold nothing of the quick look.
+    UnknownProduct, UnknownServer, BadTime, OutsideCoverage, CorruptFile, DownloadError
+        As for :func:`fetch`.
+
+    Examples
+    --------
+    >>> len(quicklook("qin_denton_hourly", "2001-03-31", "2001-04-01"))
+    5
+    """
+    from analysis.errors import BadOption
+    from analysis.plasma.quicklooks import quicklook_of
+
+    if isinstance(product, str):
+        return quicklook_of(fetch(product, start, stop, live=live), marks=marks, bands=bands)
+    if start is not None or stop is not None or live:
+        raise BadOption(
+            "start, stop and live are for a product's name; cut data with data.sel(time=slice(start, stop))"
+        )
+    return quicklook_of(product, marks=marks, bands=bands)
 
 
 def _with_flags(tree: xr.DataTree) -> xr.DataTree:

@@ -1,25 +1,21 @@
-"""Pictures of plasma data: which panel suits which dims. Nothing is computed here; fluxes are only cut."""
+"""Pictures of plasma data: datasets and trees in columns. Nothing is computed here; fluxes are only cut."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import xarray as xr
 
 from analysis.errors import BadOption, UnknownVariable, WrongData
-from analysis.model import in_units
-from analysis.plasma.inputs import is_number, refuse_empty
-from analysis.plasma.pitch_angles import DIM, at_energy, at_time, bin_edges, omnidirectional, with_energies
-from analysis.plasma.quality import quality_of
+from analysis.plasma.array_pictures import Reference, array_picture, cut_of, lines_of, ranges_of, with_edges
+from analysis.plasma.inputs import refuse_empty
+from analysis.plasma.pitch_angles import DIM, omnidirectional, with_energies
 
 if TYPE_CHECKING:
     from analysis.model.clocks import Instant
+    from analysis.panels.marks import Marks
     from analysis.plasma.pitch_angles import Energy
-
-Reference = Mapping[str, float | xr.DataArray]
-REFERENCE_COLOURS = ("#D55E00", "#009E73", "#CC79A7", "#000000")
 
 
 def view(
@@ -29,6 +25,8 @@ def view(
     energy: Energy | None = None,
     time: Instant | None = None,
     reference: Reference | None = None,
+    marks: Marks | None = None,
+    bands: xr.DataArray | None = None,
 ) -> Any:
     """Return a picture of plasma data.
 
@@ -36,7 +34,8 @@ def view(
     ----------
     data : xarray.Dataset, xarray.DataArray or xarray.DataTree
         Variables over ``time`` become lines in a column, over ``time, energy`` spectrograms, over
-        ``energy, pitch_angle`` coloured cells; each node of a tree becomes a column of its own.
+        ``energy, pitch_angle`` coloured cells, over two velocities coloured cells on equal scales with contours;
+        each node of a tree becomes a column of its own. Panels over time share a line that follows the mouse.
     variables : str or sequence of str, optional
         What to draw of a Dataset or tree, in this order. By default all that can be drawn.
     energy : float, str or astropy.units.Quantity, optional
@@ -47,6 +46,12 @@ def view(
     reference : mapping of str to float or xarray.DataArray, optional
         For a DataArray over time: horizontal lines by name, in the array's own unit or with units of their
         own, for example ``{"geosynchronous orbit": plasma.geosynchronous_orbit()}``.
+    marks : mapping of str to time or times, optional
+        Vertical lines through all panels over time at the times (UTC) of named events, for example
+        ``{"bow shock": ["2001-03-31T01:00"]}``; times beside the data are left out.
+    bands : xarray.DataArray, optional
+        A flag over time (``flag_values``, ``flag_meanings``), such as which region a spacecraft was in: each word
+        colours its spans behind the lines of all panels. It is left out over spectrograms.
 
     Returns
     -------
@@ -63,28 +68,29 @@ def view(
     BadOption
         If a cut is needed and not given, or an option does not suit the data.
     OutsideCoverage, BadTime
-        If the energy or time of a cut is not there, or there is no record at all.
+        If the energy or time of a cut is not there, there is no record at all, or a mark is no time.
 
     Examples
     --------
+    >>> import numpy as np
     >>> times = np.array(["2001-03-31T00", "2001-03-31T01"], "datetime64[ns]")
     >>> nose = xr.DataArray([7.0, 5.0], {"time": times}, name="standoff", attrs={"units": "R_earth"})
     >>> view(nose, reference={"geosynchronous orbit": 6.61}) + view(nose.to_dataset())
     :Layout...
     """
-    names, lines = _names(variables), _lines(reference)
+    names, lines = _names(variables), lines_of(reference)
     if isinstance(data, xr.DataTree):
         _refuse_reference(lines)
-        return _tree_picture(data, names, energy, time)
+        return _tree_picture(data, names, energy, time, marks, bands)
     if isinstance(data, xr.Dataset):
         _refuse_reference(lines)
-        return _dataset_picture(data, names, energy, time)
+        return _dataset_picture(data, names, energy, time, marks, bands)
     if not isinstance(data, xr.DataArray):
         raise WrongData(f"view takes an xarray Dataset, DataArray or DataTree, not a {type(data).__name__}")
     if variables is not None:
         raise BadOption(f"variables= chooses from a Dataset; {data.name or 'this array'} is a single array")
     refuse_empty(data)
-    return _array_picture(_cut(with_energies(data), energy, time), lines, {})
+    return array_picture(cut_of(with_energies(data), energy, time), lines, {}, marks=marks, bands=bands)
 
 
 def explore(data: xr.Dataset | xr.DataTree) -> Any:
@@ -108,6 +114,7 @@ def explore(data: xr.Dataset | xr.DataTree) -> Any:
 
     Examples
     --------
+    >>> import numpy as np
     >>> times = np.array(["2001-03-31T00", "2001-03-31T01"], "datetime64[ns]")
     >>> explore(xr.Dataset({"dst": ("time", [-250.0, -387.0], {"units": "nT"})}, {"time": times}))
     Column...
@@ -129,7 +136,12 @@ def explore(data: xr.Dataset | xr.DataTree) -> Any:
 
 
 def _tree_picture(
-    tree: xr.DataTree, variables: Sequence[str] | None, energy: Energy | None, time: Instant | None
+    tree: xr.DataTree,
+    variables: Sequence[str] | None,
+    energy: Energy | None,
+    time: Instant | None,
+    marks: Marks | None,
+    bands: xr.DataArray | None,
 ) -> Any:
     """Return the pictures of all nodes, or of those that hold any of the variables, in one column."""
     from analysis.panels.loading import loaded
@@ -148,13 +160,18 @@ def _tree_picture(
     for data in nodes.values():
         chosen = None if variables is None else [name for name in variables if name in data.data_vars]
         cut = energy if DIM in data.dims or not any(DIM in other.dims for other in nodes.values()) else None
-        picture = _dataset_picture(data, chosen, cut, time)
+        picture = _dataset_picture(data, chosen, cut, time, marks, bands)
         pictures += list(picture) if isinstance(picture, hv.Layout) else [picture]
     return hv.Layout(pictures).cols(1)
 
 
 def _dataset_picture(
-    data: xr.Dataset, variables: Sequence[str] | None, energy: Energy | None, time: Instant | None
+    data: xr.Dataset,
+    variables: Sequence[str] | None,
+    energy: Energy | None,
+    time: Instant | None,
+    marks: Marks | None,
+    bands: xr.DataArray | None,
 ) -> Any:
     from analysis import panels
 
@@ -168,138 +185,26 @@ def _dataset_picture(
         if not fluxes:
             raise BadOption(f"time= cuts fluxes over pitch angle; {', '.join(names)} are none")
         attrs = {key: value for key, value in data.attrs.items() if key != "title"}  # each cut has its own
-        pictures = [_array_picture(_cut(data[name], energy, time), None, attrs) for name in fluxes]
+        pictures = [
+            array_picture(cut_of(data[name], energy, time), {}, attrs, marks=marks, bands=bands) for name in fluxes
+        ]
         return _column(pictures)
     if energy is not None and not fluxes:
         raise BadOption(f"energy= cuts fluxes over pitch angle; {', '.join(names)} are none")
     if energy is not None:
-        cuts = {name: _with_edges(_cut(data[name], energy, None)) for name in fluxes}
-        return panels.time_panels(data[names].drop_vars(DIM).assign(cuts), variables=variables)
-    if fluxes and (variables is not None or fluxes == names):
-        raise BadOption(f"{', '.join(fluxes)} have three axes: say energy= or time= ({_ranges(data[fluxes[0]])})")
-    return panels.time_panels(data, variables=variables)
-
-
-def _array_picture(array: xr.DataArray, reference: Reference | None, attrs: Mapping[str, Any]) -> Any:
-    from analysis import panels
-
-    dims = set(array.dims)
-    if reference and dims != {"time"}:
-        raise BadOption(f"reference= draws lines over time; {array.name or 'the array'} has dims {array.dims}")
-    if dims == {"time"} or dims == {"time", "component"}:
-        picture = panels.curves(array, quality=quality_of(array), attrs=attrs)
-        return _with_marks(picture, array, reference or {})
-    if "time" in dims and len(dims) == 2:
-        return panels.spectrogram(_with_edges(array), attrs=attrs)
-    if dims == {"energy", DIM}:
-        return panels.heatmap(_with_edges(array), x=DIM, y="energy", logy=True, attrs=attrs)
-    if len(dims) == 1 and array.dims[0] in array.coords:
-        return _profile(array, attrs)
-    cuts = f"; say energy= or time= ({_ranges(array)})" if dims == {"time", "energy", DIM} else ""
-    error = BadOption if cuts else WrongData
-    raise error(f"{array.name or 'the array'} has dims {', '.join(map(str, array.dims)) or 'none'}: no picture{cuts}")
-
-
-def _with_marks(picture: Any, array: xr.DataArray, reference: Reference) -> Any:
-    """Return the picture with lines of reference and bands where a model is outside its fitted range."""
-    from analysis.panels.loading import loaded
-    from analysis.panels.style import dimension
-
-    hv = loaded()
-    time, value = dimension(array["time"]), dimension(array)
-    ends = array["time"].values[[0, -1]]
-    under, over = [], []
-    for (name, level), colour in zip(reference.items(), REFERENCE_COLOURS * len(reference), strict=False):
-        line = hv.Curve((ends, np.full(2, _level(level, array))), time, value, label=name)
-        over.append(line.opts(backend="bokeh", color=colour, line_dash="dashed", line_width=1.5))
-    if "in_validity" in array.coords:
-        outside = np.asarray(~array["in_validity"] & array.notnull())
-        if outside.any():
-            axes = [time, time.clone(f"{time.name}_end")]
-            bands = hv.VSpans(_runs(array["time"].values, outside), axes, label="outside the fitted range")
-            under.append(bands.opts(backend="bokeh", color="#999999", alpha=0.25, line_alpha=0))
-    return picture.clone([*under, *picture.values(), *over])  # a clone keeps the legend's options, * does not
-
-
-def _runs(times: np.ndarray, chosen: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return starts and stops of the runs of chosen times, half a step wider on both sides."""
-    edges = np.diff(np.concatenate([[0], chosen.astype(int), [0]]))
-    first, last = np.flatnonzero(edges == 1), np.flatnonzero(edges == -1) - 1
-    half = np.median(np.diff(times)) / 2 if times.size > 1 else np.timedelta64(30, "s")
-    return times[first] - half, times[last] + half
-
-
-def _level(level: float | xr.DataArray, array: xr.DataArray) -> float:
-    if isinstance(level, xr.DataArray):
-        if level.size != 1:
-            raise BadOption(
-                f"a line of reference is one number; {level.name or 'the array'} holds {level.size} (draw it beside: "
-                "view(a) + view(b))"
-            )
-        level = in_units(level, str(array.attrs.get("units", "1"))).item()
-    if not is_number(level):
-        raise BadOption(f"a line of reference is a number or a DataArray with units, not {level!r}")
-    return float(level)
-
-
-def _profile(array: xr.DataArray, attrs: Mapping[str, Any]) -> Any:
-    """Return a line over an axis that is not time: a pitch-angle distribution, the shape of a boundary."""
-    from analysis import panels
-    from analysis.panels.loading import loaded
-    from analysis.panels.style import FONTS, axis_label, dimension, merged, numeric
-
-    axis = array[array.dims[0]]
-    hv = loaded()
-    line = hv.Curve((axis.values, numeric(array).values), dimension(axis), dimension(array))
-    dots = hv.Scatter(line)
-    line = line.opts(
-        backend="bokeh",
-        frame_width=420,
-        frame_height=300,
-        fontsize=FONTS,
-        show_grid=True,
-        ylabel=axis_label(array, fold=44),
-    )
-    return panels.note(line * dots.opts(backend="bokeh", size=5), merged(array, attrs))
-
-
-def _cut(array: xr.DataArray, energy: Energy | None, time: Instant | None) -> xr.DataArray:
-    """Return the array at an energy or at a time, its name or title saying so."""
-    if energy is not None and time is not None:
-        raise BadOption("give energy= or time=, not both; pitch_angle_distribution gives a line at an energy")
-    label = str(array.attrs.get("long_name", array.name or "Flux"))
-    if energy is not None:
-        cut = at_energy(array, energy)
-        energy_text = f"{float(cut['energy'].median()):.4g} {array['energy'].attrs.get('units', '')}".rstrip()
-        return cut.drop_vars(["energy", "energy_low", "energy_high"], errors="ignore").assign_attrs(
-            long_name=f"{energy_text}: {label}"
+        cuts = {name: with_edges(cut_of(data[name], energy, None)) for name in fluxes}
+        return panels.time_panels(
+            data[names].drop_vars(DIM).assign(cuts), variables=variables, marks=marks, bands=bands
         )
-    if time is not None:
-        cut = at_time(array, time)
-        return cut.assign_attrs(title=f"{label}, {cut['time'].values!s:.19} UTC")
-    return array
-
-
-def _with_edges(array: xr.DataArray) -> xr.DataArray:
-    """Return the array with the edges of its pitch-angle bins, so that the cells drawn fill 0 to 180°."""
-    if DIM not in array.dims or DIM not in array.coords or f"{DIM}_low" in array.coords:
-        return array
-    edges = bin_edges(np.asarray(in_units(array[DIM], "deg").values, float))
-    in_degrees = in_units(array[DIM], "deg")
-    return array.assign_coords({DIM: in_degrees, f"{DIM}_low": (DIM, edges[:-1]), f"{DIM}_high": (DIM, edges[1:])})
+    if fluxes and (variables is not None or fluxes == names):
+        raise BadOption(f"{', '.join(fluxes)} have three axes: say energy= or time= ({ranges_of(data[fluxes[0]])})")
+    return panels.time_panels(data, variables=variables, marks=marks, bands=bands)
 
 
 def _column(pictures: list[Any]) -> Any:
     from analysis.panels.loading import loaded
 
     return pictures[0] if len(pictures) == 1 else loaded().Layout(pictures).cols(1)
-
-
-def _ranges(array: xr.DataArray) -> str:
-    energies, times = array["energy"], array["time"].values
-    unit = energies.attrs.get("units", "")
-    span = f"{float(energies.min()):.3g} to {float(energies.max()):.3g} {unit}".rstrip()
-    return f"energy={span}; time={times[0]!s:.19} to {times[-1]!s:.19}"
 
 
 def _names(variables: object) -> list[str] | None:
@@ -310,17 +215,6 @@ def _names(variables: object) -> list[str] | None:
     if not isinstance(names, Iterable) or not (given := list(names)) or not all(isinstance(n, str) for n in given):
         raise BadOption(f"variables={variables!r} is not a name or a list of names, for example ['dst', 'bz']")
     return given
-
-
-def _lines(reference: object) -> Reference:
-    """Return the lines of reference; refuse what does not give each a name."""
-    if reference is None:
-        return {}
-    if not isinstance(reference, Mapping):
-        raise BadOption(
-            f"reference= takes lines by name, for example {{'threshold': -100}}, not a {type(reference).__name__}"
-        )
-    return {str(name): level for name, level in reference.items()}
 
 
 def _refuse_unknown(variables: Sequence[str], held: Any, what: str) -> None:
