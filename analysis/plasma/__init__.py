@@ -29,6 +29,11 @@ from analysis.plasma.frames import known_frames, rotation_matrices, to_frame
 from analysis.plasma.kernels import spice_rotation, spice_state
 from analysis.plasma.local_frames import field_aligned_frame, lmn_frame, mean_field
 from analysis.plasma.orbit_views import hodogram, orbit_view
+from analysis.plasma.drifts import angle_between, convection_electric_field, cross_product, dot_product, exb_drift
+from analysis.plasma.field_aligned import pitch_angle_spectra
+from analysis.plasma.fluxes import differential_energy_flux, differential_flux, phase_space_density
+from analysis.plasma.frequencies import gyrofrequency, lower_hybrid_frequency, plasma_frequency, upper_hybrid_frequency
+from analysis.plasma.lengths import debye_length, gyroradius, inertial_length
 from analysis.plasma.parameters import (
     alfven_speed,
     dynamic_pressure,
@@ -36,7 +41,9 @@ from analysis.plasma.parameters import (
     magnitude,
     plasma_beta,
     thermal_pressure,
+    total_pressure,
 )
+from analysis.plasma.particles import Species, species
 from analysis.plasma.pitch_angles import anisotropy, omnidirectional, pitch_angle_distribution
 from analysis.plasma.planet_boundaries import aberration_angle, boundary_models, planetary_boundary
 from analysis.plasma.quality import measured, with_flags_as_coordinates
@@ -45,6 +52,9 @@ from analysis.plasma.shocks import shock_jump, shock_normals
 from analysis.plasma.spectral import power_spectral_density, wavelet_power
 from analysis.plasma.turbulence import increment_intensity, spectral_slope, structure_functions
 from analysis.plasma.variance import maximum_variance, minimum_variance
+from analysis.plasma.reduced import gyrotropic_distribution, reduced_distribution, velocity_slice
+from analysis.plasma.speeds import fast_speed, mach_number, slow_speed, sound_speed, thermal_speed
+from analysis.plasma.velocity_moments import moments
 from analysis.plasma.views import explore, view
 from analysis.plasma.wave_vectors import wave_polarization
 
@@ -59,6 +69,9 @@ __all__ = [
     "aberration_angle",
     "alfven_speed",
     "alfvenicity",
+    "Species",
+    "alfven_speed",
+    "angle_between",
     "anisotropy",
     "boundary_crossings",
     "boundary_cut",
@@ -74,7 +87,16 @@ __all__ = [
     "discontinuities",
     "dynamic_pressure",
     "elsasser_variables",
+    "convection_electric_field",
+    "cross_product",
+    "debye_length",
+    "differential_energy_flux",
+    "differential_flux",
+    "dot_product",
+    "dynamic_pressure",
+    "exb_drift",
     "explore",
+    "fast_speed",
     "fetch",
     "field_aligned_frame",
     "fit_boundary",
@@ -84,6 +106,12 @@ __all__ = [
     "level_crossings",
     "lmn_frame",
     "hodogram",
+    "gyrofrequency",
+    "gyroradius",
+    "gyrotropic_distribution",
+    "inertial_length",
+    "lower_hybrid_frequency",
+    "mach_number",
     "magnetic_pressure",
     "magnetopause",
     "magnetopause_shape",
@@ -121,6 +149,23 @@ __all__ = [
     "sun_direction",
     "thermal_pressure",
     "to_frame",
+    "moments",
+    "omnidirectional",
+    "phase_space_density",
+    "pitch_angle_distribution",
+    "pitch_angle_spectra",
+    "plasma_beta",
+    "plasma_frequency",
+    "reduced_distribution",
+    "search",
+    "slow_speed",
+    "sound_speed",
+    "species",
+    "thermal_pressure",
+    "thermal_speed",
+    "total_pressure",
+    "upper_hybrid_frequency",
+    "velocity_slice",
     "view",
     "walen_relation",
     "wave_polarization",

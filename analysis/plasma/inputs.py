@@ -94,6 +94,17 @@ def refuse_empty(data: xr.DataArray | xr.Dataset) -> None:
         raise OutsideCoverage(f"{name} holds no record: its time range is empty")
 
 
+def doubled(array: xr.DataArray) -> xr.DataArray:
+    """Return the array in double precision: products with the constants of nature leave the range of float32.
+
+    Examples
+    --------
+    >>> doubled(xr.DataArray(np.float32(5.0))).dtype
+    dtype('float64')
+    """
+    return array.astype(np.result_type(array.dtype, np.float64))
+
+
 def is_number(value: object) -> TypeGuard[float]:
     """Return whether this is a number, Python's or numpy's, and no truth value.
 

@@ -7,7 +7,7 @@ import xarray as xr
 
 from analysis.errors import BadOption, WrongData, WrongUnits
 from analysis.model import in_units, unit_of
-from analysis.plasma.inputs import is_number, named, not_negative, on_same_axes, refuse_vectors
+from analysis.plasma.inputs import doubled, is_number, named, not_negative, on_same_axes, refuse_vectors
 from analysis.plasma.vectors import made
 
 # CODATA 2022, SI; written out because importing them costs more than this module.
@@ -19,8 +19,8 @@ ALPHA_MASS = 6.6446573450e-27
 ION_MASSES = {
     "proton": PROTON_MASS,
     "alpha": ALPHA_MASS,
-    "oxygen": 15.994 * ATOMIC_MASS,  # O+
-    "sodium": 22.989 * ATOMIC_MASS,  # Na+
+    "oxygen": 15.9943660 * ATOMIC_MASS,  # O+, oxygen-16 without an electron (AME2020)
+    "sodium": 22.9892207 * ATOMIC_MASS,  # Na+
 }
 
 
@@ -88,7 +88,7 @@ def magnetic_pressure(b: xr.DataArray) -> xr.DataArray:
     >>> round(magnetic_pressure(b).item(), 4)
     0.9947
     """
-    field = _strength(b, "b", "T")
+    field = strength_of(b, "b", "T")
     return made(field**2 / (2 * MU0) * 1e9, "magnetic_pressure", b, units="nPa", long_name="Magnetic pressure")
 
 
@@ -177,7 +177,7 @@ def dynamic_pressure(density: xr.DataArray, speed: xr.DataArray, *, helium_fract
     on_same_axes(density=density, speed=speed)
     refuse_vectors(density=density)
     number = not_negative(in_units(named(density, "density"), "m-3"), "density")
-    flow = _strength(speed, "speed", "m s-1")
+    flow = strength_of(speed, "speed", "m s-1")
     mass = PROTON_MASS + float(helium_fraction) * ALPHA_MASS
     return made(
         mass * number * flow**2 * 1e9, "dynamic_pressure", density, speed, units="nPa", long_name="Dynamic pressure"
@@ -220,7 +220,7 @@ def plasma_beta(pressure: xr.DataArray, b: xr.DataArray) -> xr.DataArray:
     on_same_axes(pressure=pressure, b=b)
     refuse_vectors(pressure=pressure)
     thermal = not_negative(in_units(named(pressure, "pressure"), "Pa"), "pressure")
-    field = _strength(b, "b", "T", zero=False)
+    field = strength_of(b, "b", "T", zero=False)
     return made(2 * MU0 * thermal / field**2, "plasma_beta", pressure, b, units="1", long_name="Plasma beta")
 
 
@@ -234,8 +234,8 @@ def alfven_speed(b: xr.DataArray, density: xr.DataArray, *, ion_mass: str | xr.D
     density : xarray.DataArray
         Number density of the ions on the same axes; any unit of it.
     ion_mass : str or xarray.DataArray, optional
-        ``"proton"``, ``"alpha"``, ``"oxygen"``, ``"sodium"``, or a mass with units (``u``, ``kg``),
-        for example the mean mass of a mixture, on the same axes.
+        ``"proton"``, ``"alpha"``, ``"oxygen"``, ``"sodium"`` or any other of :func:`species`, or a mass with units
+        (``u``, ``kg``), for example the mean mass of a mixture, on the same axes.
 
     Returns
     -------
@@ -268,26 +268,72 @@ def alfven_speed(b: xr.DataArray, density: xr.DataArray, *, ion_mass: str | xr.D
     refuse_vectors(density=density, **masses)
     number = not_negative(in_units(named(density, "density"), "m-3"), "density", zero=False)
     density_of_mass = mass_of(ion_mass) * number
-    speed = _strength(b, "b", "T") / xr.ufuncs.sqrt(MU0 * density_of_mass) * 1e-3
+    speed = strength_of(b, "b", "T") / xr.ufuncs.sqrt(MU0 * density_of_mass) * 1e-3
     return made(speed, "alfven_speed", b, density, *masses.values(), units="km s-1", long_name="Alfvén speed")
 
 
-def _strength(array: xr.DataArray, what: str, units: str, *, zero: bool = True) -> xr.DataArray:
+def total_pressure(pressure: xr.DataArray, b: xr.DataArray) -> xr.DataArray:
+    r"""Return the sum of thermal and magnetic pressure, :math:`p + B^2 / 2 \mu_0`.
+
+    Parameters
+    ----------
+    pressure : xarray.DataArray
+        Scalar thermal pressure of all species; any pressure unit.
+    b : xarray.DataArray
+        Magnetic field on the same axes: its magnitude, or a vector with dim ``component``; any magnetic unit.
+
+    Returns
+    -------
+    xarray.DataArray
+        nPa. NaN where either input is. The dynamic pressure of the flow is not in it.
+
+    Raises
+    ------
+    WrongUnits, MissingUnits
+        If an input is of another kind.
+    WrongData
+        If the pressure is negative or a vector, a magnitude negative, or the two on different axes.
+
+    References
+    ----------
+    Baumjohann & Treumann, Basic Space Plasma Physics (2012).
+
+    Examples
+    --------
+    >>> p, b = xr.DataArray(0.1, attrs={"units": "nPa"}), xr.DataArray(50.0, attrs={"units": "nT"})
+    >>> round(total_pressure(p, b).item(), 4)
+    1.0947
+    """
+    on_same_axes(pressure=pressure, b=b)
+    refuse_vectors(pressure=pressure)
+    thermal = not_negative(in_units(named(pressure, "pressure"), "nPa"), "pressure")
+    magnetic = strength_of(b, "b", "T") ** 2 / (2 * MU0) * 1e9
+    return made(
+        thermal + magnetic, "total_pressure", pressure, b, units="nPa", long_name="Thermal and magnetic pressure"
+    )
+
+
+def strength_of(array: xr.DataArray, what: str, units: str, *, zero: bool = True) -> xr.DataArray:
     """Return a magnitude in the units asked for, of a vector or of what already is one."""
-    converted = in_units(named(array, what), units)
+    converted = doubled(in_units(named(array, what), units))
     if "component" in array.dims:
         converted = magnitude(converted)
     hint = "give the magnitude, or a vector with dim 'component'; one component is no magnitude" if zero else ""
     return not_negative(converted, what, zero=zero, hint=hint)
 
 
+def number_of(density: xr.DataArray, *, zero: bool = True) -> xr.DataArray:
+    """Return a density in m-3, once it has been looked at."""
+    return not_negative(doubled(in_units(named(density, "density"), "m-3")), "density", zero=zero)
+
+
 def energy_of(temperature: xr.DataArray) -> xr.DataArray:
     """Return :math:`k_B T` in joules of a temperature in kelvin or in electronvolts."""
     unit = unit_of(temperature)
     if unit.is_equivalent("J"):
-        return in_units(temperature, "J")
+        return doubled(in_units(temperature, "J"))
     if unit.is_equivalent("K"):
-        return in_units(temperature, "K") * BOLTZMANN
+        return doubled(in_units(temperature, "K")) * BOLTZMANN
     raise WrongUnits(
         f"{temperature.name or 'temperature'} is in {temperature.attrs['units']!r}; "
         "a temperature is in kelvin or, as an energy, in eV"
@@ -299,7 +345,11 @@ def mass_of(ion_mass: str | xr.DataArray) -> float | xr.DataArray:
         return not_negative(in_units(named(ion_mass, "ion_mass"), "kg"), "ion_mass", zero=False)
     if isinstance(ion_mass, str) and ion_mass in ION_MASSES:
         return ION_MASSES[ion_mass]
+    from analysis.plasma.particles import SPECIES  # made of the constants above
+
+    if isinstance(ion_mass, str) and ion_mass in SPECIES:
+        return SPECIES[ion_mass].mass
     raise BadOption(
-        f"ion_mass={ion_mass!r} is not known: give one of {', '.join(ION_MASSES)}, "
+        f"ion_mass={ion_mass!r} is not known: give one of {', '.join(dict.fromkeys([*ION_MASSES, *SPECIES]))}, "
         "or a mass with units, for example xr.DataArray(32.0, attrs={'units': 'u'})"
     )
