@@ -34,6 +34,9 @@ from analysis.plasma.field_aligned import pitch_angle_spectra
 from analysis.plasma.fluxes import differential_energy_flux, differential_flux, phase_space_density
 from analysis.plasma.frequencies import gyrofrequency, lower_hybrid_frequency, plasma_frequency, upper_hybrid_frequency
 from analysis.plasma.lengths import debye_length, gyroradius, inertial_length
+from analysis.plasma.constellations import constellation, kepler_path, sampled, sampling_times, straight_path
+from analysis.plasma.multipoint import curlometer, gradient, reciprocal_vectors
+from analysis.plasma.nulls import magnetic_nulls, poincare_index
 from analysis.plasma.parameters import (
     alfven_speed,
     dynamic_pressure,
@@ -57,6 +60,17 @@ from analysis.plasma.speeds import fast_speed, mach_number, slow_speed, sound_sp
 from analysis.plasma.velocity_moments import moments
 from analysis.plasma.views import explore, view
 from analysis.plasma.wave_vectors import wave_polarization
+from analysis.plasma.synthetic_fields import SyntheticField, current_at, field_at
+from analysis.plasma.synthetic_shock import shock_front
+from analysis.plasma.synthetic_structures import flux_rope, harris_sheet
+from analysis.plasma.synthetic_waves import alfvenic_turbulence, plane_waves, true_waves
+from analysis.plasma.tetrahedra import formation_shape, tetrahedron_quality
+from analysis.plasma.time_lines import aligned
+from analysis.plasma.timing_analysis import time_lags, timing
+from analysis.plasma.views import explore, view
+from analysis.plasma.wave_dispersion import dispersion
+from analysis.plasma.wave_limits import wave_number_limit
+from analysis.plasma.wave_telescope import wave_vector_power
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -72,6 +86,10 @@ __all__ = [
     "Species",
     "alfven_speed",
     "angle_between",
+    "SyntheticField",
+    "alfven_speed",
+    "alfvenic_turbulence",
+    "aligned",
     "anisotropy",
     "boundary_crossings",
     "boundary_cut",
@@ -85,6 +103,10 @@ __all__ = [
     "de_hoffmann_teller",
     "dipole_tilt",
     "discontinuities",
+    "constellation",
+    "curlometer",
+    "current_at",
+    "dispersion",
     "dynamic_pressure",
     "elsasser_variables",
     "convection_electric_field",
@@ -112,6 +134,14 @@ __all__ = [
     "inertial_length",
     "lower_hybrid_frequency",
     "mach_number",
+    "field_at",
+    "flux_rope",
+    "formation_shape",
+    "geosynchronous_orbit",
+    "gradient",
+    "harris_sheet",
+    "kepler_path",
+    "magnetic_nulls",
     "magnetic_pressure",
     "magnetopause",
     "magnetopause_shape",
@@ -170,6 +200,23 @@ __all__ = [
     "walen_relation",
     "wave_polarization",
     "wavelet_power",
+    "plane_waves",
+    "plasma_beta",
+    "poincare_index",
+    "reciprocal_vectors",
+    "sampled",
+    "sampling_times",
+    "search",
+    "shock_front",
+    "straight_path",
+    "tetrahedron_quality",
+    "thermal_pressure",
+    "time_lags",
+    "timing",
+    "true_waves",
+    "view",
+    "wave_number_limit",
+    "wave_vector_power",
 ]
 
 
