@@ -14,29 +14,32 @@ from typing import TYPE_CHECKING, Any
 
 import xarray as xr
 
+from analysis.panels.saving import save
+from analysis.plasma.alfven_wings import alfven_wing_angle
 from analysis.plasma.alfvenic import alfvenicity, elsasser_variables
 from analysis.plasma.bodies import msm_position, orbital_frame, rtn_frame, solar_magnetospheric_frame
-from analysis.panels.saving import save
 from analysis.plasma.boundaries import geosynchronous_orbit, magnetopause, magnetopause_shape
 from analysis.plasma.boundary_fits import fit_boundary
 from analysis.plasma.boundary_geometry import boundary_cut, boundary_distance, boundary_normal, boundary_radius
 from analysis.plasma.boundary_regions import boundary_crossings, regions
 from analysis.plasma.bow_shocks import bow_shock, bow_shock_standoff
+from analysis.plasma.constellations import constellation, kepler_path, sampled, sampling_times, straight_path
+from analysis.plasma.dipoles import closed_field_latitude, dipole_field, dipole_standoff
+from analysis.plasma.drifts import angle_between, convection_electric_field, cross_product, dot_product, exb_drift
 from analysis.plasma.earth import dipole_tilt, sun_direction
+from analysis.plasma.field_aligned import pitch_angle_spectra
 from analysis.plasma.finders import discontinuities, level_crossings
 from analysis.plasma.flow_frames import de_hoffmann_teller, walen_relation
-from analysis.plasma.frames import known_frames, rotation_matrices, to_frame
-from analysis.plasma.kernels import spice_rotation, spice_state
-from analysis.plasma.local_frames import field_aligned_frame, lmn_frame, mean_field
-from analysis.plasma.orbit_views import hodogram, orbit_view
-from analysis.plasma.drifts import angle_between, convection_electric_field, cross_product, dot_product, exb_drift
-from analysis.plasma.field_aligned import pitch_angle_spectra
 from analysis.plasma.fluxes import differential_energy_flux, differential_flux, phase_space_density
+from analysis.plasma.frames import known_frames, rotation_matrices, to_frame
 from analysis.plasma.frequencies import gyrofrequency, lower_hybrid_frequency, plasma_frequency, upper_hybrid_frequency
+from analysis.plasma.kernels import spice_rotation, spice_state
 from analysis.plasma.lengths import debye_length, gyroradius, inertial_length
-from analysis.plasma.constellations import constellation, kepler_path, sampled, sampling_times, straight_path
+from analysis.plasma.local_frames import field_aligned_frame, lmn_frame, mean_field
 from analysis.plasma.multipoint import curlometer, gradient, reciprocal_vectors
 from analysis.plasma.nulls import magnetic_nulls, poincare_index
+from analysis.plasma.orbit_views import hodogram, orbit_view
+from analysis.plasma.orbits import keplerian_positions, residence_time
 from analysis.plasma.parameters import (
     alfven_speed,
     dynamic_pressure,
@@ -50,27 +53,27 @@ from analysis.plasma.particles import Species, species
 from analysis.plasma.pitch_angles import anisotropy, omnidirectional, pitch_angle_distribution
 from analysis.plasma.planet_boundaries import aberration_angle, boundary_models, planetary_boundary
 from analysis.plasma.quality import measured, with_flags_as_coordinates
+from analysis.plasma.reduced import gyrotropic_distribution, reduced_distribution, velocity_slice
 from analysis.plasma.rotations import rotated
 from analysis.plasma.shocks import shock_jump, shock_normals
 from analysis.plasma.spectral import power_spectral_density, wavelet_power
-from analysis.plasma.turbulence import increment_intensity, spectral_slope, structure_functions
-from analysis.plasma.variance import maximum_variance, minimum_variance
-from analysis.plasma.reduced import gyrotropic_distribution, reduced_distribution, velocity_slice
 from analysis.plasma.speeds import fast_speed, mach_number, slow_speed, sound_speed, thermal_speed
-from analysis.plasma.velocity_moments import moments
-from analysis.plasma.views import explore, view
-from analysis.plasma.wave_vectors import wave_polarization
 from analysis.plasma.synthetic_fields import SyntheticField, current_at, field_at
+from analysis.plasma.synthetic_passes import synthetic_pass
 from analysis.plasma.synthetic_shock import shock_front
 from analysis.plasma.synthetic_structures import flux_rope, harris_sheet
 from analysis.plasma.synthetic_waves import alfvenic_turbulence, plane_waves, true_waves
 from analysis.plasma.tetrahedra import formation_shape, tetrahedron_quality
 from analysis.plasma.time_lines import aligned
 from analysis.plasma.timing_analysis import time_lags, timing
+from analysis.plasma.turbulence import increment_intensity, spectral_slope, structure_functions
+from analysis.plasma.variance import maximum_variance, minimum_variance
+from analysis.plasma.velocity_moments import moments
 from analysis.plasma.views import explore, view
 from analysis.plasma.wave_dispersion import dispersion
 from analysis.plasma.wave_limits import wave_number_limit
 from analysis.plasma.wave_telescope import wave_vector_power
+from analysis.plasma.wave_vectors import wave_polarization
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -80,16 +83,15 @@ if TYPE_CHECKING:
     from analysis.panels.marks import Marks
 
 __all__ = [
+    "Species",
+    "SyntheticField",
     "aberration_angle",
     "alfven_speed",
-    "alfvenicity",
-    "Species",
-    "alfven_speed",
-    "angle_between",
-    "SyntheticField",
-    "alfven_speed",
+    "alfven_wing_angle",
     "alfvenic_turbulence",
+    "alfvenicity",
     "aligned",
+    "angle_between",
     "anisotropy",
     "boundary_crossings",
     "boundary_cut",
@@ -99,48 +101,50 @@ __all__ = [
     "boundary_radius",
     "bow_shock",
     "bow_shock_standoff",
+    "closed_field_latitude",
     "collect",
-    "de_hoffmann_teller",
-    "dipole_tilt",
-    "discontinuities",
     "constellation",
-    "curlometer",
-    "current_at",
-    "dispersion",
-    "dynamic_pressure",
-    "elsasser_variables",
     "convection_electric_field",
     "cross_product",
+    "curlometer",
+    "current_at",
+    "de_hoffmann_teller",
     "debye_length",
     "differential_energy_flux",
     "differential_flux",
+    "dipole_field",
+    "dipole_standoff",
+    "dipole_tilt",
+    "discontinuities",
+    "dispersion",
     "dot_product",
     "dynamic_pressure",
+    "elsasser_variables",
     "exb_drift",
     "explore",
     "fast_speed",
     "fetch",
     "field_aligned_frame",
-    "fit_boundary",
-    "geosynchronous_orbit",
-    "increment_intensity",
-    "known_frames",
-    "level_crossings",
-    "lmn_frame",
-    "hodogram",
-    "gyrofrequency",
-    "gyroradius",
-    "gyrotropic_distribution",
-    "inertial_length",
-    "lower_hybrid_frequency",
-    "mach_number",
     "field_at",
+    "fit_boundary",
     "flux_rope",
     "formation_shape",
     "geosynchronous_orbit",
     "gradient",
+    "gyrofrequency",
+    "gyroradius",
+    "gyrotropic_distribution",
     "harris_sheet",
+    "hodogram",
+    "increment_intensity",
+    "inertial_length",
     "kepler_path",
+    "keplerian_positions",
+    "known_frames",
+    "level_crossings",
+    "lmn_frame",
+    "lower_hybrid_frequency",
+    "mach_number",
     "magnetic_nulls",
     "magnetic_pressure",
     "magnetopause",
@@ -150,73 +154,62 @@ __all__ = [
     "mean_field",
     "measured",
     "minimum_variance",
+    "moments",
     "msm_position",
     "omnidirectional",
-    "orbital_frame",
-    "pitch_angle_distribution",
-    "planetary_boundary",
-    "plasma_beta",
-    "power_spectral_density",
-    "regions",
-    "rotated",
-    "rotation_matrices",
-    "rtn_frame",
     "orbit_view",
-    "pitch_angle_distribution",
-    "planetary_boundary",
-    "plasma_beta",
-    "quicklook",
-    "regions",
-    "save",
-    "search",
-    "shock_jump",
-    "shock_normals",
-    "solar_magnetospheric_frame",
-    "spectral_slope",
-    "spice_rotation",
-    "spice_state",
-    "structure_functions",
-    "sun_direction",
-    "thermal_pressure",
-    "to_frame",
-    "moments",
-    "omnidirectional",
+    "orbital_frame",
     "phase_space_density",
     "pitch_angle_distribution",
     "pitch_angle_spectra",
+    "plane_waves",
+    "planetary_boundary",
     "plasma_beta",
     "plasma_frequency",
+    "poincare_index",
+    "power_spectral_density",
+    "quicklook",
+    "reciprocal_vectors",
     "reduced_distribution",
+    "regions",
+    "residence_time",
+    "rotated",
+    "rotation_matrices",
+    "rtn_frame",
+    "sampled",
+    "sampling_times",
+    "save",
     "search",
+    "shock_front",
+    "shock_jump",
+    "shock_normals",
     "slow_speed",
+    "solar_magnetospheric_frame",
     "sound_speed",
     "species",
+    "spectral_slope",
+    "spice_rotation",
+    "spice_state",
+    "straight_path",
+    "structure_functions",
+    "sun_direction",
+    "synthetic_pass",
+    "tetrahedron_quality",
     "thermal_pressure",
     "thermal_speed",
+    "time_lags",
+    "timing",
+    "to_frame",
     "total_pressure",
+    "true_waves",
     "upper_hybrid_frequency",
     "velocity_slice",
     "view",
     "walen_relation",
-    "wave_polarization",
-    "wavelet_power",
-    "plane_waves",
-    "plasma_beta",
-    "poincare_index",
-    "reciprocal_vectors",
-    "sampled",
-    "sampling_times",
-    "search",
-    "shock_front",
-    "straight_path",
-    "tetrahedron_quality",
-    "thermal_pressure",
-    "time_lags",
-    "timing",
-    "true_waves",
-    "view",
     "wave_number_limit",
+    "wave_polarization",
     "wave_vector_power",
+    "wavelet_power",
 ]
 
 
