@@ -79,7 +79,7 @@ def dipole_field(
 
 
 def dipole_standoff(equatorial_field: xr.DataArray, pressure: xr.DataArray, *, factor: float = 2.0) -> xr.DataArray:
-    r"""Return how far from its centre a dipole's field holds a pressure off, :math:`(f B_{eq})^{1/3} / (2 \mu_0 P)^{1/6}`.
+    r"""Return how far a dipole's field holds a pressure off, :math:`(f B_{eq})^{1/3} / (2 \mu_0 P)^{1/6}` radii.
 
     Parameters
     ----------

@@ -51,7 +51,8 @@ def synthetic_pass(
     compression : float, optional
         Field along the shock's surface behind it over that before it, 1 to 4.
     half_thickness : float, optional
-        Of the magnetopause's current layer, km: inside and outside are mixed as tanh of the distance over it.
+        Of the magnetopause's current layer, km: the field turns about the normal from the one outside to the one
+        inside, the shorter way, as tanh of the distance over it.
     noise : float, optional
         Standard deviation of white noise, the same in each component and independent, nT.
     seed : int, optional
@@ -124,7 +125,7 @@ def synthetic_pass(
     weight = (1 - np.tanh(depth / half_thickness)) / 2
     inside = _mirrored(place, moment, magnetopause, depth, normal, 9 * half_thickness)
     outside = _draped(field, depth, from_shock, normal, shock_normal, float(compression))
-    b = weight[:, None] * inside + (1 - weight[:, None]) * outside
+    b = _through_the_layer(outside, inside, normal, weight[:, None])
     if noise:
         b = b + np.random.default_rng(seed).normal(0, noise, b.shape)
     b = np.where(np.isfinite(place.values).all(axis=-1, keepdims=True), b, np.nan)
@@ -178,6 +179,21 @@ def _draped(
     at_shock = along + k * (imf - along)
     sheath = (1 - share) * at_pause + share * at_shock
     return np.where((from_shock < 0)[:, None], sheath, imf)
+
+
+def _through_the_layer(outside: np.ndarray, inside: np.ndarray, n: np.ndarray, weight: np.ndarray) -> np.ndarray:
+    """Return the field turned about the normal, the shorter way, and stretched from outside (0) to inside (1)."""
+    across = ((1 - weight) * outside + weight * inside) * n
+    tangents = [one - (one * n).sum(axis=-1, keepdims=True) * n for one in (outside, inside)]
+    lengths = [np.linalg.norm(one, axis=-1, keepdims=True) for one in tangents]
+    turned = np.cross(n, tangents[0])
+    sine, cosine = ((axis * tangents[1]).sum(axis=-1, keepdims=True) for axis in (turned, tangents[0]))
+    angle = weight * np.arctan2(sine, cosine)
+    length = (1 - weight) * lengths[0] + weight * lengths[1]
+    with np.errstate(invalid="ignore", divide="ignore"):
+        direction = (np.cos(angle) * tangents[0] + np.sin(angle) * turned) / lengths[0]
+    tangential = np.where(lengths[0] > 0, length * direction, weight * tangents[1])
+    return across.sum(axis=-1, keepdims=True) * n + tangential
 
 
 def _refuse_boundaries(magnetopause: xr.Dataset, bow_shock: xr.Dataset) -> None:
