@@ -39,7 +39,7 @@ from analysis.plasma.local_frames import field_aligned_frame, lmn_frame, mean_fi
 from analysis.plasma.multipoint import curlometer, gradient, reciprocal_vectors
 from analysis.plasma.nulls import magnetic_nulls, poincare_index
 from analysis.plasma.orbit_views import hodogram, orbit_view
-from analysis.plasma.orbits import keplerian_positions, residence_time
+from analysis.plasma.orbits import keplerian_positions, residence_time, surface_positions
 from analysis.plasma.parameters import (
     alfven_speed,
     dynamic_pressure,
@@ -193,6 +193,7 @@ __all__ = [
     "straight_path",
     "structure_functions",
     "sun_direction",
+    "surface_positions",
     "synthetic_pass",
     "tetrahedron_quality",
     "thermal_pressure",

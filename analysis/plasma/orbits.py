@@ -203,6 +203,61 @@ def residence_time(
     return labelled(counted, "residence_time", units="h", long_name="Time in the cell", attrs=attrs)
 
 
+def surface_positions(radius: xr.DataArray, *, step: float = 2.0, frame: str = "MSO") -> xr.DataArray:
+    """Return places all over a sphere, the centres of cells of equal steps in latitude and longitude.
+
+    Parameters
+    ----------
+    radius : xarray.DataArray
+        A number with units of length.
+    step : float, optional
+        Degrees; 180 must be a multiple of it.
+    frame : str, optional
+        What the frame is called. Latitude is counted from its x-y plane, longitude from +x (the Sun, in MSO) towards
+        +y. A mean over the sphere is one weighted with the cosine of the latitude.
+
+    Returns
+    -------
+    xarray.DataArray
+        Dims ``latitude, longitude, component``, in the unit of ``radius``.
+
+    Raises
+    ------
+    BadOption
+        If the step does not divide 180.
+    WrongData, WrongUnits, MissingUnits
+        If the radius is no length above zero.
+
+    Examples
+    --------
+    >>> ground = surface_positions(xr.DataArray(2440.0, attrs={"units": "km"}), step=90)
+    >>> ground.sel(latitude=45, longitude=-45).values.round()
+    array([ 1220., -1220.,  1725.])
+    """
+    size = in_units(named(radius, "radius"), str(radius.attrs.get("units", "km")))
+    in_units(size, "km")
+    if size.ndim or not 0 < float(size) < np.inf:
+        raise WrongData("radius is no length above zero; give one number with units")
+    wide = _finite(step, "step")
+    if not 0 < wide <= 180 or abs(180 / wide - round(180 / wide)) > 1e-9:
+        raise BadOption(f"step={step!r} does not divide 180°")
+    rows = round(180 / wide)
+    north = np.radians((np.arange(rows) + 0.5) * wide - 90)[:, None]
+    east = np.radians((np.arange(2 * rows) + 0.5) * wide - 180)[None, :]
+    values = np.stack(
+        np.broadcast_arrays(np.cos(north) * np.cos(east), np.cos(north) * np.sin(east), np.sin(north)), -1
+    )
+    says = {"units": "deg", "long_name": "Latitude"}
+    coords = {
+        "latitude": ("latitude", np.degrees(north[:, 0]).round(9), says),
+        "longitude": ("longitude", np.degrees(east[0]).round(9), {**says, "long_name": "Longitude from the X axis"}),
+        "component": component_labels(),
+    }
+    array = xr.DataArray(float(size) * values, dims=("latitude", "longitude", "component"), coords=coords)
+    attrs = {"frame": frame.strip().upper(), **synthetic_attrs(radius)}
+    return labelled(array, "position", units=str(size.attrs["units"]), long_name="Place on the surface", attrs=attrs)
+
+
 def _drifts(body: str, axis: float, eccentricity: float, tilt: float, motion: float) -> tuple[float, float, float]:
     """Return the drifts of node, periapsis and mean anomaly, rad/s."""
     if body not in OBLATENESS:
