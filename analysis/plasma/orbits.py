@@ -6,7 +6,7 @@ import numpy as np
 import xarray as xr
 
 from analysis.errors import BadOption, BadTime, WrongData
-from analysis.model import in_units, labelled, utc
+from analysis.model import in_units, labelled, unit_of, utc
 from analysis.plasma.inputs import is_number, named, synthetic_attrs
 from analysis.plasma.vectors import XYZ, component_labels, frame_of, refuse_unknown, vector
 
@@ -177,8 +177,9 @@ def residence_time(
         raise WrongData(f"position has dims {dict(position.sizes)}; coverage needs a trajectory: time and component")
     if sorted(map(str, path["component"].values)) != list(XYZ):
         raise WrongData(f"position has the components {list(path['component'].values)}, not x, y and z")
-    unit = str(named(cell, "cell").attrs.get("units", ""))
-    side = in_units(named(cell, "cell"), unit or "km")
+    unit_of(named(cell, "cell"))
+    unit = str(cell.attrs["units"])
+    side = in_units(cell, unit)
     if side.ndim or not 0 < float(side) < np.inf:
         raise WrongData("cell is no length above zero; give one number with units")
     x, y, z = (in_units(path, unit).sel(component=letter).values for letter in XYZ)
@@ -234,8 +235,9 @@ def surface_positions(radius: xr.DataArray, *, step: float = 2.0, frame: str = "
     >>> ground.sel(latitude=45, longitude=-45).values.round()
     array([ 1220., -1220.,  1725.])
     """
-    size = in_units(named(radius, "radius"), str(radius.attrs.get("units", "km")))
-    in_units(size, "km")
+    unit_of(named(radius, "radius"))
+    in_units(named(radius, "radius"), "km")
+    size = in_units(radius, str(radius.attrs["units"]))
     if size.ndim or not 0 < float(size) < np.inf:
         raise WrongData("radius is no length above zero; give one number with units")
     wide = _finite(step, "step")

@@ -138,6 +138,7 @@ def test_coverage_refuses_what_is_no_trajectory():
         (path, number(0.001, "km"), WrongData),
         (path, number(1.0, "s"), WrongUnits),
         (path, xr.DataArray(1.0), MissingUnits),
+        (path, 100.0, MissingUnits),
     ):
         with pytest.raises(error):
             plasma.residence_time(bad, cell=cell)
@@ -150,6 +151,8 @@ def test_places_of_a_sphere_cover_it_evenly():
     weight = np.cos(np.radians(ground.latitude))
     squares = (ground**2).weighted(weight).mean(["latitude", "longitude"])
     assert squares.values == pytest.approx(np.full(3, 3390.0**2 / 3), rel=3e-3)
+    with pytest.raises(MissingUnits):
+        plasma.surface_positions(3390.0)
     for step in (7, 0, 361, "wide"):
         with pytest.raises(BadOption):
             plasma.surface_positions(number(1.0, "km"), step=step)
