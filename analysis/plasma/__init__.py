@@ -16,6 +16,7 @@ import xarray as xr
 
 from analysis.panels.saving import save
 from analysis.plasma.activity import active_times, quiet_times, three_hourly
+from analysis.plasma.alfven_wings import alfven_wing_angle
 from analysis.plasma.alfvenic import alfvenicity, elsasser_variables
 from analysis.plasma.bodies import msm_position, orbital_frame, rtn_frame, solar_magnetospheric_frame
 from analysis.plasma.boundaries import geosynchronous_orbit, magnetopause, magnetopause_shape
@@ -48,6 +49,10 @@ from analysis.plasma.field_lines import (
     l_shell,
     magnetic_local_time,
 )
+from analysis.plasma.dipoles import closed_field_latitude, dipole_field, dipole_standoff
+from analysis.plasma.drifts import angle_between, convection_electric_field, cross_product, dot_product, exb_drift
+from analysis.plasma.earth import dipole_tilt, sun_direction
+from analysis.plasma.field_aligned import pitch_angle_spectra
 from analysis.plasma.finders import discontinuities, level_crossings
 from analysis.plasma.flow_frames import de_hoffmann_teller, walen_relation
 from analysis.plasma.fluxes import differential_energy_flux, differential_flux, phase_space_density
@@ -58,8 +63,13 @@ from analysis.plasma.kernels import spice_rotation, spice_state
 from analysis.plasma.lengths import debye_length, gyroradius, inertial_length
 from analysis.plasma.local_frames import field_aligned_frame, lmn_frame, mean_field
 from analysis.plasma.multipoint import curlometer
+from analysis.plasma.kernels import spice_rotation, spice_state
+from analysis.plasma.lengths import debye_length, gyroradius, inertial_length
+from analysis.plasma.local_frames import field_aligned_frame, lmn_frame, mean_field
+from analysis.plasma.multipoint import curlometer, gradient, reciprocal_vectors
 from analysis.plasma.nulls import magnetic_nulls, poincare_index
 from analysis.plasma.orbit_views import hodogram, orbit_view
+from analysis.plasma.orbits import keplerian_positions, residence_time, surface_positions
 from analysis.plasma.parameters import (
     alfven_speed,
     dynamic_pressure,
@@ -81,6 +91,7 @@ from analysis.plasma.spectral import power_spectral_density, wavelet_power
 from analysis.plasma.speeds import fast_speed, mach_number, slow_speed, sound_speed, thermal_speed
 from analysis.plasma.synthetic_fields import SyntheticField, current_at, field_at
 from analysis.plasma.synthetic_series import synthetic_wind
+from analysis.plasma.synthetic_passes import synthetic_pass
 from analysis.plasma.synthetic_shock import shock_front
 from analysis.plasma.synthetic_structures import flux_rope, harris_sheet
 from analysis.plasma.synthetic_waves import alfvenic_turbulence, plane_waves, true_waves
@@ -88,6 +99,7 @@ from analysis.plasma.tetrahedra import formation_shape, tetrahedron_quality
 from analysis.plasma.time_lines import aligned
 from analysis.plasma.timing_analysis import timing
 from analysis.plasma.trapped import bounce_period, drift_period, plasmapause
+from analysis.plasma.timing_analysis import time_lags, timing
 from analysis.plasma.turbulence import increment_intensity, spectral_slope, structure_functions
 from analysis.plasma.variance import maximum_variance, minimum_variance
 from analysis.plasma.velocity_moments import moments
@@ -111,6 +123,7 @@ __all__ = [
     "active_times",
     "akasofu_epsilon",
     "alfven_speed",
+    "alfven_wing_angle",
     "alfvenic_turbulence",
     "alfvenicity",
     "aligned",
@@ -126,6 +139,7 @@ __all__ = [
     "bow_shock",
     "bow_shock_standoff",
     "clock_angle",
+    "closed_field_latitude",
     "collect",
     "constellation",
     "convection_electric_field",
@@ -141,6 +155,7 @@ __all__ = [
     "dipole_field_line",
     "dipole_footpoints",
     "dipole_moment",
+    "dipole_standoff",
     "dipole_tilt",
     "discontinuities",
     "dispersion",
@@ -172,6 +187,9 @@ __all__ = [
     "kepler_path",
     "known_frames",
     "l_shell",
+    "kepler_path",
+    "keplerian_positions",
+    "known_frames",
     "level_crossings",
     "lmn_frame",
     "lower_hybrid_frequency",
@@ -212,6 +230,13 @@ __all__ = [
     "rectified_field",
     "reduced_distribution",
     "regions",
+    "poincare_index",
+    "power_spectral_density",
+    "quicklook",
+    "reciprocal_vectors",
+    "reduced_distribution",
+    "regions",
+    "residence_time",
     "rotated",
     "rotation_matrices",
     "rtn_frame",
@@ -240,6 +265,11 @@ __all__ = [
     "thermal_pressure",
     "thermal_speed",
     "three_hourly",
+    "surface_positions",
+    "synthetic_pass",
+    "tetrahedron_quality",
+    "thermal_pressure",
+    "thermal_speed",
     "time_lags",
     "timing",
     "to_frame",
