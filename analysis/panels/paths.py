@@ -266,7 +266,7 @@ def _thinned(samples: int) -> tuple[np.ndarray, str]:
     """Return which samples of a path are drawn, and the words for it."""
     every = -(-samples // LONGEST)
     keep = np.unique(np.r_[np.arange(0, samples, every), samples - 1])
-    ordinal = {2: "second", 3: "3rd"}.get(every, f"{every}th")
+    ordinal = {2: "second", 3: "third"}.get(every, f"{every}th")
     return keep, f"Every {ordinal} of {samples:,} samples is drawn." if every > 1 else ""
 
 

@@ -36,6 +36,7 @@ from analysis.plasma.coupling import (
 from analysis.plasma.cross_correlation import time_lags
 from analysis.plasma.current_errors import current_error
 from analysis.plasma.dipole import dipole_field, dipole_moment
+from analysis.plasma.dipoles import closed_field_latitude, dipole_standoff, planetary_dipole_field
 from analysis.plasma.disturbances import storms, substorm_onsets
 from analysis.plasma.drifts import angle_between, convection_electric_field, cross_product, dot_product, exb_drift
 from analysis.plasma.dst_models import predicted_dst, pressure_corrected_dst
@@ -49,10 +50,6 @@ from analysis.plasma.field_lines import (
     l_shell,
     magnetic_local_time,
 )
-from analysis.plasma.dipoles import closed_field_latitude, dipole_field, dipole_standoff
-from analysis.plasma.drifts import angle_between, convection_electric_field, cross_product, dot_product, exb_drift
-from analysis.plasma.earth import dipole_tilt, sun_direction
-from analysis.plasma.field_aligned import pitch_angle_spectra
 from analysis.plasma.finders import discontinuities, level_crossings
 from analysis.plasma.flow_frames import de_hoffmann_teller, walen_relation
 from analysis.plasma.fluxes import differential_energy_flux, differential_flux, phase_space_density
@@ -63,10 +60,6 @@ from analysis.plasma.kernels import spice_rotation, spice_state
 from analysis.plasma.lengths import debye_length, gyroradius, inertial_length
 from analysis.plasma.local_frames import field_aligned_frame, lmn_frame, mean_field
 from analysis.plasma.multipoint import curlometer
-from analysis.plasma.kernels import spice_rotation, spice_state
-from analysis.plasma.lengths import debye_length, gyroradius, inertial_length
-from analysis.plasma.local_frames import field_aligned_frame, lmn_frame, mean_field
-from analysis.plasma.multipoint import curlometer, gradient, reciprocal_vectors
 from analysis.plasma.nulls import magnetic_nulls, poincare_index
 from analysis.plasma.orbit_views import hodogram, orbit_view
 from analysis.plasma.orbits import keplerian_positions, residence_time, surface_positions
@@ -90,8 +83,8 @@ from analysis.plasma.shocks import shock_jump, shock_normals
 from analysis.plasma.spectral import power_spectral_density, wavelet_power
 from analysis.plasma.speeds import fast_speed, mach_number, slow_speed, sound_speed, thermal_speed
 from analysis.plasma.synthetic_fields import SyntheticField, current_at, field_at
-from analysis.plasma.synthetic_series import synthetic_wind
 from analysis.plasma.synthetic_passes import synthetic_pass
+from analysis.plasma.synthetic_series import synthetic_wind
 from analysis.plasma.synthetic_shock import shock_front
 from analysis.plasma.synthetic_structures import flux_rope, harris_sheet
 from analysis.plasma.synthetic_waves import alfvenic_turbulence, plane_waves, true_waves
@@ -99,7 +92,6 @@ from analysis.plasma.tetrahedra import formation_shape, tetrahedron_quality
 from analysis.plasma.time_lines import aligned
 from analysis.plasma.timing_analysis import timing
 from analysis.plasma.trapped import bounce_period, drift_period, plasmapause
-from analysis.plasma.timing_analysis import time_lags, timing
 from analysis.plasma.turbulence import increment_intensity, spectral_slope, structure_functions
 from analysis.plasma.variance import maximum_variance, minimum_variance
 from analysis.plasma.velocity_moments import moments
@@ -185,11 +177,9 @@ __all__ = [
     "invariant_latitude",
     "kan_lee_field",
     "kepler_path",
-    "known_frames",
-    "l_shell",
-    "kepler_path",
     "keplerian_positions",
     "known_frames",
+    "l_shell",
     "level_crossings",
     "lmn_frame",
     "lower_hybrid_frequency",
@@ -216,6 +206,7 @@ __all__ = [
     "pitch_angle_spectra",
     "plane_waves",
     "planetary_boundary",
+    "planetary_dipole_field",
     "plasma_beta",
     "plasma_frequency",
     "plasmapause",
@@ -228,12 +219,6 @@ __all__ = [
     "quiet_times",
     "reciprocal_vectors",
     "rectified_field",
-    "reduced_distribution",
-    "regions",
-    "poincare_index",
-    "power_spectral_density",
-    "quicklook",
-    "reciprocal_vectors",
     "reduced_distribution",
     "regions",
     "residence_time",
@@ -260,16 +245,13 @@ __all__ = [
     "substorm_onsets",
     "sun_direction",
     "superposed_epoch",
+    "surface_positions",
+    "synthetic_pass",
     "synthetic_wind",
     "tetrahedron_quality",
     "thermal_pressure",
     "thermal_speed",
     "three_hourly",
-    "surface_positions",
-    "synthetic_pass",
-    "tetrahedron_quality",
-    "thermal_pressure",
-    "thermal_speed",
     "time_lags",
     "timing",
     "to_frame",

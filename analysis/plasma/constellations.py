@@ -10,11 +10,11 @@ import xarray as xr
 from analysis.errors import BadOption, BadTime, WrongData
 from analysis.model import in_units, labelled, stamp, utc
 from analysis.plasma.inputs import is_number
+from analysis.plasma.orbits import GRAVITY, keplerian_positions
 from analysis.plasma.synthetic_fields import SyntheticField, Triple, field_at, finite, places, seeded, triple
 from analysis.plasma.vectors import component_labels, frame_of, refuse_unknown
 
 RETINO_2022 = "Retinò et al., Exp. Astron. 54, 427 (2022), doi:10.1007/s10686-021-09797-7"
-EARTH_GM = 398600.4418  # km3 s-2, WGS 84
 EARTH_RADIUS = 6378.137  # km, equatorial, WGS 84
 # A regular tetrahedron of side 1 with one corner at the origin, the others above it around +z.
 CORNERS = np.array(
@@ -142,7 +142,7 @@ def kepler_path(
 
     References
     ----------
-    Two-body motion with GM = 398600.4418 km3 s-2 (WGS 84).
+    Park et al., Astron. J. 161, 105 (2021), doi:10.3847/1538-3881/abd414 (GM of the Earth).
 
     Examples
     --------
@@ -155,17 +155,17 @@ def kepler_path(
         raise BadOption(f"perigee={low:g}, apogee={high:g}: they are in Earth radii, 1 <= perigee <= apogee")
     times = _times(time)
     middle = times[0] + (times[-1] - times[0]) // 2 if at_apogee is None else utc(at_apogee)
-    axis, eccentricity = (low + high) / 2 * EARTH_RADIUS, (high - low) / (high + low)
-    mean = np.pi + np.sqrt(EARTH_GM / axis**3) * (times - middle).astype("int64") / 1e9
-    anomaly = mean.copy()
-    for _ in range(50):  # Newton's method; 17 steps do at an eccentricity of 0.99
-        anomaly -= (anomaly - eccentricity * np.sin(anomaly) - mean) / (1 - eccentricity * np.cos(anomaly))
-    along = axis * (np.cos(anomaly) - eccentricity)
-    across = axis * np.sqrt(1 - eccentricity**2) * np.sin(anomaly)
-    tilt, turn = np.radians(finite(inclination, "inclination")), np.radians(finite(apogee_direction, "direction") + 180)
-    first = np.array([np.cos(turn), np.sin(turn), 0.0])
-    second = np.array([-np.sin(turn) * np.cos(tilt), np.cos(turn) * np.cos(tilt), np.sin(tilt)])
-    return _path(times, along[:, None] * first + across[:, None] * second, frame, "a Kepler ellipse")
+    period = 2 * np.pi / np.sqrt(GRAVITY["Earth"] / ((low + high) / 2 * EARTH_RADIUS) ** 3)
+    return keplerian_positions(
+        time,
+        body="Earth",
+        periapsis=low * EARTH_RADIUS,
+        apoapsis=high * EARTH_RADIUS,
+        inclination=inclination,
+        ascending_node=finite(apogee_direction, "apogee_direction") + 180,
+        at_periapsis=middle - np.timedelta64(round(period / 2 * 1e9), "ns"),
+        frame=frame,
+    )
 
 
 def constellation(

@@ -12,7 +12,7 @@ from analysis.plasma.parameters import MU0, strength_of
 from analysis.plasma.vectors import XYZ, component_labels, made, same_frame, vector
 
 
-def dipole_field(
+def planetary_dipole_field(
     position: xr.DataArray, moment: xr.DataArray, *, radius: xr.DataArray, centre: xr.DataArray | None = None
 ) -> xr.DataArray:
     r"""Return the field of a dipole, :math:`(R/r)^3 \left[3 (m \cdot \hat r)\, \hat r - m\right]`.
@@ -52,7 +52,7 @@ def dipole_field(
     >>> says = {"units": "km", "frame": "MSO"}
     >>> place = xr.DataArray([[2440.0, 0, 0], [0, 0, 4880]], dims=["point", "component"], attrs=says)
     >>> moment = xr.DataArray([0.0, 0, -190], dims="component", attrs={"units": "nT", "frame": "MSO"})
-    >>> dipole_field(place, moment, radius=xr.DataArray(2440.0, attrs={"units": "km"})).values + 0.0
+    >>> planetary_dipole_field(place, moment, radius=xr.DataArray(2440.0, attrs={"units": "km"})).values + 0.0
     array([[  0. ,   0. , 190. ], [  0. ,   0. , -47.5]])
     """
     where, along = _ordered(position, "position"), _ordered(moment, "moment")

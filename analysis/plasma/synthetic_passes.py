@@ -8,7 +8,7 @@ import xarray as xr
 from analysis.errors import BadOption, WrongData
 from analysis.model import in_units, labelled, stamp
 from analysis.plasma.boundary_geometry import boundary_distance, boundary_normal
-from analysis.plasma.dipoles import dipole_field
+from analysis.plasma.dipoles import planetary_dipole_field
 from analysis.plasma.inputs import is_number, named
 from analysis.plasma.vectors import XYZ, same_frame, vector
 
@@ -45,7 +45,7 @@ def synthetic_pass(
         Two boundaries of one planet, as :func:`planetary_boundary` gives them, at rest. If the magnetopause has a
         ``centre``, the dipole sits there.
     moment : xarray.DataArray
-        Of the dipole as for :func:`dipole_field`, at the planet's radius in the model; nT or another magnetic unit.
+        Of the dipole as for :func:`planetary_dipole_field`, at the planet's radius in the model; any magnetic unit.
     imf : xarray.DataArray
         Field of the solar wind, one vector in the same frame.
     compression : float, optional
@@ -164,8 +164,8 @@ def _mirrored(
     known = np.minimum(depth, farthest)
     near = place.copy(data=place.values - (depth - known)[:, None] * normal)
     other = place.copy(data=near.values - 2 * known[:, None] * normal)
-    own = dipole_field(near, given, radius=radius, centre=centre).values
-    image = dipole_field(other, given, radius=radius, centre=centre).values
+    own = planetary_dipole_field(near, given, radius=radius, centre=centre).values
+    image = planetary_dipole_field(other, given, radius=radius, centre=centre).values
     return own + image - 2 * (image * normal).sum(axis=-1, keepdims=True) * normal
 
 

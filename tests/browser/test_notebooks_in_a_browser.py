@@ -24,8 +24,11 @@ NOTEBOOKS = {
     "plasma/01_superstorm.ipynb": 9,
     "plasma/02_solar_wind.ipynb": 12,
     "plasma/03_pitch_angles.ipynb": 14,
+    "plasma/04_mercury.ipynb": 4,
     "plasma/05_plasma_observatory.ipynb": 5,
+    "plasma/06_mars.ipynb": 8,
     "plasma/07_storms_statistics.ipynb": 6,
+    "plasma/08_ganymede_and_moons.ipynb": 3,
     "xray/01_ulx_spectrum.ipynb": 4,
     "cmb/01_wmap_polarization.ipynb": 18,
 }

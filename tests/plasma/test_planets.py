@@ -163,47 +163,49 @@ def test_a_dipole_has_no_divergence_no_curl_and_twice_the_field_at_its_poles():
     rng = np.random.default_rng(2)
     places, h = rng.normal(size=(40, 3)) * 3000 + 1500, 1.0
     steps = places[:, None, None, :] + h * np.array([1, -1])[:, None, None] * np.eye(3)
-    b = plasma.dipole_field(vector(steps, "km", dims=("n", "side", "axis", "component")), moment, radius=radius).values
+    points = vector(steps, "km", dims=("n", "side", "axis", "component"))
+    b = plasma.planetary_dipole_field(points, moment, radius=radius).values
     jacobian = (b[:, 0] - b[:, 1]) / (2 * h)  # axis, component
     scale = np.abs(jacobian).max(axis=(1, 2))
     assert np.abs(np.trace(jacobian, axis1=1, axis2=2) / scale).max() < 1e-5
     assert np.abs((jacobian - jacobian.transpose(0, 2, 1)) / scale[:, None, None]).max() < 1e-5
     ends = vector([[0, 0, 2440.0], [2440.0, 0, 0]], "km", dims=("n", "component"))
-    pole, equator = plasma.dipole_field(ends, vector([0, 0, -190.0]), radius=radius).values
+    pole, equator = plasma.planetary_dipole_field(ends, vector([0, 0, -190.0]), radius=radius).values
     assert pole == pytest.approx([0, 0, -380]) and equator == pytest.approx([0, 0, 190])
 
 
 def test_a_dipole_may_sit_off_the_centre():
     place, centre = vector([100.0, 0, 979.0], "km"), vector([0, 0, 479.0], "km")
     moment, radius = vector([0, 0, -190.0]), number(2.44e6, "m")
-    there = plasma.dipole_field(vector([100.0, 0, 500.0], "km"), moment, radius=radius)
-    assert plasma.dipole_field(place, moment, radius=radius, centre=centre).values == pytest.approx(there.values)
+    there = plasma.planetary_dipole_field(vector([100.0, 0, 500.0], "km"), moment, radius=radius)
+    here = plasma.planetary_dipole_field(place, moment, radius=radius, centre=centre)
+    assert here.values == pytest.approx(there.values)
 
 
 def test_a_dipole_keeps_its_components_apart_whatever_their_order_and_refuses_other_frames():
     place, moment, radius = vector([3000.0, 1000.0, 500.0], "km"), vector([10.0, 0, -190.0]), number(2440.0, "km")
     named = place.assign_coords(component=["x", "y", "z"]).sel(component=["z", "x", "y"])
-    assert plasma.dipole_field(named, moment, radius=radius).values == pytest.approx(
-        plasma.dipole_field(place, moment, radius=radius).values
+    assert plasma.planetary_dipole_field(named, moment, radius=radius).values == pytest.approx(
+        plasma.planetary_dipole_field(place, moment, radius=radius).values
     )
     with pytest.raises(WrongFrame):
-        plasma.dipole_field(place, moment.assign_attrs(frame="MSM"), radius=radius)
+        plasma.planetary_dipole_field(place, moment.assign_attrs(frame="MSM"), radius=radius)
     with pytest.raises(WrongUnits):
-        plasma.dipole_field(place, moment.assign_attrs(units="km"), radius=radius)
+        plasma.planetary_dipole_field(place, moment.assign_attrs(units="km"), radius=radius)
     with pytest.raises(WrongData):
-        plasma.dipole_field(place, moment, radius=number(0.0, "km"))
-    assert np.isnan(plasma.dipole_field(0 * place.assign_attrs(), moment, radius=radius).values).all()
+        plasma.planetary_dipole_field(place, moment, radius=number(0.0, "km"))
+    assert np.isnan(plasma.planetary_dipole_field(0 * place.assign_attrs(), moment, radius=radius).values).all()
     assert np.isnan(
-        plasma.dipole_field(place.where(place > 600).assign_attrs(place.attrs), moment, radius=radius)
+        plasma.planetary_dipole_field(place.where(place > 600).assign_attrs(place.attrs), moment, radius=radius)
     ).all()
 
 
 def test_a_dipole_of_dask_arrays_is_that_of_numpy():
     path = orbit(50)
     moment, radius = vector([0, 0, -190.0]), number(2440.0, "km")
-    lazy = plasma.dipole_field(path.chunk(time=10), moment, radius=radius)
+    lazy = plasma.planetary_dipole_field(path.chunk(time=10), moment, radius=radius)
     assert lazy.chunks is not None
-    assert lazy.values == pytest.approx(plasma.dipole_field(path, moment, radius=radius).values)
+    assert lazy.values == pytest.approx(plasma.planetary_dipole_field(path, moment, radius=radius).values)
 
 
 def test_the_stand_off_is_where_the_pressures_balance():
@@ -320,7 +322,8 @@ def test_deep_inside_a_synthetic_pass_is_the_dipole_and_noise_is_what_was_asked_
     made = flown()
     deep = (plasma.boundary_distance(MERCURY["magnetopause"], made.position) < -1500).values
     centre = MERCURY["magnetopause"].centre
-    own = plasma.dipole_field(made.position, vector([0, 0, -190.0]), radius=number(2440.0, "km"), centre=centre)
+    moment, radius = vector([0, 0, -190.0]), number(2440.0, "km")
+    own = plasma.planetary_dipole_field(made.position, moment, radius=radius, centre=centre)
     assert (
         np.linalg.norm((made.b - own).values[deep], axis=-1).max()
         < 0.5 * np.linalg.norm(own.values[deep], axis=-1).max()
