@@ -7,10 +7,10 @@ import json
 import numpy as np
 import xarray as xr
 
-from analysis.errors import BadOption, BadTime, WrongData
+from analysis.errors import BadOption, WrongData
 from analysis.model import in_units, labelled, stamp, utc
 from analysis.plasma.inputs import is_number
-from analysis.plasma.orbits import GRAVITY, keplerian_positions
+from analysis.plasma.orbits import GRAVITY, keplerian_positions, times_of_path
 from analysis.plasma.synthetic_fields import SyntheticField, Triple, field_at, finite, places, seeded, triple
 from analysis.plasma.vectors import component_labels, frame_of, refuse_unknown
 
@@ -97,7 +97,7 @@ def straight_path(
     >>> straight_path(time, velocity=(0, 0, 10)).values[:, 2].tolist()
     [-10.0, 0.0, 10.0]
     """
-    times = _times(time)
+    times = times_of_path(time)
     middle = times[0] + (times[-1] - times[0]) // 2 if at is None else utc(at)
     seconds = (times - middle).astype("int64") / 1e9
     return _path(times, triple(through, "through") + seconds[:, None] * triple(velocity, "velocity"), frame, "a line")
@@ -153,7 +153,7 @@ def kepler_path(
     low, high = finite(perigee, "perigee", positive=True), finite(apogee, "apogee", positive=True)
     if not 1 <= low <= high:
         raise BadOption(f"perigee={low:g}, apogee={high:g}: they are in Earth radii, 1 <= perigee <= apogee")
-    times = _times(time)
+    times = times_of_path(time)
     middle = times[0] + (times[-1] - times[0]) // 2 if at_apogee is None else utc(at_apogee)
     period = 2 * np.pi / np.sqrt(GRAVITY["Earth"] / ((low + high) / 2 * EARTH_RADIUS) ** 3)
     return keplerian_positions(
@@ -338,13 +338,3 @@ def _path(times: np.ndarray, values: np.ndarray, frame: str, source: str) -> xr.
     )
     says = {"frame": frame.upper(), "synthetic": "true", "source": source}
     return labelled(array, "position", units="km", long_name="Position", attrs=says)
-
-
-def _times(time: xr.DataArray) -> np.ndarray:
-    values = np.asarray(getattr(time, "values", time))
-    if values.dtype.kind != "M" or values.ndim != 1 or not values.size:
-        raise BadTime("time is one row of datetime64[ns], UTC: plasma.sampling_times makes one")
-    values = values.astype("datetime64[ns]")
-    if np.isnat(values).any() or not (values[1:] > values[:-1]).all():
-        raise BadTime("times are not strictly increasing, or hold NaT")
-    return values

@@ -108,7 +108,7 @@ def keplerian_positions(
         raise BadOption(f"periapsis={low:g}, apoapsis={high:g}: km from the centre, 0 < periapsis <= apoapsis")
     angles = {"inclination": inclination, "ascending_node": ascending_node, "argument": argument_of_periapsis}
     tilt, node, argument = (np.radians(_finite(value, name)) for name, value in angles.items())
-    times = _times(time)
+    times = times_of_path(time)
     start = times[0] if at_periapsis is None else utc(at_periapsis)
     seconds = (times - start).astype("int64") / 1e9
     axis, eccentricity = (low + high) / 2, (high - low) / (high + low)
@@ -306,7 +306,8 @@ def _finite(value: object, what: str) -> float:
     return float(value)
 
 
-def _times(time: xr.DataArray) -> np.ndarray:
+def times_of_path(time: xr.DataArray) -> np.ndarray:
+    """Return a row of UTC times that increase, or refuse it."""
     values = np.asarray(getattr(time, "values", time))
     if values.dtype.kind != "M" or values.ndim != 1 or not values.size:
         raise BadTime("time is one row of datetime64[ns], UTC: plasma.sampling_times makes one")
