@@ -7,9 +7,10 @@ import xarray as xr
 
 from analysis.errors import BadOption, WrongData
 from analysis.model import derived, in_units
-from analysis.plasma.inputs import is_number, refuse_empty, synthetic_attrs
+from analysis.plasma.inputs import is_number, refuse_empty, refuse_other_dims, refuse_unsorted, synthetic_attrs
+from analysis.plasma.rotations import right_handed
 from analysis.plasma.variance import minimum_variance
-from analysis.plasma.vectors import frame_of, vector
+from analysis.plasma.vectors import frame_of
 
 TSURUTANI = "Tsurutani & Smith, J. Geophys. Res. 84, 2773 (1979), doi:10.1029/JA084iA06p02773"
 SMITH = "Smith, J. Geophys. Res. 78, 2054 (1973), doi:10.1029/JA078i013p02054"
@@ -93,8 +94,13 @@ def discontinuities(
         whole = name in ("lag", "window", "at_least")
         if not is_number(value) or not 0 < value < np.inf or (whole and value != int(value)):
             raise BadOption(f"{name}={value!r} is not a {'whole ' if whole else ''}number above zero")
-    field = vector(b, "b").transpose("time", "component")
+    if window < at_least:
+        raise BadOption(f"window={window} holds fewer samples than at_least={at_least}: nothing could be found")
+    field = right_handed(b, "b")
+    refuse_other_dims(field, "time", "component")
+    field = field.transpose("time", "component")
     refuse_empty(field)
+    refuse_unsorted(field)
     frame, units = frame_of(field), str(field.attrs["units"])
     times, values = field["time"].values, field.values
     if len(times) < 2 * at_least + lag:
@@ -249,6 +255,7 @@ def level_crossings(series: xr.DataArray, *, level: float | xr.DataArray, hyster
             f"level_crossings takes a series over time alone, not {dims}; take one component or a magnitude"
         )
     in_units(series, str(series.attrs.get("units", "1")))  # a series without units is refused
+    refuse_unsorted(series)
     if isinstance(level, xr.DataArray):
         if level.size != 1:
             raise BadOption(f"level= is one number; {level.name or 'the array'} holds {level.size}")

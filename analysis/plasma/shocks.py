@@ -10,9 +10,18 @@ import xarray as xr
 
 from analysis.errors import BadOption, OutsideCoverage, WrongData
 from analysis.model import derived, in_units, span
-from analysis.plasma.inputs import is_number, named, not_negative, on_same_axes, refuse_vectors, synthetic_attrs
+from analysis.plasma.inputs import (
+    is_number,
+    named,
+    not_negative,
+    on_same_axes,
+    refuse_other_dims,
+    refuse_vectors,
+    synthetic_attrs,
+)
 from analysis.plasma.parameters import BOLTZMANN, MU0, PROTON_MASS, energy_of
-from analysis.plasma.vectors import refuse_unknown, same_frame, vector
+from analysis.plasma.rotations import right_handed
+from analysis.plasma.vectors import refuse_unknown, same_frame
 
 if TYPE_CHECKING:
     from analysis.model.clocks import Instant
@@ -99,8 +108,8 @@ def shock_normals(
         refuse_unknown(word, METHODS, "method")
     if not methods:
         raise BadOption(f"methods= is empty; there are {', '.join(METHODS)}")
-    on_same_axes(b=b, v=v)
-    field, flow = in_units(vector(b, "b"), "nT"), in_units(vector(v, "v"), "km s-1")
+    field, flow = _field_and_flow(b, v)
+    on_same_axes(b=field, v=flow)
     frame = same_frame(b=b, v=v)
     both = xr.concat([field, flow], "which", coords="minimal", compat="override", join="override")
     up, down = _sides(both.transpose("time", "which", "component"), upstream, downstream)
@@ -183,7 +192,8 @@ def shock_jump(
     -------
     xarray.Dataset
         On the other dims of ``normal``: ``speed`` (km s-1, positive along the normal), ``normal_flow_upstream``
-        and ``normal_flow_downstream`` (km s-1, into the shock, in its frame), ``density_ratio``, ``field_ratio``,
+        and ``normal_flow_downstream`` (km s-1, against the normal, in the shock's frame: above zero where the normal
+        points upstream), ``density_ratio``, ``field_ratio``,
         ``theta_bn`` (degrees), ``alfven_mach``, with a temperature ``sonic_mach``, ``fast_mach``, ``beta_upstream``;
         ``normal_field_jump`` (nT, of :math:`B_n`; zero across a true normal) and
         ``mass_flux_jump`` (relative, zero by construction of the speed).
@@ -218,10 +228,10 @@ def shock_jump(
     refuse_vectors(density=density)
     scalars = {"density": density} if temperature is None else {"density": density, "temperature": temperature}
     refuse_vectors(**scalars)
-    on_same_axes(b=b, v=v, **scalars)
-    field, flow = in_units(vector(b, "b"), "nT"), in_units(vector(v, "v"), "km s-1")
+    field, flow = _field_and_flow(b, v)
+    on_same_axes(b=field, v=flow, **scalars)
     same_frame(b=b, v=v, normal=normal)
-    n = vector(normal, "normal")
+    n = right_handed(normal, "normal")
     length = xr.ufuncs.sqrt((n**2).sum("component", skipna=False))
     if bool((abs(length - 1) > 1e-3).any()):
         raise WrongData(f"normal has a length of {float(length.max()):.4g}; a normal is a unit vector")
@@ -252,7 +262,7 @@ def shock_jump(
             xr.DataArray(float(np.linalg.norm(down[:3])) / strength), "1", "Field strength, down- over upstream"
         ),
         "theta_bn": (theta, "deg", "Angle of upstream field and normal"),
-        "alfven_mach": (into_up / alfven, "1", "Alfvén Mach number"),
+        "alfven_mach": (abs(into_up) / alfven, "1", "Alfvén Mach number"),
         "normal_field_jump": (bn_down - bn_up, "nT", "Jump of the field along the normal"),
         "mass_flux_jump": (n_down * into_down / (n_up * into_up) - 1, "1", "Relative jump of the mass flux"),
     }  # fmt: skip
@@ -262,8 +272,8 @@ def shock_jump(
         cosine = xr.ufuncs.cos(xr.ufuncs.radians(theta))
         fast = xr.ufuncs.sqrt((squares + xr.ufuncs.sqrt(squares**2 - 4 * alfven**2 * sound**2 * cosine**2)) / 2)
         pressure = n_up * 1e6 * BOLTZMANN * up[7]
-        found["sonic_mach"] = into_up / sound, "1", "Sonic Mach number"
-        found["fast_mach"] = into_up / fast, "1", "Fast magnetosonic Mach number"
+        found["sonic_mach"] = abs(into_up) / sound, "1", "Sonic Mach number"
+        found["fast_mach"] = abs(into_up) / fast, "1", "Fast magnetosonic Mach number"
         beta = 2 * MU0 * pressure / (strength * 1e-9) ** 2
         found["beta_upstream"] = xr.DataArray(beta), "1", "Plasma beta upstream"
     variables = {
@@ -278,6 +288,14 @@ def shock_jump(
         references=[SCHWARTZ],
         also=[v, *scalars.values()],
     )
+
+
+def _field_and_flow(b: xr.DataArray, v: xr.DataArray) -> tuple[xr.DataArray, xr.DataArray]:
+    """Return field (nT) and flow (km/s), their components in one order, over time alone."""
+    field, flow = right_handed(b, "b"), right_handed(v, "v")
+    for one in (field, flow):
+        refuse_other_dims(one, "time", "component")
+    return in_units(field, "nT"), in_units(flow, "km s-1")
 
 
 def _mean(values: np.ndarray, like: xr.DataArray) -> xr.DataArray:

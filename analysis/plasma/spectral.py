@@ -7,7 +7,7 @@ import xarray as xr
 
 from analysis.errors import BadOption, WrongData
 from analysis.model import derived, unit_of
-from analysis.plasma.inputs import is_number, named, refuse_empty
+from analysis.plasma.inputs import is_number, named, refuse_empty, refuse_unsorted
 
 THOMSON = "Thomson, Proc. IEEE 70, 1055 (1982), doi:10.1109/PROC.1982.12433"
 TORRENCE = (
@@ -236,10 +236,11 @@ def even_step(array: xr.DataArray) -> float:
     refuse_empty(array)
     if array.sizes["time"] < 2:
         raise WrongData(f"{name} has one sample; its step of time is not known")
+    refuse_unsorted(named(array, "the series"))
     steps = np.diff(array["time"].values).astype("timedelta64[ns]").astype(np.int64)
     usual = float(np.median(steps))
     worst = int(np.abs(steps - usual).argmax())
-    if usual <= 0 or abs(steps[worst] - usual) > UNEVEN * usual:
+    if abs(steps[worst] - usual) > UNEVEN * usual:
         raise WrongData(
             f"{name} is not sampled evenly: the usual step is {usual / 1e9:g} s, but after "
             f"{array['time'].values[worst]!s:.23} it is {steps[worst] / 1e9:g} s; take a stretch without gaps, or "

@@ -60,8 +60,8 @@ def structure_functions(
     >>> (found.isel(lag=1) / found.isel(lag=0)).values
     array([4.])
     """
-    seconds = even_step(named(array, "series"))
     unit_of(named(array, "series"))
+    seconds = even_step(named(array, "series"))
     series = array.transpose("time", ...)
     if extra := [str(dim) for dim in series.dims if dim not in ("time", "component")]:
         raise WrongData(f"{array.name} has dims {', '.join(extra)} beside time and component; take one of each first")
@@ -71,8 +71,8 @@ def structure_functions(
     if not powers.size or not (np.isfinite(powers) & (powers > 0)).all():
         raise BadOption(f"orders={list(orders)!r} are not numbers above zero")
     values = series.values.reshape(size, -1).astype(float)
-    with np.errstate(invalid="ignore"):
-        fluctuation = np.sqrt(np.nanmean(np.sum((values - np.nanmean(values, axis=0)) ** 2, axis=1)))
+    whole = values[np.isfinite(values).all(axis=1)]
+    fluctuation = np.sqrt(np.sum(whole.var(axis=0))) if whole.size else np.nan
     table, flatness, pairs = np.full((powers.size, steps.size), np.nan), np.full(steps.size, np.nan), []
     for place, lag in enumerate(steps):
         jump = np.sqrt(np.sum((values[lag:] - values[:-lag]) ** 2, axis=1)) / (fluctuation or np.nan)

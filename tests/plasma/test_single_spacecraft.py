@@ -290,10 +290,56 @@ def test_a_level_may_bring_its_own_unit():
     assert plasma.level_crossings(n, level=level).sizes["time"] == 1
 
 
+def of_archives(array, letter):
+    """Return a vector as some archive might give it: other order, components named Bz, By, Bx."""
+    turned = array.isel(component=[2, 1, 0])
+    return turned.assign_coords(component=[f"{letter}{axis}" for axis in turned.component.values])
+
+
+def test_the_order_and_names_of_components_do_not_matter():
+    b, v, n, *_ = oblique_shock(8, noise=0.1)
+    odd_b, odd_v = of_archives(b, "B"), of_archives(v, "v_")
+    for function in (plasma.minimum_variance, plasma.discontinuities):
+        xr.testing.assert_allclose(function(odd_b), function(b))
+    axes = plasma.minimum_variance(odd_b).eigenvector.values
+    assert np.linalg.det(axes) == pytest.approx(1)
+    frame = plasma.de_hoffmann_teller(b, v)
+    xr.testing.assert_allclose(plasma.de_hoffmann_teller(odd_b, odd_v), frame)
+    xr.testing.assert_allclose(plasma.de_hoffmann_teller(odd_b, v), frame)
+    walen = [plasma.walen_relation(*pair, n, velocity=frame.velocity) for pair in ((b, v), (odd_b, odd_v))]
+    xr.testing.assert_allclose(*walen)
+    sides = {"upstream": BEFORE, "downstream": AFTER}
+    normals = plasma.shock_normals(b, v, **sides)
+    xr.testing.assert_allclose(plasma.shock_normals(odd_b, odd_v, **sides), normals)
+    jumps = [plasma.shock_jump(*pair, n, normal=normals.normal, **sides) for pair in ((b, v), (odd_b, v))]
+    xr.testing.assert_allclose(*jumps)
+
+
+def test_rtn_components_keep_their_letters():
+    b = vectors(noisy_sheet(), frame="RTN").assign_coords(component=["BR", "BT", "BN"])
+    plain = plasma.minimum_variance(vectors(noisy_sheet(), frame="RTN"))
+    found = plasma.minimum_variance(b)
+    assert found.component.values.tolist() == ["r", "t", "n"]
+    np.testing.assert_array_equal(found.eigenvector, plain.eigenvector)
+
+
+def test_mach_numbers_do_not_depend_on_the_sign_of_the_normal():
+    b, v, n, normal, speed, *_ = oblique_shock(5)
+    given = xr.DataArray(normal, dims="component", attrs={"units": "1", "frame": "GSE"})
+    one, other = (
+        plasma.shock_jump(b, v, n, normal=(sign * given).assign_attrs(given.attrs), upstream=BEFORE, downstream=AFTER)
+        for sign in (1, -1)
+    )
+    assert one.speed == pytest.approx(speed) and other.speed == pytest.approx(-speed)
+    assert one.alfven_mach == other.alfven_mach and one.alfven_mach > 0
+    assert one.normal_flow_upstream == -other.normal_flow_upstream
+
+
 # --------------------------------------------------------------------------------------------- refusals
 
 B, V = vectors(noisy_sheet()), vectors(noisy_sheet(seed=2) * 30, "km s-1", name="v")
 N = series(np.full(200, 5.0), "cm-3", "density")
+B2 = B.expand_dims(spacecraft=["one", "other"])
 
 
 @pytest.mark.parametrize(
@@ -313,7 +359,13 @@ N = series(np.full(200, 5.0), "cm-3", "density")
         (lambda: plasma.shock_normals(B, V, upstream=("1990", "1991"), downstream=AFTER), OutsideCoverage, "1990"),
         (lambda: plasma.shock_normals(B, V, upstream=BEFORE, downstream=AFTER, methods=["mixed"]), BadOption, "mixed_"),
         (lambda: plasma.shock_jump(B, V, N, normal=B[0], upstream=BEFORE, downstream=AFTER), WrongData, "unit vector"),
+        (lambda: plasma.shock_normals(B2, V, upstream=BEFORE, downstream=AFTER), WrongData, "isel.spacecraft=0"),
         (lambda: plasma.discontinuities(B, lag=0), BadOption, "lag"),
+        (lambda: plasma.discontinuities(B, window=3), BadOption, "at_least=5"),
+        (lambda: plasma.discontinuities(B2), WrongData, "isel.spacecraft=0"),
+        (lambda: plasma.discontinuities(B[::-1]), WrongData, "sortby"),
+        (lambda: plasma.level_crossings(N[::-1], level=1), WrongData, "sortby"),
+        (lambda: plasma.minimum_variance(B.assign_coords(component=["x", "x", "z"])), WrongData, "two of one name"),
         (lambda: plasma.level_crossings(B, level=1), WrongData, "one component"),
         (lambda: plasma.level_crossings(N, level="high"), BadOption, "level"),
     ],

@@ -157,6 +157,28 @@ def test_the_power_is_that_of_the_spectrum():
     assert float(power.mean()) == pytest.approx(3 * 2 / 64, rel=0.03)
 
 
+def test_a_missing_sample_voids_the_stretches_that_hold_it_and_no_others():
+    b = wave(1, [0, 0, 1], [0, 0, 50])
+    holed = b.copy()
+    holed[1000, 0] = np.nan
+    whole, found = plasma.wave_polarization(b), plasma.wave_polarization(holed)
+    # stretches of 256 begin every 128 samples: numbers 6 and 7 hold sample 1000; five are averaged about each time
+    middles = np.arange(2, 2 + whole.sizes["time"])
+    near = (np.abs(middles - 6) <= 2) | (np.abs(middles - 7) <= 2)
+    assert (found.power.isnull().all("frequency").values == near).all()
+    xr.testing.assert_allclose(found.isel(time=~near), whole.isel(time=~near))
+
+
+def test_the_order_and_names_of_components_do_not_matter():
+    b = wave(1, [1, 2, -2], [10, 30, -20])
+    odd = b.isel(component=[2, 1, 0]).assign_coords(component=["Bz", "By", "Bx"])
+    xr.testing.assert_allclose(plasma.wave_polarization(odd), plasma.wave_polarization(b))
+    xr.testing.assert_allclose(plasma.wave_polarization(odd, background=b), plasma.wave_polarization(b, background=odd))
+    v, n = (b * 7).assign_attrs(b.attrs | {"units": "km/s"}), series(np.full(4096, 5.0), 1 / 64, "cm-3", "n")
+    named = v.assign_coords(component=["vx", "vy", "vz"])
+    xr.testing.assert_allclose(plasma.elsasser_variables(odd, named, n), plasma.elsasser_variables(b, v, n))
+
+
 def test_a_background_may_be_given():
     b = wave(1, [0, 0, 1], [0, 0, 0])  # a search coil sees no steady field
     steady = (b * 0 + xr.DataArray([0.0, 0, -50], dims="component")).assign_attrs(b.attrs)
@@ -178,6 +200,11 @@ def test_structure_functions_of_a_random_walk_grow_with_half_the_order():
 def test_flatness_of_a_gaussian_vector_is_five_thirds():
     found = plasma.structure_functions(series(RANDOM.normal(size=(50_000, 3)), frame="GSE"), lags=[1, 7])
     np.testing.assert_allclose(found.flatness, 5 / 3, rtol=0.02)
+
+
+def test_a_series_without_a_number_has_no_structure():
+    found = plasma.structure_functions(series(np.full(50, np.nan)), lags=[1, 2])
+    assert found.structure_function.isnull().all() and found.pairs.values.tolist() == [0, 0]
 
 
 def test_the_mean_square_of_pvi_is_one_and_a_sheet_stands_out():
@@ -231,6 +258,7 @@ PSD = plasma.power_spectral_density(LINE).psd
         (lambda: plasma.power_spectral_density(LINE, window=501), WrongData, "501"),
         (lambda: plasma.power_spectral_density(LINE, step=3), BadOption, "window="),
         (lambda: plasma.power_spectral_density(LINE.rename(time="t")), WrongData, "UTC"),
+        (lambda: plasma.power_spectral_density(LINE[::-1]), WrongData, "sortby"),
         (lambda: plasma.wavelet_power(LINE, omega0=2), BadOption, "omega0"),
         (lambda: plasma.wavelet_power(LINE, frequencies=[1, 9]), BadOption, "5 Hz"),
         (lambda: plasma.wave_polarization(FIELD.isel(component=0)), WrongData, "component"),
@@ -241,6 +269,12 @@ PSD = plasma.power_spectral_density(LINE).psd
             WrongFrame,
             "GSM",
         ),
+        (
+            lambda: plasma.wave_polarization(FIELD.expand_dims(spacecraft=[1]), window=64),
+            WrongData,
+            "isel.spacecraft=0",
+        ),
+        (lambda: plasma.structure_functions(LINE.to_dataset()), MissingUnits, "Dataset"),
         (lambda: plasma.structure_functions(LINE, lags=[500]), WrongData, "500"),
         (lambda: plasma.structure_functions(LINE, orders=[0]), BadOption, "orders"),
         (lambda: plasma.increment_intensity(LINE, lag=0), BadOption, "1 or more"),
