@@ -30,11 +30,9 @@ if TYPE_CHECKING:
 
 SCHWARTZ = "Schwartz, in Analysis Methods for Multi-Spacecraft Data, ISSI SR-001 (1998), chapter 10"
 ABRAHAM = "Abraham-Shrauner & Yun, J. Geophys. Res. 81, 2097 (1976), doi:10.1029/JA081i013p02097"
-SPITZER_GAMMA = 5 / 3
 
-Vectors = np.ndarray
 # Of fields and velocities up- and downstream: the normal, not yet of unit length, its sign open.
-METHODS: dict[str, Callable[[Vectors, Vectors, Vectors, Vectors], Vectors]] = {
+METHODS: dict[str, Callable[..., np.ndarray]] = {
     "magnetic_coplanarity": lambda bu, bd, vu, vd: np.cross(np.cross(bd, bu), bd - bu),
     "velocity_coplanarity": lambda bu, bd, vu, vd: vd - vu,
     "mixed_1": lambda bu, bd, vu, vd: np.cross(np.cross(bu, vd - vu), bd - bu),
@@ -112,7 +110,8 @@ def shock_normals(
     on_same_axes(b=field, v=flow)
     frame = same_frame(b=b, v=v)
     both = xr.concat([field, flow], "which", coords="minimal", compat="override", join="override")
-    up, down = _sides(both.transpose("time", "which", "component"), upstream, downstream)
+    values = both.transpose("time", "which", "component").values
+    up, down = _sides_of(values, both["time"].values, upstream, downstream)
     mean_up, mean_down = up.mean(axis=0), down.mean(axis=0)
     pairs_up, pairs_down = _pairs(up, down)
     normals, errors = [], []
@@ -166,7 +165,7 @@ def shock_jump(
     upstream: Interval,
     downstream: Interval,
     temperature: xr.DataArray | None = None,
-    gamma: float = SPITZER_GAMMA,
+    gamma: float = 5 / 3,
 ) -> xr.Dataset:
     r"""Return the speed of a shock along its normal, its Mach numbers, and the jumps across it.
 
@@ -225,7 +224,6 @@ def shock_jump(
     """
     if not is_number(gamma) or not 1 < gamma <= 3:
         raise BadOption(f"gamma={gamma!r} is not a ratio of specific heats, above 1 and up to 3")
-    refuse_vectors(density=density)
     scalars = {"density": density} if temperature is None else {"density": density, "temperature": temperature}
     refuse_vectors(**scalars)
     field, flow = _field_and_flow(b, v)
@@ -271,10 +269,9 @@ def shock_jump(
         squares = alfven**2 + sound**2
         cosine = xr.ufuncs.cos(xr.ufuncs.radians(theta))
         fast = xr.ufuncs.sqrt((squares + xr.ufuncs.sqrt(squares**2 - 4 * alfven**2 * sound**2 * cosine**2)) / 2)
-        pressure = n_up * 1e6 * BOLTZMANN * up[7]
         found["sonic_mach"] = abs(into_up) / sound, "1", "Sonic Mach number"
         found["fast_mach"] = abs(into_up) / fast, "1", "Fast magnetosonic Mach number"
-        beta = 2 * MU0 * pressure / (strength * 1e-9) ** 2
+        beta = 2 * MU0 * n_up * 1e6 * BOLTZMANN * up[7] / (strength * 1e-9) ** 2
         found["beta_upstream"] = xr.DataArray(beta), "1", "Plasma beta upstream"
     variables = {
         name: values.drop_vars("component", errors="ignore").assign_attrs(units=units, long_name=label)
@@ -302,14 +299,10 @@ def _mean(values: np.ndarray, like: xr.DataArray) -> xr.DataArray:
     return xr.DataArray(values, dims="component", coords={"component": like.component})
 
 
-def _sides(both: xr.DataArray, upstream: Interval, downstream: Interval) -> tuple[np.ndarray, np.ndarray]:
-    """Return the samples (sample, which, component) of both intervals without those that hold a NaN."""
-    return _sides_of(both.values, both["time"].values, upstream, downstream)
-
-
 def _sides_of(
     values: np.ndarray, times: np.ndarray, upstream: Interval, downstream: Interval
 ) -> tuple[np.ndarray, np.ndarray]:
+    """Return the samples (sample, …) of both intervals without those that hold a NaN."""
     ranges = {}
     for name, interval in (("upstream", upstream), ("downstream", downstream)):
         try:

@@ -12,6 +12,7 @@ from analysis.errors import BadOption, UnknownVariable, WrongData
 from analysis.model import in_units
 from analysis.plasma.inputs import is_number, refuse_empty
 from analysis.plasma.pitch_angles import DIM, at_energy, at_time, bin_edges, omnidirectional, with_energies
+from analysis.plasma.profiles import axis_of, is_outline, outline, profile, profiles
 from analysis.plasma.quality import quality_of
 
 if TYPE_CHECKING:
@@ -36,7 +37,8 @@ def view(
     ----------
     data : xarray.Dataset, xarray.DataArray or xarray.DataTree
         Variables over ``time`` become lines in a column, over ``time, energy`` spectrograms, over
-        ``energy, pitch_angle`` coloured cells; each node of a tree becomes a column of its own.
+        ``energy, pitch_angle`` coloured cells; each node of a tree becomes a column of its own. Spectra and
+        structure functions become lines on logarithmic axes, a cut of a boundary its outline.
     variables : str or sequence of str, optional
         What to draw of a Dataset or tree, in this order. By default all that can be drawn.
     energy : float, str or astropy.units.Quantity, optional
@@ -163,6 +165,14 @@ def _dataset_picture(
     if variables is not None:
         _refuse_unknown(variables, data.data_vars, "dataset")
     names = [str(name) for name in (variables if variables is not None else data.data_vars)]
+    if not any("time" in data[name].dims or DIM in data[name].dims for name in names):
+        if is_outline(data) and variables is None:
+            return outline(data)
+        if lines := [name for name in names if axis_of(data[name])]:
+            return profiles(data, lines)
+        if "form" in data.attrs and not data.dims:
+            raise WrongData("a boundary of one shape has no times to draw; plasma.boundary_cut gives its outline")
+    _refuse_components(data, names)
     fluxes = [name for name in names if DIM in data[name].dims]
     if time is not None:
         if not fluxes:
@@ -193,8 +203,8 @@ def _array_picture(array: xr.DataArray, reference: Reference | None, attrs: Mapp
         return panels.spectrogram(_with_edges(array), attrs=attrs)
     if dims == {"energy", DIM}:
         return panels.heatmap(_with_edges(array), x=DIM, y="energy", logy=True, attrs=attrs)
-    if len(dims) == 1 and array.dims[0] in array.coords:
-        return _profile(array, attrs)
+    if axis_of(array):
+        return profile(array, attrs)
     cuts = f"; say energy= or time= ({_ranges(array)})" if dims == {"time", "energy", DIM} else ""
     error = BadOption if cuts else WrongData
     raise error(f"{array.name or 'the array'} has dims {', '.join(map(str, array.dims)) or 'none'}: no picture{cuts}")
@@ -240,27 +250,6 @@ def _level(level: float | xr.DataArray, array: xr.DataArray) -> float:
     if not is_number(level):
         raise BadOption(f"a line of reference is a number or a DataArray with units, not {level!r}")
     return float(level)
-
-
-def _profile(array: xr.DataArray, attrs: Mapping[str, Any]) -> Any:
-    """Return a line over an axis that is not time: a pitch-angle distribution, the shape of a boundary."""
-    from analysis import panels
-    from analysis.panels.loading import loaded
-    from analysis.panels.style import FONTS, axis_label, dimension, merged, numeric
-
-    axis = array[array.dims[0]]
-    hv = loaded()
-    line = hv.Curve((axis.values, numeric(array).values), dimension(axis), dimension(array))
-    dots = hv.Scatter(line)
-    line = line.opts(
-        backend="bokeh",
-        frame_width=420,
-        frame_height=300,
-        fontsize=FONTS,
-        show_grid=True,
-        ylabel=axis_label(array, fold=44),
-    )
-    return panels.note(line * dots.opts(backend="bokeh", size=5), merged(array, attrs))
 
 
 def _cut(array: xr.DataArray, energy: Energy | None, time: Instant | None) -> xr.DataArray:
@@ -321,6 +310,15 @@ def _lines(reference: object) -> Reference:
             f"reference= takes lines by name, for example {{'threshold': -100}}, not a {type(reference).__name__}"
         )
     return {str(name): level for name, level in reference.items()}
+
+
+def _refuse_components(data: xr.Dataset, names: Sequence[str]) -> None:
+    """Refuse a dataset of nothing but variables of three axes, the components among them: spectra over time."""
+    over_time = [name for name in names if "time" in data[name].dims]
+    if over_time and all(data[name].ndim == 3 and "component" in data[name].dims for name in over_time):
+        dims = ", ".join(map(str, data[over_time[0]].dims))
+        first = str(data["component"].values[0]) if "component" in data.coords else 0
+        raise WrongData(f"{over_time[0]} has three axes, {dims}; draw one component: data.sel(component={first!r})")
 
 
 def _refuse_unknown(variables: Sequence[str], held: Any, what: str) -> None:
