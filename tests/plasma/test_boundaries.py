@@ -244,3 +244,32 @@ def test_the_shape_comes_in_the_unit_of_the_standoff_however_that_is_spelled():
     angle, one = xr.DataArray(90.0, attrs={"units": "deg"}), xr.DataArray(0.5, attrs={"units": "1"})
     shape = plasma.magnetopause_shape(angle, xr.DataArray(10.0, attrs={"units": "R_E"}), one)
     assert shape.attrs["units"] == "R_earth" and shape.item() == pytest.approx(10 * 2**0.5)
+
+
+def test_a_magnetopause_that_breathes_and_is_never_met_gives_no_crossing():
+    breathing = plasma.magnetopause(wind([-1.0, -2, -3, -4], [1.0, 2, 3, 4]))
+    hours = breathing.time.values
+    inside = np.array([[3.0, 1, 0], [3.5, 1, 0]])
+    path = xr.DataArray(inside, {"time": hours[1:3]}, ["time", "component"], "position")
+    path = path.assign_attrs(units="R_E", frame="GSM", long_name="Position")
+    found = check(plasma.boundary_crossings(breathing, path))
+    assert found.sizes["time"] == 0 and found.normal.shape == (0, 3)
+    assert plasma.boundary_distance(breathing, path[:0]).shape == (0,)
+    assert plasma.regions(path[:0], magnetopause=breathing).shape == (0,)
+    assert (plasma.boundary_distance(breathing, path) < 0).all()
+
+
+def test_positions_may_name_their_components_in_capitals_and_any_order():
+    nose = plasma.magnetopause(bz=field(0.0), pdyn=pressure(2.0))
+    place = xr.DataArray([1.0, 2.0, 12.0], {"component": ["Z", "Y", "X"]}, ["component"], "position")
+    place = place.assign_attrs(units="R_E", frame="GSE", long_name="Position")
+    plain = xr.DataArray([12.0, 2.0, 1.0], dims="component", attrs=place.attrs)
+    assert plasma.boundary_distance(nose, place) == plasma.boundary_distance(nose, plain)
+    np.testing.assert_array_equal(plasma.boundary_normal(nose, place), plasma.boundary_normal(nose, plain))
+
+
+def test_a_position_in_another_frame_of_a_planet_hears_of_the_frames_of_the_boundary():
+    shock = plasma.planetary_boundary("jupiter_bow_shock_joy_2002", pdyn=pressure(0.1))
+    place = xr.DataArray([90.0, 0, 0], dims="component", attrs={"units": "R_J", "frame": "JSO"})
+    with pytest.raises(WrongFrame, match=r"JSS.*frame=…"):
+        plasma.boundary_distance(shock, place)

@@ -321,6 +321,13 @@ def test_rtn_components_keep_their_letters():
     found = plasma.minimum_variance(b)
     assert found.component.values.tolist() == ["r", "t", "n"]
     np.testing.assert_array_equal(found.eigenvector, plain.eigenvector)
+    normal, l_axis = (found.eigenvector.sel(axis=axis, drop=True) for axis in "NL")
+    turned = plasma.rotated(b, plasma.lmn_frame(normal, l_axis))
+    np.testing.assert_allclose(turned.mean("time"), found.mean_field.sel(axis=["L", "M", "N"]))
+    around = plasma.field_aligned_frame(
+        plasma.mean_field(b, "20s"), vectors([[1, 0, 0]], "1", "RTN")[0].drop_vars("time")
+    )
+    assert plasma.rotated(plasma.rotated(b, around), around, inverse=True).component.values.tolist() == ["r", "t", "n"]
 
 
 def test_mach_numbers_do_not_depend_on_the_sign_of_the_normal():
