@@ -7,7 +7,14 @@ import xarray as xr
 
 from analysis.errors import BadOption, WrongData
 from analysis.model import derived, in_units
-from analysis.plasma.inputs import is_number, refuse_empty, refuse_other_dims, refuse_unsorted, synthetic_attrs
+from analysis.plasma.inputs import (
+    is_number,
+    refuse_empty,
+    refuse_other_dims,
+    refuse_unsorted,
+    synthetic_attrs,
+    whole_number,
+)
 from analysis.plasma.rotations import right_handed
 from analysis.plasma.variance import minimum_variance
 from analysis.plasma.vectors import frame_of
@@ -48,7 +55,7 @@ def discontinuities(
     window : int, optional
         Samples on each side for the scatter and for the variance analysis, 20.
     at_least : int, optional
-        Samples that must be there on each side, 5.
+        Samples that must be there on each side, 5; 2 at least.
 
     Returns
     -------
@@ -90,10 +97,13 @@ def discontinuities(
     >>> found.sizes["time"], str(found.time.values[0])[11:21], float(found["size"].round(1)[0])
     (1, '00:00:29.5', 9.0)
     """
-    for name, value in {"lag": lag, "change": change, "sigmas": sigmas, "window": window, "at_least": at_least}.items():
-        whole = name in ("lag", "window", "at_least")
-        if not is_number(value) or not 0 < value < np.inf or (whole and value != int(value)):
-            raise BadOption(f"{name}={value!r} is not a {'whole ' if whole else ''}number above zero")
+    for name, value in {"change": change, "sigmas": sigmas}.items():
+        if not is_number(value) or not 0 < value < np.inf:
+            raise BadOption(f"{name}={value!r} is not a number above zero")
+    lag, window, at_least = (
+        whole_number(value, name, least)
+        for name, value, least in (("lag", lag, 1), ("window", window, 2), ("at_least", at_least, 2))
+    )
     if window < at_least:
         raise BadOption(f"window={window} holds fewer samples than at_least={at_least}: nothing could be found")
     field = right_handed(b, "b")
@@ -105,7 +115,7 @@ def discontinuities(
     times, values = field["time"].values, field.values
     if len(times) < 2 * at_least + lag:
         raise WrongData(f"{field.name} has {len(times)} samples; {2 * at_least + lag} or more are needed")
-    at = _where(times, values, int(lag), change, sigmas, int(window), int(at_least))
+    at = _where(times, values, lag, change, sigmas, window, at_least)
     before, after = values[at], values[at + lag]
     strength_before, strength_after = np.linalg.norm(before, axis=1), np.linalg.norm(after, axis=1)
     larger = np.maximum(strength_before, strength_after)

@@ -8,7 +8,7 @@ from typing import TypeGuard
 import numpy as np
 import xarray as xr
 
-from analysis.errors import OutsideCoverage, WrongData
+from analysis.errors import BadOption, OutsideCoverage, WrongData
 from analysis.model import is_synthetic, unit_of
 
 
@@ -151,6 +151,28 @@ def is_number(value: object) -> TypeGuard[float]:
     (True, False, False)
     """
     return isinstance(value, int | float | np.integer | np.floating) and not isinstance(value, bool)
+
+
+def whole_number(value: object, name: str, least: int) -> int:
+    """Return an option that counts something, as an int.
+
+    Raises
+    ------
+    BadOption
+        If it is no whole number, or below the least that makes sense.
+
+    Examples
+    --------
+    >>> whole_number(20.0, "window", 3)
+    20
+    >>> whole_number(2.5, "window", 3)
+    Traceback (most recent call last):
+    ...
+    analysis.errors.BadOption: window=2.5 is not a whole number, 3 or more
+    """
+    if not is_number(value) or not np.isfinite(value) or value != int(value) or value < least:
+        raise BadOption(f"{name}={value!r} is not a whole number, {least} or more")
+    return int(value)
 
 
 def not_negative(array: xr.DataArray, what: str, *, zero: bool = True, hint: str = "") -> xr.DataArray:

@@ -228,8 +228,8 @@ def shock_jump(
     refuse_vectors(**scalars)
     field, flow = _field_and_flow(b, v)
     on_same_axes(b=field, v=flow, **scalars)
-    same_frame(b=b, v=v, normal=normal)
     n = right_handed(normal, "normal")
+    same_frame(b=b, v=v, normal=n)
     length = xr.ufuncs.sqrt((n**2).sum("component", skipna=False))
     if bool((abs(length - 1) > 1e-3).any()):
         raise WrongData(f"normal has a length of {float(length.max()):.4g}; a normal is a unit vector")

@@ -6,8 +6,8 @@ import numpy as np
 import xarray as xr
 
 from analysis.errors import BadOption, WrongData
-from analysis.model import derived, unit_of
-from analysis.plasma.inputs import is_number, named, refuse_empty, refuse_unsorted
+from analysis.model import derived, in_units, unit_of
+from analysis.plasma.inputs import is_number, named, refuse_empty, refuse_unsorted, whole_number
 
 THOMSON = "Thomson, Proc. IEEE 70, 1055 (1982), doi:10.1109/PROC.1982.12433"
 TORRENCE = (
@@ -76,10 +76,10 @@ def power_spectral_density(
     """
     if not is_number(half_bandwidth) or not 1 <= half_bandwidth < 100:
         raise BadOption(f"half_bandwidth={half_bandwidth!r} is not a number from 1 to 100, in steps of 1/duration")
-    number = max(1, int(2 * half_bandwidth) - 1) if tapers is None else _whole(tapers, "tapers", 1)
+    number = max(1, int(2 * half_bandwidth) - 1) if tapers is None else whole_number(tapers, "tapers", 1)
     series, seconds = _even(array)
     size = series.sizes["time"]
-    length = size if window is None else _whole(window, "window", FEWEST)
+    length = size if window is None else whole_number(window, "window", FEWEST)
     if step is not None and window is None:
         raise BadOption("step= is from one window to the next; give window= too")
     if length < max(FEWEST, 2 * number) or length > size:
@@ -91,7 +91,7 @@ def power_spectral_density(
         raise WrongData(
             f"{series.name} holds NaN; fill them first, {series.name}.interpolate_na('time'), or give window="
         )
-    stride = (length + 1) // 2 if step is None else _whole(step, "step", 1)
+    stride = (length + 1) // 2 if step is None else whole_number(step, "step", 1)
     starts = np.arange(0, size - length + 1, stride)
     found = xr.apply_ufunc(
         _multitaper,
@@ -139,7 +139,8 @@ def wavelet_power(
     array : xarray.DataArray
         Dim ``time`` in even steps without NaN, and any others (``component``); any unit.
     frequencies : array, optional
-        In Hz, increasing; by default 12 an octave from four cycles in the series to a third of the sampling rate.
+        In Hz, or an array with units of its own, increasing; by default 12 an octave from four cycles in the series
+        to a third of the sampling rate.
     omega0 : float, optional
         The wavelet's cycles, :math:`\omega_0`, 5 to 30: more are finer in frequency and coarser in time.
 
@@ -178,6 +179,8 @@ def wavelet_power(
     if frequencies is None:
         wanted = np.geomspace(lowest, highest, max(2, round(12 * np.log2(highest / lowest)) + 1))
     else:
+        if isinstance(frequencies, xr.DataArray) and "units" in frequencies.attrs:
+            frequencies = in_units(named(frequencies, "frequencies"), "Hz")
         wanted = np.asarray(frequencies, float)
         edge = 0.5 / seconds
         if (
@@ -284,12 +287,6 @@ def _even(array: xr.DataArray) -> tuple[xr.DataArray, float]:
     unit_of(named(array, "series"))
     series = named(array, "series")
     return series.astype(np.result_type(series.dtype, np.float64)), even_step(series)
-
-
-def _whole(value: object, name: str, least: int) -> int:
-    if not is_number(value) or value != int(value) or value < least:
-        raise BadOption(f"{name}={value!r} is not a whole number, {least} or more")
-    return int(value)
 
 
 def _multitaper(

@@ -7,7 +7,7 @@ import xarray as xr
 
 from analysis.errors import BadOption, WrongData
 from analysis.model import derived, in_units, unit_of
-from analysis.plasma.inputs import is_number, on_same_axes, refuse_other_dims, synthetic_attrs
+from analysis.plasma.inputs import on_same_axes, refuse_other_dims, synthetic_attrs, whole_number
 from analysis.plasma.rotations import right_handed
 from analysis.plasma.spectral import even_step
 from analysis.plasma.vectors import frame_of, same_frame
@@ -89,9 +89,8 @@ def wave_polarization(
     >>> round(waves.ellipticity.item(), 2), round(waves.wave_normal_angle.item())
     (1.0, 0)
     """
-    for name, value, least in (("window", window, 16), ("average", average, 3), ("step", step or window // 2, 1)):
-        if not is_number(value) or value != int(value) or value < least:
-            raise BadOption(f"{name}={value!r} is not a whole number, {least} or more")
+    window, average = whole_number(window, "window", 16), whole_number(average, "average", 3)
+    stride = window // 2 if step is None else whole_number(step, "step", 1)
     if average % 2 == 0:
         raise BadOption(f"average={average} is even; an odd number has a middle")
     field = right_handed(b, "b")
@@ -99,7 +98,6 @@ def wave_polarization(
     field = field.transpose("time", "component")
     frame, units = frame_of(field), unit_of(field)
     seconds = even_step(field)
-    stride = step or window // 2
     starts = np.arange(0, field.sizes["time"] - window + 1, stride)
     if starts.size < average:
         raise WrongData(

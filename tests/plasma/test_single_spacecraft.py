@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from scipy.spatial.transform import Rotation
 
 from analysis import plasma
-from analysis.errors import BadOption, OutsideCoverage, WrongData, WrongFrame, WrongUnits
+from analysis.errors import BadOption, MissingUnits, OutsideCoverage, WrongData, WrongFrame, WrongUnits
 from analysis.model import check
 
 START = np.datetime64("2001-11-06T01:00", "ns")
@@ -369,6 +369,11 @@ B2 = B.expand_dims(spacecraft=["one", "other"])
         (lambda: plasma.shock_normals(B2, V, upstream=BEFORE, downstream=AFTER), WrongData, "isel.spacecraft=0"),
         (lambda: plasma.discontinuities(B, lag=0), BadOption, "lag"),
         (lambda: plasma.discontinuities(B, window=3), BadOption, "at_least=5"),
+        (
+            lambda: plasma.shock_jump(B, V, N, normal=np.eye(3)[0], upstream=BEFORE, downstream=AFTER),
+            MissingUnits,
+            "nd",
+        ),
         (lambda: plasma.discontinuities(B2), WrongData, "isel.spacecraft=0"),
         (lambda: plasma.discontinuities(B[::-1]), WrongData, "sortby"),
         (lambda: plasma.level_crossings(N[::-1], level=1), WrongData, "sortby"),

@@ -98,6 +98,15 @@ def test_components_and_lazy_arrays_are_kept():
     check(plasma.wavelet_power(field))
 
 
+def test_frequencies_may_bring_their_unit():
+    hertz = np.array([0.5, 1.0])
+    wanted = xr.DataArray(hertz * 1000, dims="frequency", attrs={"units": "mHz"})
+    noise = series(RANDOM.normal(size=400))
+    found = plasma.wavelet_power(noise, frequencies=wanted)
+    assert found.frequency.values.tolist() == [0.5, 1.0] and found.frequency.units == "Hz"
+    xr.testing.assert_equal(found.power, plasma.wavelet_power(noise, frequencies=hertz).power)
+
+
 def test_windows_with_nan_are_nan_and_the_others_are_not():
     noise = series(RANDOM.normal(size=1000))
     noise[450] = np.nan
@@ -262,6 +271,8 @@ PSD = plasma.power_spectral_density(LINE).psd
         (lambda: plasma.wavelet_power(LINE, omega0=2), BadOption, "omega0"),
         (lambda: plasma.wavelet_power(LINE, frequencies=[1, 9]), BadOption, "5 Hz"),
         (lambda: plasma.wave_polarization(FIELD.isel(component=0)), WrongData, "component"),
+        (lambda: plasma.wave_polarization(FIELD, window=None), BadOption, "16 or more"),
+        (lambda: plasma.alfvenicity(FIELD, FLOW, DENSITY, window=np.inf), BadOption, "whole number"),
         (lambda: plasma.wave_polarization(FIELD, average=4), BadOption, "odd"),
         (lambda: plasma.wave_polarization(FIELD, window=256), WrongData, "stretches"),
         (
