@@ -94,6 +94,18 @@ def test_errors_of_the_normal_are_those_that_repeated_noise_shows():
     )
 
 
+def test_errors_of_few_samples_are_those_of_the_formulae():
+    # Sonnerup & Scheible (1998), section 8.3.1, with M - 1 in the denominator
+    field = noisy_sheet(number=9, noise=1.0)
+    axes = plasma.minimum_variance(vectors(field))
+    largest, middle, least = np.sort(np.linalg.eigvalsh(np.cov(field.T, bias=True)))[::-1]
+    turns = [np.sqrt(least / 8 * one / (one - least) ** 2) for one in (largest, middle)]
+    np.testing.assert_allclose(np.radians(axes.angle_error.sel(axis="N", other_axis=["L", "M"])), turns)
+    means = axes.mean_field.sel(axis=["L", "M"]).values
+    expected = np.sqrt(least / 8 + np.sum((turns * means) ** 2))
+    assert axes.mean_field_error.sel(axis="N") == pytest.approx(expected)
+
+
 def test_samples_with_nan_are_left_out():
     field = noisy_sheet()
     holed = field.copy()
@@ -243,7 +255,13 @@ def test_mach_numbers_are_those_of_the_single_functions():
     assert jump.alfven_mach == pytest.approx(jump.normal_flow_upstream.item() / alfven)
     beta = plasma.plasma_beta(plasma.thermal_pressure(n, warm), b)[0].item()
     assert jump.beta_upstream == pytest.approx(beta)
-    assert jump.fast_mach < min(jump.alfven_mach.item(), jump.sonic_mach.item())
+    sound = np.sqrt(5 / 3 * 1.380649e-23 * 2e5 / PROTON) * 1e-3
+    assert jump.sonic_mach == pytest.approx(jump.normal_flow_upstream.item() / sound)
+    squares, cosine = alfven**2 + sound**2, np.cos(np.radians(jump.theta_bn.item()))
+    fast = np.sqrt((squares + np.sqrt(squares**2 - (2 * alfven * sound * cosine) ** 2)) / 2)
+    assert jump.fast_mach == pytest.approx(jump.normal_flow_upstream.item() / fast)
+    cold = plasma.shock_jump(b, v, n, normal=given, upstream=BEFORE, downstream=AFTER, temperature=warm * 1e-9)
+    assert cold.fast_mach == pytest.approx(cold.alfven_mach.item())
 
 
 # --------------------------------------------------------------------------------------------- finders
@@ -261,6 +279,26 @@ def test_discontinuities_are_found_once_each_with_their_kind():
     assert seconds.tolist() == [99.5, 199.5, 299.5]
     assert found["size"].values == pytest.approx([4, 6.93, 12.46], abs=0.6)
     assert (found.strength_change.values[[0, 2]] > 0.2).all() and found.strength_change[1] < 0.2
+
+
+@pytest.mark.parametrize(
+    ("across", "strength", "kind", "ratio"),
+    [  # field across the sheet, its field along it after a turn by 120°, from 5 nT before
+        (4.0, 5.0, "rotational", 4 / 41**0.5),
+        (0.0, 1.0, "tangential", 0.0),
+        (0.0, 5.0, "either", 0.0),
+        (4.0, 1.0, "neither", 4 / 41**0.5),
+    ],
+)
+def test_discontinuities_are_classed_by_normal_field_and_strength(across, strength, kind, ratio):
+    part = np.clip((np.arange(80) - 38) / 4, 0, 1)  # the turn takes four steps: only so is the normal known
+    turn, along = np.radians(120) * part, 5 + (strength - 5) * part
+    field = np.stack([across + 0 * turn, along * np.cos(turn), along * np.sin(turn)], axis=1)
+    field = field + np.random.default_rng(2).normal(scale=0.01, size=field.shape)
+    found = plasma.discontinuities(vectors(field), lag=4)
+    assert found.sizes["time"] == 1 and abs(found.normal.values[0, 0]) > 0.999
+    assert found.kind.attrs["flag_meanings"].split()[int(found.kind[0])] == kind
+    assert found.normal_field_ratio[0] == pytest.approx(ratio, abs=0.02)
 
 
 def test_a_smooth_field_and_a_gap_have_no_discontinuity():

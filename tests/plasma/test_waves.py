@@ -107,6 +107,12 @@ def test_frequencies_may_bring_their_unit():
     xr.testing.assert_equal(found.power, plasma.wavelet_power(noise, frequencies=hertz).power)
 
 
+def test_an_alternating_series_has_all_its_power_at_half_the_sampling_rate():
+    psd = plasma.power_spectral_density(series((-1.0) ** np.arange(500), step=0.1)).psd
+    assert float(psd.sum()) / 50 == pytest.approx(1, abs=1e-9)  # the last bin stands for one frequency, not two
+    assert psd.idxmax("frequency") > 4.8
+
+
 def test_windows_with_nan_are_nan_and_the_others_are_not():
     noise = series(RANDOM.normal(size=1000))
     noise[450] = np.nan
@@ -149,6 +155,20 @@ def test_the_wave_vector_is_found_in_any_frame(seed):
     at = plasma.wave_polarization(wave(1, direction, background, seed=seed)).sel(frequency=8).isel(time=6)
     assert at.wave_normal_angle == pytest.approx(np.degrees(0.6), abs=1)
     assert at.wave_vector.values @ direction == pytest.approx(1, abs=1e-3)
+
+
+def test_the_azimuth_of_the_wave_vector_is_counted_from_x_about_the_field():
+    for azimuth in (50.0, -120.0):
+        turn = np.radians(azimuth)
+        direction = [np.sin(0.6) * np.cos(turn), np.sin(0.6) * np.sin(turn), np.cos(0.6)]
+        at = plasma.wave_polarization(wave(1, direction, [0, 0, 40])).sel(frequency=8).isel(time=6)
+        assert at.wave_normal_azimuth == pytest.approx(azimuth, abs=2)
+
+
+def test_planarity_is_one_less_the_root_of_the_least_over_the_largest_power():
+    noise = np.random.default_rng(11).normal(size=(60_000, 3)) * np.sqrt([4.0, 2, 1]) + np.array([0, 0, 30])
+    found = plasma.wave_polarization(series(noise, step=1 / 64, frame="GSE"), window=128, step=128, average=25)
+    assert float(found.planarity.mean()) == pytest.approx(0.5, abs=0.05)
 
 
 def test_noise_is_not_polarized_and_a_linear_wave_has_no_ellipticity():
