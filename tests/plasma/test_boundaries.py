@@ -47,6 +47,13 @@ def test_stand_off_of_1997_is_that_of_its_formula_worked_by_hand():
     assert found.standoff.values == pytest.approx([9.96096838, 8.96790412], abs=5e-9)
 
 
+def test_flaring_is_that_of_the_formulae_worked_by_hand():
+    # Shue et al. (1997), (0.58 - 0.010 Bz)(1 + 0.010 Pdyn); (1998), (0.58 - 0.007 Bz)(1 + 0.024 ln Pdyn)
+    wind = {"bz": field(-5.0), "pdyn": pressure(4.0)}
+    assert plasma.magnetopause(**wind, model="shue_1997").flaring.item() == pytest.approx(0.63 * 1.04)
+    assert plasma.magnetopause(**wind, model="shue_1998").flaring.item() == pytest.approx(0.615 * 1.0332711)
+
+
 def test_average_solar_wind_holds_the_magnetopause_near_ten_earth_radii():
     # Shue et al. (1998), section 3: about 10.2 to 10.5 R_E at 2 nPa without Bz; the two models agree there
     assert standoff(0.0, 2.0) == pytest.approx(10.25, abs=0.1)

@@ -260,6 +260,25 @@ def test_cross_helicity_is_the_share_of_outward_waves(share):
     assert found.residual_energy == pytest.approx(0, abs=0.08)
 
 
+def test_residual_energy_is_above_zero_where_the_flow_holds_more():
+    b, n = series(RANDOM.normal(size=(200, 3)), frame="RTN"), series(np.full(200, 3.0), units="cm-3", name="n")
+    alfven = plasma.elsasser_variables(b, b.assign_attrs(units="km/s"), n).b_alfven
+    found = plasma.alfvenicity(b, (2 * alfven).assign_attrs(alfven.attrs).rename("v"), n, window=50)
+    assert found.residual_energy[100] == pytest.approx(0.6) and found.alfven_ratio[100] == pytest.approx(4)
+    assert found.cross_helicity[100] == pytest.approx(0.8)
+
+
+def test_the_error_of_a_slope_is_that_of_the_line_through_the_bins():
+    from scipy.stats import linregress
+
+    frequency = 0.01 * 10 ** ((np.arange(12) + 0.5) / 10)  # one in each bin of a tenth of a decade
+    values = frequency**-1.5 * np.exp(np.random.default_rng(1).normal(scale=0.3, size=12))
+    psd = xr.DataArray(values, {"frequency": ("frequency", frequency, {"units": "Hz"})}, ["frequency"], "psd")
+    found = check(plasma.spectral_slope(psd.assign_attrs(units="nT2 / Hz", long_name="PSD"), low=0.01, high=0.16))
+    line = linregress(np.log10(frequency), np.log10(values))
+    assert found.slope == pytest.approx(line.slope) and found.slope_error == pytest.approx(line.stderr)
+
+
 def test_elsasser_variables_carry_frame_and_units():
     b, v = series(RANDOM.normal(size=(9, 3)), frame="RTN"), series(RANDOM.normal(size=(9, 3)), units="m/s", frame="RTN")
     z = check(plasma.elsasser_variables(b, v, series(np.full(9, 3.0), units="cm-3", name="n")))
