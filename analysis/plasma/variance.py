@@ -203,7 +203,8 @@ def _eigen(field: np.ndarray, *, constrained: bool) -> tuple[np.ndarray, np.ndar
         values = values[..., ::-1]
         axes = np.swapaxes(columns, -1, -2)[..., ::-1, :]
     axes = _handed(axes)
-    values = np.where(enough[..., None], values, np.nan)
+    # rounding may leave the variance of a field in a plane a little below zero
+    values = np.where(enough[..., None], np.maximum(values, 0.0), np.nan)
     axes = np.where(enough[..., None, None], axes, np.nan)
     return values, axes, np.einsum("...ai,...i->...a", axes, mean), number[..., 0].astype(float)
 

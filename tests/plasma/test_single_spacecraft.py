@@ -106,6 +106,17 @@ def test_errors_of_few_samples_are_those_of_the_formulae():
     assert axes.mean_field_error.sel(axis="N") == pytest.approx(expected)
 
 
+def test_a_field_in_a_plane_has_no_negative_variance_and_no_error():
+    turn = np.linspace(0, 2, 50)
+    for seed in range(20):
+        plane = Rotation.random(random_state=seed).as_matrix()
+        field = np.stack([0 * turn + 3, 5 * np.cos(turn), 5 * np.sin(turn)], axis=1) @ plane.T
+        axes = plasma.minimum_variance(vectors(field))
+        assert (axes.eigenvalue >= 0).all() and axes.eigenvalue_ratio > 1e10
+        assert axes.angle_error.sel(axis="N", other_axis="L") < 1e-5
+        assert axes.mean_field_error.sel(axis="N") < 1e-5
+
+
 def test_samples_with_nan_are_left_out():
     field = noisy_sheet()
     holed = field.copy()
