@@ -92,6 +92,7 @@ WORDS = {
     "Re": "R_earth",
     "RE": "R_earth",
     "R_E": "R_earth",
+    "R_J": "R_jup",
     "Rj": "R_jup",
     "RJ": "R_jup",
     "seconds": "s",

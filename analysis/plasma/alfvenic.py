@@ -5,12 +5,12 @@ from __future__ import annotations
 import numpy as np
 import xarray as xr
 
-from analysis.errors import BadOption
 from analysis.model import derived, in_units
-from analysis.plasma.inputs import is_number, named, not_negative, on_same_axes, refuse_vectors, synthetic_attrs
+from analysis.plasma.inputs import named, not_negative, on_same_axes, refuse_vectors, synthetic_attrs, whole_number
 from analysis.plasma.parameters import MU0, PROTON_MASS
+from analysis.plasma.rotations import right_handed
 from analysis.plasma.spectral import even_step, moving_mean
-from analysis.plasma.vectors import same_frame, vector
+from analysis.plasma.vectors import same_frame
 
 BRUNO = "Bruno & Carbone, Living Rev. Sol. Phys. 10, 2 (2013), doi:10.12942/lrsp-2013-2"
 
@@ -47,10 +47,11 @@ def elsasser_variables(b: xr.DataArray, v: xr.DataArray, density: xr.DataArray) 
     >>> elsasser_variables(b, v, n).z_minus.values.round(1) + 0.0
     array([[0., 0., 0.]])
     """
-    on_same_axes(b=b, v=v, density=density)
     refuse_vectors(density=density)
+    field, flow = right_handed(b, "b"), right_handed(v, "v")
+    on_same_axes(b=field, v=flow, density=density)
     frame = same_frame(b=b, v=v)
-    field, flow = in_units(vector(b, "b"), "T"), in_units(vector(v, "v"), "km s-1")
+    field, flow = in_units(field, "T"), in_units(flow, "km s-1")
     number = not_negative(in_units(named(density, "density"), "m-3"), "density", zero=False)
     alfven = field / np.sqrt(MU0 * PROTON_MASS * number.mean("time")) * 1e-3
     parts = {
@@ -112,13 +113,12 @@ def alfvenicity(b: xr.DataArray, v: xr.DataArray, density: xr.DataArray, *, wind
     -1.0
     """
     even_step(named(b, "b"))
-    if not is_number(window) or window != int(window) or window < 3:
-        raise BadOption(f"window={window!r} is not a whole number of samples, 3 or more")
+    window = whole_number(window, "window", 3)
     parts = elsasser_variables(b, v, density)
     flow, field = (parts.z_plus + parts.z_minus) / 2, parts.b_alfven
 
     def mean(values: xr.DataArray) -> xr.DataArray:
-        return moving_mean(values, int(window), least=(int(window) + 1) // 2)
+        return moving_mean(values, window, least=(window + 1) // 2)
 
     seen = flow.notnull() & field.notnull()
     flow, field = flow.where(seen.all("component")), field.where(seen.all("component"))
@@ -137,5 +137,5 @@ def alfvenicity(b: xr.DataArray, v: xr.DataArray, density: xr.DataArray, *, wind
     result = xr.Dataset(
         {name: values.rename(name).assign_attrs(long_name=label, **said) for name, (values, label) in found.items()}
     )
-    step = f"plasma.alfvenicity(window={int(window)})"
+    step = f"plasma.alfvenicity(window={window})"
     return derived(result, b, title="Alfvénicity", step=step, references=[BRUNO], also=[v, density])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -12,6 +12,7 @@ from analysis.errors import AnalysisError, BadOption, WrongData
 from analysis.model import in_units
 from analysis.plasma.inputs import is_number
 from analysis.plasma.pitch_angles import DIM, at_energy, at_time, bin_edges
+from analysis.plasma.profiles import axis_of, profile
 from analysis.plasma.quality import quality_of
 
 if TYPE_CHECKING:
@@ -20,8 +21,6 @@ if TYPE_CHECKING:
     from analysis.plasma.pitch_angles import Energy
 
 Reference = Mapping[str, float | xr.DataArray]
-POWER_LAWS = ("frequency", "lag")  # axes over which spectra and structure functions are straight lines
-MOST_DOTS = 100
 REFERENCE_COLOURS = ("#555555", "#8c5a2b", "#5a7d3a", "#a0a0a0")  # none that a line has
 
 
@@ -61,8 +60,8 @@ def array_picture(
         up, across = map(str, array.dims)
         array = array.assign_coords({dim: in_units(array[dim], "km s-1") for dim in (up, across)})
         return panels.heatmap(array, x=across, y=up, equal=True, contours=True, attrs=attrs)
-    if len(dims) <= 2 and _has_axis(array):
-        return _profile(array, attrs)
+    if axis_of(array):
+        return profile(array, attrs)
     cuts = f"; say energy= or time= ({ranges_of(array)})" if dims == {"time", "energy", DIM} else ""
     error = BadOption if cuts else WrongData
     raise error(f"{array.name or 'the array'} has dims {', '.join(map(str, array.dims)) or 'none'}: no picture{cuts}")
@@ -116,70 +115,6 @@ def _level(level: float | xr.DataArray, array: xr.DataArray) -> float:
     if not is_number(level):
         raise BadOption(f"a line of reference is a number or a DataArray with units, not {level!r}")
     return float(level)
-
-
-def profiles(data: xr.Dataset, names: Sequence[str], attrs: Mapping[str, Any]) -> list[Any]:
-    """Return a picture for each variable over an axis that is not time; bounds <name>_low, _high become a band."""
-    bounds = {f"{name}_{end}": name for name in names for end in ("low", "high") if f"{name}_{end}" in names}
-    drawn = []
-    for name in names:
-        array = data[name]
-        if name in bounds or not 1 <= array.ndim <= 2 or not _has_axis(array):
-            continue
-        low, high = data.get(f"{name}_low"), data.get(f"{name}_high")
-        drawn.append(_profile(array, attrs, band=None if low is None or high is None else (low, high)))
-    return drawn
-
-
-def _has_axis(array: xr.DataArray) -> bool:
-    """Return whether an array is a profile: over one axis of numbers, or one of power laws and a few lines."""
-    axes = [dim for dim in array.dims if dim in POWER_LAWS] if array.ndim == 2 else list(array.dims)
-    return len(axes) == 1 and axes[0] in array.coords and array[axes[0]].dtype.kind in "fiu" and array.dtype.kind == "f"
-
-
-def _profile(
-    array: xr.DataArray, attrs: Mapping[str, Any], *, band: tuple[xr.DataArray, xr.DataArray] | None = None
-) -> Any:
-    """Return lines over an axis that is not time: a spectrum, a pitch-angle distribution, the shape of a boundary."""
-    from analysis import panels
-    from analysis.panels.loading import loaded
-    from analysis.panels.style import FONTS, LINES, axis_label, dimension, merged, numeric
-
-    hv = loaded()
-    dim = next((dim for dim in array.dims if dim in POWER_LAWS), array.dims[0])
-    axis, values = array[dim], numeric(array)
-    power = dim in POWER_LAWS and bool((values > 0).any()) and not bool((values < 0).any())
-    kept = (axis.values > 0) if power else np.ones(axis.size, bool)
-    x, across, up = axis.values[kept], dimension(axis), dimension(array)
-    options = dict(
-        backend="bokeh", frame_width=420, frame_height=300, fontsize=FONTS, show_grid=True, logx=power, logy=power,
-        ylabel=axis_label(array, fold=44),
-    )  # fmt: skip
-    lines = _lines_of(values, str(dim))
-    if len(lines) > len(LINES):
-        raise WrongData(f"{array.name} has {len(lines)} lines over {dim}; take {len(LINES)} or fewer")
-    elements: list[Any] = []
-    if band is not None and len(lines) == 1:
-        low, high = (end.values[kept] for end in band)
-        shade = hv.Area((x, low, high), across, [up, up.clone(f"{up.name}_high")], label="95 % interval")
-        elements.append(shade.opts(**options, fill_alpha=0.25, line_alpha=0, color=LINES[0]))
-    for colour, (label, row) in zip(LINES, lines, strict=False):
-        y = np.where(row.values[kept] > 0, row.values[kept], np.nan) if power else row.values[kept]
-        line = hv.Curve((x, y), across, up, label=label)
-        elements.append(line.opts(**options, color=colour, line_width=1.3, tools=["hover"]))
-        if x.size <= MOST_DOTS:
-            elements.append(hv.Scatter((x, y), across, up, label=label).opts(backend="bokeh", size=5, color=colour))
-    return panels.note(hv.Overlay(elements), merged(array, attrs))
-
-
-def _lines_of(array: xr.DataArray, dim: str) -> list[tuple[str, xr.DataArray]]:
-    """Return the lines of an array along a dim with the names of its other one."""
-    other = next((str(one) for one in array.dims if one != dim), None)
-    if other is None:
-        return [("", array)]
-    names = array[other].values if other in array.coords else range(array.sizes[other])
-    said = [str(name) if isinstance(name, str) else f"{other} {name:g}" for name in names]
-    return [(label, array.isel({other: place}, drop=True)) for place, label in enumerate(said)]
 
 
 def cut_of(array: xr.DataArray, energy: Energy | None, time: Instant | None) -> xr.DataArray:

@@ -7,9 +7,17 @@ import xarray as xr
 
 from analysis.errors import BadOption, WrongData
 from analysis.model import derived, in_units
-from analysis.plasma.inputs import is_number, refuse_empty, synthetic_attrs
+from analysis.plasma.inputs import (
+    is_number,
+    refuse_empty,
+    refuse_other_dims,
+    refuse_unsorted,
+    synthetic_attrs,
+    whole_number,
+)
+from analysis.plasma.rotations import right_handed
 from analysis.plasma.variance import minimum_variance
-from analysis.plasma.vectors import frame_of, vector
+from analysis.plasma.vectors import frame_of
 
 TSURUTANI = "Tsurutani & Smith, J. Geophys. Res. 84, 2773 (1979), doi:10.1029/JA084iA06p02773"
 SMITH = "Smith, J. Geophys. Res. 78, 2054 (1973), doi:10.1029/JA078i013p02054"
@@ -47,7 +55,7 @@ def discontinuities(
     window : int, optional
         Samples on each side for the scatter and for the variance analysis, 20.
     at_least : int, optional
-        Samples that must be there on each side, 5.
+        Samples that must be there on each side, 5; 2 at least.
 
     Returns
     -------
@@ -89,17 +97,25 @@ def discontinuities(
     >>> found.sizes["time"], str(found.time.values[0])[11:21], float(found["size"].round(1)[0])
     (1, '00:00:29.5', 9.0)
     """
-    for name, value in {"lag": lag, "change": change, "sigmas": sigmas, "window": window, "at_least": at_least}.items():
-        whole = name in ("lag", "window", "at_least")
-        if not is_number(value) or not 0 < value < np.inf or (whole and value != int(value)):
-            raise BadOption(f"{name}={value!r} is not a {'whole ' if whole else ''}number above zero")
-    field = vector(b, "b").transpose("time", "component")
+    for name, value in {"change": change, "sigmas": sigmas}.items():
+        if not is_number(value) or not 0 < value < np.inf:
+            raise BadOption(f"{name}={value!r} is not a number above zero")
+    lag, window, at_least = (
+        whole_number(value, name, least)
+        for name, value, least in (("lag", lag, 1), ("window", window, 2), ("at_least", at_least, 2))
+    )
+    if window < at_least:
+        raise BadOption(f"window={window} holds fewer samples than at_least={at_least}: nothing could be found")
+    field = right_handed(b, "b")
+    refuse_other_dims(field, "time", "component")
+    field = field.transpose("time", "component")
     refuse_empty(field)
+    refuse_unsorted(field)
     frame, units = frame_of(field), str(field.attrs["units"])
     times, values = field["time"].values, field.values
     if len(times) < 2 * at_least + lag:
         raise WrongData(f"{field.name} has {len(times)} samples; {2 * at_least + lag} or more are needed")
-    at = _where(times, values, int(lag), change, sigmas, int(window), int(at_least))
+    at = _where(times, values, lag, change, sigmas, window, at_least)
     before, after = values[at], values[at + lag]
     strength_before, strength_after = np.linalg.norm(before, axis=1), np.linalg.norm(after, axis=1)
     larger = np.maximum(strength_before, strength_after)
@@ -249,6 +265,7 @@ def level_crossings(series: xr.DataArray, *, level: float | xr.DataArray, hyster
             f"level_crossings takes a series over time alone, not {dims}; take one component or a magnitude"
         )
     in_units(series, str(series.attrs.get("units", "1")))  # a series without units is refused
+    refuse_unsorted(series)
     if isinstance(level, xr.DataArray):
         if level.size != 1:
             raise BadOption(f"level= is one number; {level.name or 'the array'} holds {level.size}")

@@ -9,7 +9,8 @@ from analysis.errors import WrongData
 from analysis.model import derived, in_units
 from analysis.plasma.inputs import named, not_negative, on_same_axes, refuse_vectors, synthetic_attrs
 from analysis.plasma.parameters import MU0, mass_of
-from analysis.plasma.vectors import same_frame, vector
+from analysis.plasma.rotations import right_handed
+from analysis.plasma.vectors import same_frame
 
 KHRABROV = "Khrabrov & Sonnerup, in Analysis Methods for Multi-Spacecraft Data, ISSI SR-001 (1998), chapter 9"
 PASCHMANN = "Paschmann & Sonnerup, in Multi-Spacecraft Analysis Methods Revisited, ISSI SR-008 (2008), chapter 7"
@@ -169,8 +170,8 @@ def walen_relation(
     given = {"density": density} if pressure_anisotropy is None else {
         "density": density, "pressure_anisotropy": pressure_anisotropy
     }  # fmt: skip
-    on_same_axes(b=b, **given)
-    frame_velocity = in_units(vector(velocity, "velocity"), "km s-1")
+    on_same_axes(b=field, **given)
+    frame_velocity = in_units(right_handed(velocity, "velocity"), "km s-1")
     same_frame(b=b, velocity=velocity)
     number = not_negative(in_units(named(density, "density"), "m-3"), "density", zero=False)
     tesla = field * 1e-9
@@ -214,8 +215,9 @@ def walen_relation(
 
 def _pair(b: xr.DataArray, v: xr.DataArray, dim: str) -> tuple[xr.DataArray, xr.DataArray, str]:
     """Return field (nT) and flow (km/s) on the same axes, and their frame."""
+    b, v = right_handed(b, "b"), right_handed(v, "v")
     on_same_axes(b=b, v=v)
-    field, flow = in_units(vector(b, "b"), "nT"), in_units(vector(v, "v"), "km s-1")
+    field, flow = in_units(b, "nT"), in_units(v, "km s-1")
     frame = same_frame(b=b, v=v)
     for one in (field, flow):
         if dim not in one.dims or dim == "component":

@@ -8,7 +8,7 @@ from typing import TypeGuard
 import numpy as np
 import xarray as xr
 
-from analysis.errors import OutsideCoverage, WrongData
+from analysis.errors import BadOption, OutsideCoverage, WrongData
 from analysis.model import is_synthetic, unit_of
 
 
@@ -74,6 +74,54 @@ def refuse_vectors(**arrays: xr.DataArray) -> None:
             )
 
 
+def refuse_other_dims(array: xr.DataArray, *dims: str) -> None:
+    """Refuse an array that has more dims than these, or lacks one, where only one series can be taken.
+
+    Raises
+    ------
+    WrongData
+        Saying how to take one.
+
+    Examples
+    --------
+    >>> refuse_other_dims(xr.DataArray([[1.0]], dims=["spacecraft", "time"], name="b"), "time")
+    Traceback (most recent call last):
+    ...
+    analysis.errors.WrongData: b also has the dim spacecraft; take one of them first: b.isel(spacecraft=0)
+    """
+    if lacks := [dim for dim in dims if dim not in array.dims]:
+        raise WrongData(f"{array.name} has dims {', '.join(map(str, array.dims))}; {', '.join(lacks)} is needed")
+    if others := [str(dim) for dim in array.dims if dim not in dims]:
+        chosen = ", ".join(f"{dim}=0" for dim in others)
+        raise WrongData(
+            f"{array.name} also has the dim {', '.join(others)}; take one of them first: {array.name}.isel({chosen})"
+        )
+
+
+def refuse_unsorted(array: xr.DataArray) -> None:
+    """Refuse an array whose times do not increase.
+
+    Raises
+    ------
+    WrongData
+        Saying how to sort them.
+
+    Examples
+    --------
+    >>> times = np.array(["2020-01-02", "2020-01-01"], "datetime64[ns]")
+    >>> refuse_unsorted(xr.DataArray([1.0, 2.0], {"time": times}, name="b"))
+    Traceback (most recent call last):
+    ...
+    analysis.errors.WrongData: the times of b do not increase; sort them, b.sortby('time'), and drop ...
+    """
+    times = array["time"].values
+    if not (times[1:] > times[:-1]).all():
+        raise WrongData(
+            f"the times of {array.name} do not increase; sort them, {array.name}.sortby('time'), and drop doubled "
+            "ones, .drop_duplicates('time')"
+        )
+
+
 def refuse_empty(data: xr.DataArray | xr.Dataset) -> None:
     """Refuse data without a single record.
 
@@ -116,6 +164,28 @@ def is_number(value: object) -> TypeGuard[float]:
     if isinstance(value, bool | np.timedelta64):  # numpy counts a span of time among the integers
         return False
     return isinstance(value, int | float | np.integer | np.floating)
+
+
+def whole_number(value: object, name: str, least: int) -> int:
+    """Return an option that counts something, as an int.
+
+    Raises
+    ------
+    BadOption
+        If it is no whole number, or below the least that makes sense.
+
+    Examples
+    --------
+    >>> whole_number(20.0, "window", 3)
+    20
+    >>> whole_number(2.5, "window", 3)
+    Traceback (most recent call last):
+    ...
+    analysis.errors.BadOption: window=2.5 is not a whole number, 3 or more
+    """
+    if not is_number(value) or not np.isfinite(value) or value != int(value) or value < least:
+        raise BadOption(f"{name}={value!r} is not a whole number, {least} or more")
+    return int(value)
 
 
 def not_negative(array: xr.DataArray, what: str, *, zero: bool = True, hint: str = "") -> xr.DataArray:

@@ -9,8 +9,8 @@ from analysis.errors import BadOption, WrongData
 from analysis.model import in_units
 from analysis.plasma.earth import times_of
 from analysis.plasma.inputs import on_same_axes
-from analysis.plasma.rotations import crossed, in_order, matrices_of, normalised, relabelled
-from analysis.plasma.vectors import XYZ, frame_of, same_frame
+from analysis.plasma.rotations import TRIADS, crossed, in_order, matrices_of, normalised, relabelled, right_handed
+from analysis.plasma.vectors import frame_of, same_frame
 
 PARALLEL = 1e-6  # sine of the angle below which two directions leave the third undefined
 
@@ -57,19 +57,20 @@ def field_aligned_frame(background: xr.DataArray, reference: xr.DataArray | None
     >>> field_aligned_frame(b, r).sel(row="perp1").values + 0.0
     array([0., 1., 0.])
     """
-    field = in_order(background, "background")
+    field = _axes_known(background, "background")
     source, others = frame_of(field, "background"), [background]
     along = normalised(in_units(field, "nT").drop_vars("component"))
     if reference is None:
         towards = xr.DataArray([1.0, 0.0, 0.0], dims="component")
     else:
-        given = in_order(reference, "reference")
+        given = _axes_known(reference, "reference")
         same_frame(background=field, reference=given)
-        on_same_axes(background=field, reference=given)
+        on_same_axes(background=field.drop_vars("component"), reference=given.drop_vars("component"))
         towards, others = normalised(given.drop_vars("component")), [background, reference]
     second = _across(along, towards)
     rows = [crossed(second, along), second, along]
-    return matrices_of(rows, source, "FAC", *others, labels=("perp1", "perp2", "parallel"))
+    labels, columns = ("perp1", "perp2", "parallel"), field.component.values.tolist()
+    return matrices_of(rows, source, "FAC", *others, labels=labels, columns=columns)
 
 
 def lmn_frame(normal: xr.DataArray, l_direction: xr.DataArray | None = None) -> xr.DataArray:
@@ -113,18 +114,19 @@ def lmn_frame(normal: xr.DataArray, l_direction: xr.DataArray | None = None) -> 
     >>> lmn_frame(nose).values + 0.0
     array([[ 0.,  0.,  1.], [ 0., -1.,  0.], [ 1.,  0.,  0.]])
     """
-    given, others = in_order(normal, "normal"), [normal]
+    given, others = _axes_known(normal, "normal"), [normal]
     source = frame_of(given, "normal")
     outward = normalised(given.drop_vars("component"))
     if l_direction is None:
         towards = xr.DataArray([0.0, 0.0, 1.0], dims="component")
     else:
-        direction = in_order(l_direction, "l_direction")
+        direction = _axes_known(l_direction, "l_direction")
         same_frame(normal=given, l_direction=direction)
-        on_same_axes(normal=given, l_direction=direction)
+        on_same_axes(normal=given.drop_vars("component"), l_direction=direction.drop_vars("component"))
         towards, others = normalised(direction.drop_vars("component")), [normal, l_direction]
     middle = _across(outward, towards)
-    return matrices_of([crossed(middle, outward), middle, outward], source, "LMN", *others, labels=("l", "m", "n"))
+    rows, columns = [crossed(middle, outward), middle, outward], given.component.values.tolist()
+    return matrices_of(rows, source, "LMN", *others, labels=("l", "m", "n"), columns=columns)
 
 
 def mean_field(b: xr.DataArray, window: str | np.timedelta64) -> xr.DataArray:
@@ -161,7 +163,7 @@ def mean_field(b: xr.DataArray, window: str | np.timedelta64) -> xr.DataArray:
     array([1.5, 3. , 4. ])
     """
     half = _duration(window) / 2
-    given = in_order(b, "b")
+    given = _axes_known(b, "b")
     frame = frame_of(given, "b")
     times = times_of(given, "b")
     if times.dims != ("time",):
@@ -191,7 +193,14 @@ def mean_field(b: xr.DataArray, window: str | np.timedelta64) -> xr.DataArray:
         dask="parallelized",
         output_dtypes=[given.dtype],
     )
-    return relabelled(made, given, frame, frame, XYZ)
+    return relabelled(made, given, frame, frame, given.component.values.tolist())
+
+
+def _axes_known(array: xr.DataArray, what: str) -> xr.DataArray:
+    """Return a vector along x, y, z or another cartesian frame's axes (r, t, n), in order; refuse spherical ones."""
+    given = right_handed(array, what)
+    letters = tuple(map(str, given.component.values))
+    return given if letters in TRIADS else in_order(given, what)
 
 
 def _across(axis: xr.DataArray, towards: xr.DataArray) -> xr.DataArray:

@@ -18,6 +18,7 @@ from analysis.plasma.vectors import XYZ, component_labels, frame_of, vector
 Step: TypeAlias = tuple[str, "np.ndarray | float"]
 PLANES = {"x": (1, 2), "y": (2, 0), "z": (0, 1)}
 ORTHOGONAL = 1e-6  # how far rows of matrices may be from unit length and right angles
+TRIADS = (XYZ, ("r", "t", "n"), ("l", "m", "n"))  # letters of axes, each right-handed in this order
 KEPT_ATTRS = ("source", "references", "institution", "license", "provenance", "caveats", "region", "synthetic")
 # Names of components that are not cartesian, or of the axes of other frames: theta, b_lat, Br, BT, n.
 OTHER = re.compile(r"theta|phi|lat|lon|rad|mag|tot|(?<![a-z])[a-z]?[rtnlm](?![a-z])")
@@ -212,6 +213,36 @@ def in_order(array: xr.DataArray, what: str, letters: Sequence[str] = XYZ) -> xr
         raise WrongData(f"{says}; needed here are {', '.join(letters)}")
     if any(OTHER.search(label) for label in labels):
         raise WrongData(f"{says}; a turn needs cartesian ones, x, y and z")
+    return given
+
+
+def right_handed(array: xr.DataArray, what: str) -> xr.DataArray:
+    """Return a vector with its components in right-handed order and labelled by their axes alone, if these are known.
+
+    Axes are x, y, z, or r, t, n, or l, m, n, whatever the labels hold besides (``Bx``, ``v_y``). Other labels, as of
+    spherical components, are taken to be in right-handed order and stay.
+
+    Raises
+    ------
+    WrongData
+        If it is no vector, or two components have one name.
+
+    Examples
+    --------
+    >>> b = xr.DataArray([3.0, 2.0, 1.0], coords={"component": ["Bz", "By", "Bx"]}, attrs={"units": "nT"})
+    >>> right_handed(b, "b").component.values.tolist(), right_handed(b, "b").values.tolist()
+    (['x', 'y', 'z'], [1.0, 2.0, 3.0])
+    """
+    given = vector(array, what)
+    labels = [str(label).strip().lower() for label in given.component.values]
+    if len(set(labels)) < 3:
+        says = ", ".join(map(str, given.component.values))
+        raise WrongData(f"{given.name} has the components {says}: two of one name")
+    for axes in TRIADS:
+        found = [_axis(label, axes) for label in labels]
+        if sorted(map(str, found)) == sorted(axes):
+            ordered = given.isel(component=[found.index(letter) for letter in axes])
+            return ordered.assign_coords(component=component_labels(axes))
     return given
 
 

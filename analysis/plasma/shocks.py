@@ -10,9 +10,18 @@ import xarray as xr
 
 from analysis.errors import BadOption, OutsideCoverage, WrongData
 from analysis.model import derived, in_units, span
-from analysis.plasma.inputs import is_number, named, not_negative, on_same_axes, refuse_vectors, synthetic_attrs
+from analysis.plasma.inputs import (
+    is_number,
+    named,
+    not_negative,
+    on_same_axes,
+    refuse_other_dims,
+    refuse_vectors,
+    synthetic_attrs,
+)
 from analysis.plasma.parameters import BOLTZMANN, MU0, PROTON_MASS, energy_of
-from analysis.plasma.vectors import refuse_unknown, same_frame, vector
+from analysis.plasma.rotations import right_handed
+from analysis.plasma.vectors import refuse_unknown, same_frame
 
 if TYPE_CHECKING:
     from analysis.model.clocks import Instant
@@ -21,11 +30,9 @@ if TYPE_CHECKING:
 
 SCHWARTZ = "Schwartz, in Analysis Methods for Multi-Spacecraft Data, ISSI SR-001 (1998), chapter 10"
 ABRAHAM = "Abraham-Shrauner & Yun, J. Geophys. Res. 81, 2097 (1976), doi:10.1029/JA081i013p02097"
-SPITZER_GAMMA = 5 / 3
 
-Vectors = np.ndarray
 # Of fields and velocities up- and downstream: the normal, not yet of unit length, its sign open.
-METHODS: dict[str, Callable[[Vectors, Vectors, Vectors, Vectors], Vectors]] = {
+METHODS: dict[str, Callable[..., np.ndarray]] = {
     "magnetic_coplanarity": lambda bu, bd, vu, vd: np.cross(np.cross(bd, bu), bd - bu),
     "velocity_coplanarity": lambda bu, bd, vu, vd: vd - vu,
     "mixed_1": lambda bu, bd, vu, vd: np.cross(np.cross(bu, vd - vu), bd - bu),
@@ -99,11 +106,12 @@ def shock_normals(
         refuse_unknown(word, METHODS, "method")
     if not methods:
         raise BadOption(f"methods= is empty; there are {', '.join(METHODS)}")
-    on_same_axes(b=b, v=v)
-    field, flow = in_units(vector(b, "b"), "nT"), in_units(vector(v, "v"), "km s-1")
+    field, flow = _field_and_flow(b, v)
+    on_same_axes(b=field, v=flow)
     frame = same_frame(b=b, v=v)
     both = xr.concat([field, flow], "which", coords="minimal", compat="override", join="override")
-    up, down = _sides(both.transpose("time", "which", "component"), upstream, downstream)
+    values = both.transpose("time", "which", "component").values
+    up, down = _sides_of(values, both["time"].values, upstream, downstream)
     mean_up, mean_down = up.mean(axis=0), down.mean(axis=0)
     pairs_up, pairs_down = _pairs(up, down)
     normals, errors = [], []
@@ -157,7 +165,7 @@ def shock_jump(
     upstream: Interval,
     downstream: Interval,
     temperature: xr.DataArray | None = None,
-    gamma: float = SPITZER_GAMMA,
+    gamma: float = 5 / 3,
 ) -> xr.Dataset:
     r"""Return the speed of a shock along its normal, its Mach numbers, and the jumps across it.
 
@@ -183,7 +191,8 @@ def shock_jump(
     -------
     xarray.Dataset
         On the other dims of ``normal``: ``speed`` (km s-1, positive along the normal), ``normal_flow_upstream``
-        and ``normal_flow_downstream`` (km s-1, into the shock, in its frame), ``density_ratio``, ``field_ratio``,
+        and ``normal_flow_downstream`` (km s-1, against the normal, in the shock's frame: above zero where the normal
+        points upstream), ``density_ratio``, ``field_ratio``,
         ``theta_bn`` (degrees), ``alfven_mach``, with a temperature ``sonic_mach``, ``fast_mach``, ``beta_upstream``;
         ``normal_field_jump`` (nT, of :math:`B_n`; zero across a true normal) and
         ``mass_flux_jump`` (relative, zero by construction of the speed).
@@ -215,13 +224,12 @@ def shock_jump(
     """
     if not is_number(gamma) or not 1 < gamma <= 3:
         raise BadOption(f"gamma={gamma!r} is not a ratio of specific heats, above 1 and up to 3")
-    refuse_vectors(density=density)
     scalars = {"density": density} if temperature is None else {"density": density, "temperature": temperature}
     refuse_vectors(**scalars)
-    on_same_axes(b=b, v=v, **scalars)
-    field, flow = in_units(vector(b, "b"), "nT"), in_units(vector(v, "v"), "km s-1")
-    same_frame(b=b, v=v, normal=normal)
-    n = vector(normal, "normal")
+    field, flow = _field_and_flow(b, v)
+    on_same_axes(b=field, v=flow, **scalars)
+    n = right_handed(normal, "normal")
+    same_frame(b=b, v=v, normal=n)
     length = xr.ufuncs.sqrt((n**2).sum("component", skipna=False))
     if bool((abs(length - 1) > 1e-3).any()):
         raise WrongData(f"normal has a length of {float(length.max()):.4g}; a normal is a unit vector")
@@ -252,7 +260,7 @@ def shock_jump(
             xr.DataArray(float(np.linalg.norm(down[:3])) / strength), "1", "Field strength, down- over upstream"
         ),
         "theta_bn": (theta, "deg", "Angle of upstream field and normal"),
-        "alfven_mach": (into_up / alfven, "1", "Alfvén Mach number"),
+        "alfven_mach": (abs(into_up) / alfven, "1", "Alfvén Mach number"),
         "normal_field_jump": (bn_down - bn_up, "nT", "Jump of the field along the normal"),
         "mass_flux_jump": (n_down * into_down / (n_up * into_up) - 1, "1", "Relative jump of the mass flux"),
     }  # fmt: skip
@@ -261,10 +269,9 @@ def shock_jump(
         squares = alfven**2 + sound**2
         cosine = xr.ufuncs.cos(xr.ufuncs.radians(theta))
         fast = xr.ufuncs.sqrt((squares + xr.ufuncs.sqrt(squares**2 - 4 * alfven**2 * sound**2 * cosine**2)) / 2)
-        pressure = n_up * 1e6 * BOLTZMANN * up[7]
-        found["sonic_mach"] = into_up / sound, "1", "Sonic Mach number"
-        found["fast_mach"] = into_up / fast, "1", "Fast magnetosonic Mach number"
-        beta = 2 * MU0 * pressure / (strength * 1e-9) ** 2
+        found["sonic_mach"] = abs(into_up) / sound, "1", "Sonic Mach number"
+        found["fast_mach"] = abs(into_up) / fast, "1", "Fast magnetosonic Mach number"
+        beta = 2 * MU0 * n_up * 1e6 * BOLTZMANN * up[7] / (strength * 1e-9) ** 2
         found["beta_upstream"] = xr.DataArray(beta), "1", "Plasma beta upstream"
     variables = {
         name: values.drop_vars("component", errors="ignore").assign_attrs(units=units, long_name=label)
@@ -280,18 +287,22 @@ def shock_jump(
     )
 
 
+def _field_and_flow(b: xr.DataArray, v: xr.DataArray) -> tuple[xr.DataArray, xr.DataArray]:
+    """Return field (nT) and flow (km/s), their components in one order, over time alone."""
+    field, flow = right_handed(b, "b"), right_handed(v, "v")
+    for one in (field, flow):
+        refuse_other_dims(one, "time", "component")
+    return in_units(field, "nT"), in_units(flow, "km s-1")
+
+
 def _mean(values: np.ndarray, like: xr.DataArray) -> xr.DataArray:
     return xr.DataArray(values, dims="component", coords={"component": like.component})
-
-
-def _sides(both: xr.DataArray, upstream: Interval, downstream: Interval) -> tuple[np.ndarray, np.ndarray]:
-    """Return the samples (sample, which, component) of both intervals without those that hold a NaN."""
-    return _sides_of(both.values, both["time"].values, upstream, downstream)
 
 
 def _sides_of(
     values: np.ndarray, times: np.ndarray, upstream: Interval, downstream: Interval
 ) -> tuple[np.ndarray, np.ndarray]:
+    """Return the samples (sample, …) of both intervals without those that hold a NaN."""
     ranges = {}
     for name, interval in (("upstream", upstream), ("downstream", downstream)):
         try:

@@ -6,8 +6,8 @@ import numpy as np
 import xarray as xr
 
 from analysis.errors import BadOption, WrongData
-from analysis.model import derived, unit_of
-from analysis.plasma.inputs import is_number, named, refuse_empty
+from analysis.model import derived, in_units, unit_of
+from analysis.plasma.inputs import is_number, named, refuse_empty, refuse_unsorted, whole_number
 
 THOMSON = "Thomson, Proc. IEEE 70, 1055 (1982), doi:10.1109/PROC.1982.12433"
 TORRENCE = (
@@ -76,10 +76,10 @@ def power_spectral_density(
     """
     if not is_number(half_bandwidth) or not 1 <= half_bandwidth < 100:
         raise BadOption(f"half_bandwidth={half_bandwidth!r} is not a number from 1 to 100, in steps of 1/duration")
-    number = max(1, int(2 * half_bandwidth) - 1) if tapers is None else _whole(tapers, "tapers", 1)
+    number = max(1, int(2 * half_bandwidth) - 1) if tapers is None else whole_number(tapers, "tapers", 1)
     series, seconds = _even(array)
     size = series.sizes["time"]
-    length = size if window is None else _whole(window, "window", FEWEST)
+    length = size if window is None else whole_number(window, "window", FEWEST)
     if step is not None and window is None:
         raise BadOption("step= is from one window to the next; give window= too")
     if length < max(FEWEST, 2 * number) or length > size:
@@ -91,7 +91,7 @@ def power_spectral_density(
         raise WrongData(
             f"{series.name} holds NaN; fill them first, {series.name}.interpolate_na('time'), or give window="
         )
-    stride = (length + 1) // 2 if step is None else _whole(step, "step", 1)
+    stride = (length + 1) // 2 if step is None else whole_number(step, "step", 1)
     starts = np.arange(0, size - length + 1, stride)
     found = xr.apply_ufunc(
         _multitaper,
@@ -117,13 +117,14 @@ def power_spectral_density(
         middles = times[starts] + (times[starts + length - 1] - times[starts]) // 2
         psd = psd.rename(window="time").assign_coords(time=("time", middles, {"long_name": "Time (UTC)"}))
         psd = psd.transpose("time", "frequency", ...)
-    return _labelled(
+    found = _labelled(
         {"psd": psd, "psd_low": psd * low, "psd_high": psd * high},
         array,
         step=f"plasma.power_spectral_density(half_bandwidth={half_bandwidth:g}, tapers={number}, window={window})",
         reference=THOMSON,
         title="Power spectral density",
     )
+    return found.assign_attrs(confidence=0.95)
 
 
 def wavelet_power(
@@ -139,7 +140,8 @@ def wavelet_power(
     array : xarray.DataArray
         Dim ``time`` in even steps without NaN, and any others (``component``); any unit.
     frequencies : array, optional
-        In Hz, increasing; by default 12 an octave from four cycles in the series to a third of the sampling rate.
+        In Hz, or an array with units of its own, increasing; by default 12 an octave from four cycles in the series
+        to a third of the sampling rate.
     omega0 : float, optional
         The wavelet's cycles, :math:`\omega_0`, 5 to 30: more are finer in frequency and coarser in time.
 
@@ -178,6 +180,8 @@ def wavelet_power(
     if frequencies is None:
         wanted = np.geomspace(lowest, highest, max(2, round(12 * np.log2(highest / lowest)) + 1))
     else:
+        if isinstance(frequencies, xr.DataArray) and "units" in frequencies.attrs:
+            frequencies = in_units(named(frequencies, "frequencies"), "Hz")
         wanted = np.asarray(frequencies, float)
         edge = 0.5 / seconds
         if (
@@ -236,10 +240,11 @@ def even_step(array: xr.DataArray) -> float:
     refuse_empty(array)
     if array.sizes["time"] < 2:
         raise WrongData(f"{name} has one sample; its step of time is not known")
+    refuse_unsorted(named(array, "the series"))
     steps = np.diff(array["time"].values).astype("timedelta64[ns]").astype(np.int64)
     usual = float(np.median(steps))
     worst = int(np.abs(steps - usual).argmax())
-    if usual <= 0 or abs(steps[worst] - usual) > UNEVEN * usual:
+    if abs(steps[worst] - usual) > UNEVEN * usual:
         raise WrongData(
             f"{name} is not sampled evenly: the usual step is {usual / 1e9:g} s, but after "
             f"{array['time'].values[worst]!s:.23} it is {steps[worst] / 1e9:g} s; take a stretch without gaps, or "
@@ -283,12 +288,6 @@ def _even(array: xr.DataArray) -> tuple[xr.DataArray, float]:
     unit_of(named(array, "series"))
     series = named(array, "series")
     return series.astype(np.result_type(series.dtype, np.float64)), even_step(series)
-
-
-def _whole(value: object, name: str, least: int) -> int:
-    if not is_number(value) or value != int(value) or value < least:
-        raise BadOption(f"{name}={value!r} is not a whole number, {least} or more")
-    return int(value)
 
 
 def _multitaper(

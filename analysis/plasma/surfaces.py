@@ -22,9 +22,11 @@ from analysis.errors import MissingUnits, OutsideCoverage, WrongData, WrongFrame
 from analysis.model import in_units, unit_of
 from analysis.plasma.earth_forms import LIN, OFFSET_CONIC, PARABOLA, POWER_CONIC
 from analysis.plasma.forms import CONIC, QUADRIC, SHUE, TWO_CONICS, Form
+from analysis.plasma.frame_table import FRAMES
 from analysis.plasma.inputs import named
 from analysis.plasma.quality import quality_of
-from analysis.plasma.vectors import XYZ, frame_of, vector
+from analysis.plasma.rotations import right_handed
+from analysis.plasma.vectors import XYZ, frame_of
 
 FORMS: dict[str, Form] = {
     "shue": SHUE,
@@ -150,13 +152,11 @@ def seen_from_centre(boundary: xr.Dataset, position: xr.DataArray, what: str = "
         If it is no vector of three components x, y, z, or no length.
     """
     length = length_of(boundary)
-    where = vector(position, what)
+    where = right_handed(position, what)
     unit_of(named(where, what))
     accepted_frame(boundary, where, what)
     if (letters := [str(letter) for letter in where.component.values]) != list(XYZ):
-        if sorted(letters) != list(XYZ):
-            raise WrongData(f"{what} has the components {', '.join(letters)}; they must be x, y and z")
-        where = where.sel(component=list(XYZ))
+        raise WrongData(f"{what} has the components {', '.join(letters)}; they must be x, y and z")
     where = in_units(where.reset_coords(drop=True), length)
     if "centre" in boundary:
         where = where - in_units(boundary["centre"].reset_coords(drop=True), length)
@@ -177,9 +177,13 @@ def accepted_frame(boundary: xr.Dataset, position: xr.DataArray, what: str = "po
     free = form_of(boundary).axisymmetric and not {"centre", "aberration"} & set(boundary.variables)
     if has == wanted or (free and {has, wanted} <= SUNWARD):
         return has
+    way = "plasma.to_frame brings it there" if wanted in FRAMES else (
+        "bring it there (plasma.orbital_frame and plasma.rotated), or ask for the boundary in another frame, "
+        "plasma.planetary_boundary(…, frame=…), if it has one"
+    )  # fmt: skip
     raise WrongFrame(
         f"{position.name or what} is in {has}; {boundary.attrs['model']} of {boundary.attrs['body']} needs it in "
-        f"{wanted}: plasma.to_frame brings it there"
+        f"{wanted}: {way}"
     )
 
 
@@ -284,4 +288,6 @@ def _at(parameter: xr.DataArray, time: xr.DataArray | None) -> xr.DataArray:
             f"{parameter.name} of the boundary is known {held}, the position {asked}: cut the position to it"
             + (", or take one shape for all times, boundary.isel(time=0, drop=True)" if own.size == 1 else "")
         )
+    if not wanted.size:
+        return parameter.isel(time=slice(0)).assign_coords(time=time)
     return parameter.interp(time=time, assume_sorted=True)

@@ -9,7 +9,7 @@ import xarray as xr
 
 from analysis.errors import BadOption, OutsideCoverage, WrongData
 from analysis.model import derived, in_units, unit_of
-from analysis.plasma.inputs import is_number, named, synthetic_attrs
+from analysis.plasma.inputs import is_number, named, synthetic_attrs, whole_number
 from analysis.plasma.spectral import even_step, moving_mean
 from analysis.plasma.vectors import made
 
@@ -60,19 +60,19 @@ def structure_functions(
     >>> (found.isel(lag=1) / found.isel(lag=0)).values
     array([4.])
     """
-    seconds = even_step(named(array, "series"))
     unit_of(named(array, "series"))
+    seconds = even_step(named(array, "series"))
     series = array.transpose("time", ...)
     if extra := [str(dim) for dim in series.dims if dim not in ("time", "component")]:
         raise WrongData(f"{array.name} has dims {', '.join(extra)} beside time and component; take one of each first")
     size = series.sizes["time"]
     steps = _lags(lags, size)
-    powers = np.asarray(list(orders), float)
+    powers = np.atleast_1d(np.asarray(orders, float))
     if not powers.size or not (np.isfinite(powers) & (powers > 0)).all():
-        raise BadOption(f"orders={list(orders)!r} are not numbers above zero")
+        raise BadOption(f"orders={orders!r} are not numbers above zero")
     values = series.values.reshape(size, -1).astype(float)
-    with np.errstate(invalid="ignore"):
-        fluctuation = np.sqrt(np.nanmean(np.sum((values - np.nanmean(values, axis=0)) ** 2, axis=1)))
+    whole = values[np.isfinite(values).all(axis=1)]
+    fluctuation = np.sqrt(np.sum(whole.var(axis=0))) if whole.size else np.nan
     table, flatness, pairs = np.full((powers.size, steps.size), np.nan), np.full(steps.size, np.nan), []
     for place, lag in enumerate(steps):
         jump = np.sqrt(np.sum((values[lag:] - values[:-lag]) ** 2, axis=1)) / (fluctuation or np.nan)
@@ -158,9 +158,8 @@ def increment_intensity(b: xr.DataArray, *, lag: int = 1, window: int | None = N
     if window is None:
         mean = square.mean("time")
     else:
-        if not is_number(window) or window != int(window) or window < 2:
-            raise BadOption(f"window={window!r} is not a whole number of samples, 2 or more")
-        mean = moving_mean(square, int(window), least=max(1, int(window) // 10))
+        window = whole_number(window, "window", 2)
+        mean = moving_mean(square, window, least=max(1, window // 10))
     values = xr.ufuncs.sqrt(square / mean.where(mean > 0))
     label = f"Partial variance of increments of {b.attrs.get('long_name', b.name or 'b')}"
     said = {"lag": int(step), "references": GRECO}
@@ -260,9 +259,9 @@ def _lags(lags: Sequence[int] | None, size: int) -> np.ndarray:
     """Return lags as whole numbers of samples below the length of the series."""
     if lags is None:
         return np.unique(np.geomspace(1, max(2, size // 10), 30).astype(int))
-    wanted = np.asarray(list(lags))
+    wanted = np.atleast_1d(np.asarray(lags))
     if not wanted.size or wanted.dtype.kind not in "iuf" or (wanted != wanted.astype(int)).any() or (wanted < 1).any():
-        raise BadOption(f"lags are whole numbers of samples, 1 or more, not {list(lags)!r}")
+        raise BadOption(f"lags are whole numbers of samples, 1 or more, not {lags!r}")
     if (longest := int(wanted.max())) >= size:
         raise WrongData(f"a lag of {longest} samples is as long as the series, which has {size}")
     return np.unique(wanted.astype(int))

@@ -8,7 +8,8 @@ import xarray as xr
 from analysis.errors import WrongData
 from analysis.model import derived, unit_of
 from analysis.plasma.inputs import synthetic_attrs
-from analysis.plasma.vectors import frame_of, refuse_unknown, vector
+from analysis.plasma.rotations import right_handed
+from analysis.plasma.vectors import frame_of, refuse_unknown
 
 SONNERUP = "Sonnerup & Scheible, in Analysis Methods for Multi-Spacecraft Data, ISSI SR-001 (1998), chapter 8"
 KHRABROV = "Khrabrov & Sonnerup, J. Geophys. Res. 103, 6641 (1998), doi:10.1029/97JA03731"
@@ -119,7 +120,7 @@ def maximum_variance(e: xr.DataArray, *, dim: str = "time") -> xr.Dataset:
 
 
 def _analysis(field: xr.DataArray, dim: str, constraint: str | None, *, normal: int, step: str) -> xr.Dataset:
-    field = vector(field, "field")
+    field = right_handed(field, "field")
     name, frame, units = str(field.name), frame_of(field), str(field.attrs["units"])
     if dim not in field.dims or dim == "component":
         raise WrongData(f"{name} has dims {', '.join(map(str, field.dims))}; there is no dim {dim!r} to analyse over")
@@ -202,7 +203,8 @@ def _eigen(field: np.ndarray, *, constrained: bool) -> tuple[np.ndarray, np.ndar
         values = values[..., ::-1]
         axes = np.swapaxes(columns, -1, -2)[..., ::-1, :]
     axes = _handed(axes)
-    values = np.where(enough[..., None], values, np.nan)
+    # rounding may leave the variance of a field in a plane a little below zero
+    values = np.where(enough[..., None], np.maximum(values, 0.0), np.nan)
     axes = np.where(enough[..., None, None], axes, np.nan)
     return values, axes, np.einsum("...ai,...i->...a", axes, mean), number[..., 0].astype(float)
 

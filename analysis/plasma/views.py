@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any
 import xarray as xr
 
 from analysis.errors import BadOption, UnknownVariable, WrongData
-from analysis.plasma.array_pictures import Reference, array_picture, cut_of, lines_of, profiles, ranges_of, with_edges
+from analysis.plasma.array_pictures import Reference, array_picture, cut_of, lines_of, ranges_of, with_edges
 from analysis.plasma.inputs import refuse_empty
 from analysis.plasma.pitch_angles import DIM, omnidirectional, with_energies
+from analysis.plasma.profiles import axis_of, is_outline, outline, profiles
 
 if TYPE_CHECKING:
     from analysis.model.clocks import Instant
@@ -37,6 +38,7 @@ def view(
         Variables over ``time`` become lines in a column, over ``time, energy`` spectrograms, over
         ``energy, pitch_angle`` coloured cells, over two velocities coloured cells on equal scales with contours;
         each node of a tree becomes a column of its own. Panels over time share a line that follows the mouse.
+        Spectra and structure functions become lines on logarithmic axes, a cut of a boundary its outline.
     variables : str or sequence of str, optional
         What to draw of a Dataset or tree, in this order. By default all that can be drawn.
     energy : float, str or astropy.units.Quantity, optional
@@ -187,6 +189,14 @@ def _dataset_picture(
     if variables is not None:
         _refuse_unknown(variables, data.data_vars, "dataset")
     names = [str(name) for name in (variables if variables is not None else data.data_vars)]
+    if not any("time" in data[name].dims or DIM in data[name].dims for name in names):
+        if is_outline(data) and variables is None:
+            return outline(data)
+        if lines := [name for name in names if axis_of(data[name])]:
+            return profiles(data, lines)
+        if "form" in data.attrs and not data.dims:
+            raise WrongData("a boundary of one shape has no times to draw; plasma.boundary_cut gives its outline")
+    _refuse_components(data, names)
     fluxes = [name for name in names if DIM in data[name].dims]
     if time is not None:
         if not fluxes:
@@ -205,8 +215,6 @@ def _dataset_picture(
         )
     if fluxes and (variables is not None or fluxes == names):
         raise BadOption(f"{', '.join(fluxes)} have three axes: say energy= or time= ({ranges_of(data[fluxes[0]])})")
-    if not any("time" in data[name].dims for name in names) and (drawn := profiles(data, names, data.attrs)):
-        return _column(drawn)
     return panels.time_panels(data, variables=variables, marks=marks, bands=bands)
 
 
@@ -224,6 +232,15 @@ def _names(variables: object) -> list[str] | None:
     if not isinstance(names, Iterable) or not (given := list(names)) or not all(isinstance(n, str) for n in given):
         raise BadOption(f"variables={variables!r} is not a name or a list of names, for example ['dst', 'bz']")
     return given
+
+
+def _refuse_components(data: xr.Dataset, names: Sequence[str]) -> None:
+    """Refuse a dataset of nothing but variables of three axes, the components among them: spectra over time."""
+    over_time = [name for name in names if "time" in data[name].dims]
+    if over_time and all(data[name].ndim == 3 and "component" in data[name].dims for name in over_time):
+        dims = ", ".join(map(str, data[over_time[0]].dims))
+        first = str(data["component"].values[0]) if "component" in data.coords else 0
+        raise WrongData(f"{over_time[0]} has three axes, {dims}; draw one component: data.sel(component={first!r})")
 
 
 def _refuse_unknown(variables: Sequence[str], held: Any, what: str) -> None:

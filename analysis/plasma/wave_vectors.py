@@ -7,9 +7,10 @@ import xarray as xr
 
 from analysis.errors import BadOption, WrongData
 from analysis.model import derived, in_units, unit_of
-from analysis.plasma.inputs import is_number, on_same_axes, synthetic_attrs
+from analysis.plasma.inputs import on_same_axes, refuse_other_dims, synthetic_attrs, whole_number
+from analysis.plasma.rotations import right_handed
 from analysis.plasma.spectral import even_step
-from analysis.plasma.vectors import frame_of, same_frame, vector
+from analysis.plasma.vectors import frame_of, same_frame
 
 SANTOLIK = "Santolík, Parrot & Lefeuvre, Radio Sci. 38, 1010 (2003), doi:10.1029/2000RS002523"
 SAMSON = "Samson, Geophys. J. R. Astron. Soc. 34, 403 (1973), doi:10.1111/j.1365-246X.1973.tb02404.x"
@@ -88,15 +89,15 @@ def wave_polarization(
     >>> round(waves.ellipticity.item(), 2), round(waves.wave_normal_angle.item())
     (1.0, 0)
     """
-    for name, value, least in (("window", window, 16), ("average", average, 3), ("step", step or window // 2, 1)):
-        if not is_number(value) or value != int(value) or value < least:
-            raise BadOption(f"{name}={value!r} is not a whole number, {least} or more")
+    window, average = whole_number(window, "window", 16), whole_number(average, "average", 3)
+    stride = window // 2 if step is None else whole_number(step, "step", 1)
     if average % 2 == 0:
         raise BadOption(f"average={average} is even; an odd number has a middle")
-    field = vector(b, "b").transpose("time", "component")
+    field = right_handed(b, "b")
+    refuse_other_dims(field, "time", "component")
+    field = field.transpose("time", "component")
     frame, units = frame_of(field), unit_of(field)
     seconds = even_step(field)
-    stride = step or window // 2
     starts = np.arange(0, field.sizes["time"] - window + 1, stride)
     if starts.size < average:
         raise WrongData(
@@ -105,9 +106,10 @@ def wave_polarization(
         )
     steady = field
     if background is not None:
-        on_same_axes(b=b, background=background)
+        given = right_handed(background, "background")
+        on_same_axes(b=field, background=given)
         same_frame(b=b, background=background)
-        steady = in_units(vector(background, "background"), str(field.attrs["units"])).transpose("time", "component")
+        steady = in_units(given, str(field.attrs["units"])).transpose("time", "component")
     cut = np.lib.stride_tricks.sliding_window_view(field.values, window, axis=0)[starts]  # window, component, sample
     mean = np.lib.stride_tricks.sliding_window_view(steady.values, window, axis=0)[starts].mean(axis=-1)
     axes = _aligned(mean)
@@ -177,11 +179,9 @@ def _spectral_matrices(
     scale = 2 * seconds / np.sum(taper**2)
     matrices = scale * np.einsum("waf,wbf->wfab", waves, waves.conj())
     frequencies = np.fft.rfftfreq(length, seconds)[1:]
-    for axis in (0, 1):
-        totals = np.cumsum(matrices, axis=axis)
-        totals = np.concatenate([np.zeros_like(totals.take([0], axis=axis)), totals], axis=axis)
-        size = totals.shape[axis]
-        matrices = (totals.take(range(average, size), axis) - totals.take(range(size - average), axis)) / average
+    for axis in (0, 1):  # sums of few terms: running totals would carry a NaN, and the error of strong waves, along
+        size = matrices.shape[axis] - average + 1
+        matrices = sum(matrices.take(range(n, n + size), axis) for n in range(average)) / average
     half = average // 2
     return matrices, frequencies[half:-half]
 

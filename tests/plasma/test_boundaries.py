@@ -47,6 +47,13 @@ def test_stand_off_of_1997_is_that_of_its_formula_worked_by_hand():
     assert found.standoff.values == pytest.approx([9.96096838, 8.96790412], abs=5e-9)
 
 
+def test_flaring_is_that_of_the_formulae_worked_by_hand():
+    # Shue et al. (1997), (0.58 - 0.010 Bz)(1 + 0.010 Pdyn); (1998), (0.58 - 0.007 Bz)(1 + 0.024 ln Pdyn)
+    wind = {"bz": field(-5.0), "pdyn": pressure(4.0)}
+    assert plasma.magnetopause(**wind, model="shue_1997").flaring.item() == pytest.approx(0.63 * 1.04)
+    assert plasma.magnetopause(**wind, model="shue_1998").flaring.item() == pytest.approx(0.615 * 1.0332711)
+
+
 def test_average_solar_wind_holds_the_magnetopause_near_ten_earth_radii():
     # Shue et al. (1998), section 3: about 10.2 to 10.5 R_E at 2 nPa without Bz; the two models agree there
     assert standoff(0.0, 2.0) == pytest.approx(10.25, abs=0.1)
@@ -244,3 +251,32 @@ def test_the_shape_comes_in_the_unit_of_the_standoff_however_that_is_spelled():
     angle, one = xr.DataArray(90.0, attrs={"units": "deg"}), xr.DataArray(0.5, attrs={"units": "1"})
     shape = plasma.magnetopause_shape(angle, xr.DataArray(10.0, attrs={"units": "R_E"}), one)
     assert shape.attrs["units"] == "R_earth" and shape.item() == pytest.approx(10 * 2**0.5)
+
+
+def test_a_magnetopause_that_breathes_and_is_never_met_gives_no_crossing():
+    breathing = plasma.magnetopause(wind([-1.0, -2, -3, -4], [1.0, 2, 3, 4]))
+    hours = breathing.time.values
+    inside = np.array([[3.0, 1, 0], [3.5, 1, 0]])
+    path = xr.DataArray(inside, {"time": hours[1:3]}, ["time", "component"], "position")
+    path = path.assign_attrs(units="R_E", frame="GSM", long_name="Position")
+    found = check(plasma.boundary_crossings(breathing, path))
+    assert found.sizes["time"] == 0 and found.normal.shape == (0, 3)
+    assert plasma.boundary_distance(breathing, path[:0]).shape == (0,)
+    assert plasma.regions(path[:0], magnetopause=breathing).shape == (0,)
+    assert (plasma.boundary_distance(breathing, path) < 0).all()
+
+
+def test_positions_may_name_their_components_in_capitals_and_any_order():
+    nose = plasma.magnetopause(bz=field(0.0), pdyn=pressure(2.0))
+    place = xr.DataArray([1.0, 2.0, 12.0], {"component": ["Z", "Y", "X"]}, ["component"], "position")
+    place = place.assign_attrs(units="R_E", frame="GSE", long_name="Position")
+    plain = xr.DataArray([12.0, 2.0, 1.0], dims="component", attrs=place.attrs)
+    assert plasma.boundary_distance(nose, place) == plasma.boundary_distance(nose, plain)
+    np.testing.assert_array_equal(plasma.boundary_normal(nose, place), plasma.boundary_normal(nose, plain))
+
+
+def test_a_position_in_another_frame_of_a_planet_hears_of_the_frames_of_the_boundary():
+    shock = plasma.planetary_boundary("jupiter_bow_shock_joy_2002", pdyn=pressure(0.1))
+    place = xr.DataArray([90.0, 0, 0], dims="component", attrs={"units": "R_J", "frame": "JSO"})
+    with pytest.raises(WrongFrame, match=r"JSS.*frame=…"):
+        plasma.boundary_distance(shock, place)

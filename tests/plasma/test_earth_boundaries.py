@@ -502,3 +502,21 @@ def test_strong_northward_field_does_not_overflow():
 def test_what_makes_no_sense_is_refused_by_name(call, error, named):
     with pytest.raises(error, match=named):
         call()
+
+
+@pytest.mark.parametrize(
+    ("model", "eccentricity", "semilatus_rectum", "x0", "y0"),
+    [  # the table of Schwartz (1998)
+        ("farris_1991", 0.81, 24.8, 0.0, 0.0),
+        ("slavin_holzer_1981", 1.16, 23.3, 3.0, 0.0),
+        ("peredo_1995", 0.98, 26.1, 2.0, 0.3),
+        ("formisano_1979", 0.97, 22.8, 2.6, 1.1),
+        ("fairfield_1971", 1.02, 22.3, 3.4, 0.3),
+    ],
+)
+def test_points_of_the_mean_shocks_are_on_the_conics_of_their_table(model, eccentricity, semilatus_rectum, x0, y0):
+    theta, phi = np.radians([0.0, 50, 90, 90, 100]), np.radians([0.0, 20, 0, 180, 250])
+    angles = [xr.DataArray(np.degrees(angle), dims="k", attrs={"units": "deg"}) for angle in (theta, phi)]
+    r = plasma.boundary_radius(plasma.bow_shock(model=model, aberration=0), *angles).values
+    x, y, z = r * np.cos(theta) - x0, r * np.sin(theta) * np.cos(phi) - y0, r * np.sin(theta) * np.sin(phi)
+    np.testing.assert_allclose(np.sqrt(x**2 + y**2 + z**2) + eccentricity * x, semilatus_rectum)

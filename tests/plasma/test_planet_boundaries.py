@@ -54,6 +54,7 @@ def trajectory(start, stop, frame="MSO", units="km", radius=1.0):
         ("mars_bow_shock_trotignon_2006", 1.63, None),
         ("mars_mpb_trotignon_2006", 1.25, None),
         ("mercury_bow_shock_winslow_2013", 1.96, None),
+        ("mercury_bow_shock_winslow_2013_midpoints", 1.90, None),
         ("mercury_magnetopause_winslow_2013", 1.45, None),
     ],
 )
@@ -77,6 +78,34 @@ def test_jupiters_boundaries_are_where_joy_found_them_most_often():
             distance, abs=0.5
         )
     assert along(made("jupiter_bow_shock_joy_2002", pdyn=number(0.306, "nPa")), 0.0) == pytest.approx(73, abs=1.0)
+
+
+JOY = {  # coefficients of Joy et al. (2002), in units of 120 radii: A, B, C go with P^(-1/4), D, E, F with P
+    "magnetopause": "-0.134 0.488 -0.581 -0.225 -0.186 -0.016 -0.014 0.096 -0.814 -0.811 -0.050 0.168",
+    "bow_shock": "-1.107 1.591 -0.566 -0.812 0.048 -0.059 0.077 -0.038 -0.874 -0.299 -0.055 0.124",
+}
+
+
+@pytest.mark.parametrize("boundary", JOY)
+@pytest.mark.parametrize("pressure", [0.04, 0.3])
+def test_points_of_jupiters_boundaries_solve_the_equation_of_joy(boundary, pressure):
+    surface = made(f"jupiter_{boundary}_joy_2002", pdyn=number(pressure, "nPa"))
+    theta, phi = np.radians([0.0, 40, 70, 95, 110]), np.radians([0.0, 30, 100, 200, 320])
+    angles = [number(np.degrees(angle), "deg", "direction") for angle in (theta, phi)]
+    r = plasma.boundary_radius(surface, *angles).values / 120
+    x, y, z = r * np.cos(theta), r * np.sin(theta) * np.cos(phi), r * np.sin(theta) * np.sin(phi)
+    first, second = np.array(JOY[boundary].split(), float).reshape(6, 2).T
+    a, b, c, d, e, f = first + second * np.array([pressure**-0.25] * 3 + [pressure] * 3)
+    assert np.isfinite(r).all()
+    np.testing.assert_allclose(z**2, a + b * x + c * x**2 + d * y + e * y**2 + f * x * y, atol=1e-9)
+
+
+def test_the_night_of_trotignons_boundary_is_its_second_conic():
+    surface = made("mars_mpb_trotignon_2006")
+    for degrees in (100.0, 130.0, 160.0):
+        r, angle = along(surface, degrees), np.radians(degrees)
+        x, across = r * np.cos(angle) - 1.60, r * np.sin(angle)  # from the focus
+        assert np.hypot(x, across) + 1.009 * x == pytest.approx(0.528)
 
 
 def test_jupiters_magnetopause_is_flat_at_the_poles_and_wider_at_dusk():

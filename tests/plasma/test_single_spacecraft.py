@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from scipy.spatial.transform import Rotation
 
 from analysis import plasma
-from analysis.errors import BadOption, OutsideCoverage, WrongData, WrongFrame, WrongUnits
+from analysis.errors import BadOption, MissingUnits, OutsideCoverage, WrongData, WrongFrame, WrongUnits
 from analysis.model import check
 
 START = np.datetime64("2001-11-06T01:00", "ns")
@@ -92,6 +92,29 @@ def test_errors_of_the_normal_are_those_that_repeated_noise_shows():
     assert np.std(means) == pytest.approx(
         np.mean([one.mean_field_error.sel(axis="N").item() for one in normals]), rel=0.15
     )
+
+
+def test_errors_of_few_samples_are_those_of_the_formulae():
+    # Sonnerup & Scheible (1998), section 8.3.1, with M - 1 in the denominator
+    field = noisy_sheet(number=9, noise=1.0)
+    axes = plasma.minimum_variance(vectors(field))
+    largest, middle, least = np.sort(np.linalg.eigvalsh(np.cov(field.T, bias=True)))[::-1]
+    turns = [np.sqrt(least / 8 * one / (one - least) ** 2) for one in (largest, middle)]
+    np.testing.assert_allclose(np.radians(axes.angle_error.sel(axis="N", other_axis=["L", "M"])), turns)
+    means = axes.mean_field.sel(axis=["L", "M"]).values
+    expected = np.sqrt(least / 8 + np.sum((turns * means) ** 2))
+    assert axes.mean_field_error.sel(axis="N") == pytest.approx(expected)
+
+
+def test_a_field_in_a_plane_has_no_negative_variance_and_no_error():
+    turn = np.linspace(0, 2, 50)
+    for seed in range(20):
+        plane = Rotation.random(random_state=seed).as_matrix()
+        field = np.stack([0 * turn + 3, 5 * np.cos(turn), 5 * np.sin(turn)], axis=1) @ plane.T
+        axes = plasma.minimum_variance(vectors(field))
+        assert (axes.eigenvalue >= 0).all() and axes.eigenvalue_ratio > 1e10
+        assert axes.angle_error.sel(axis="N", other_axis="L") < 1e-5
+        assert axes.mean_field_error.sel(axis="N") < 1e-5
 
 
 def test_samples_with_nan_are_left_out():
@@ -243,7 +266,13 @@ def test_mach_numbers_are_those_of_the_single_functions():
     assert jump.alfven_mach == pytest.approx(jump.normal_flow_upstream.item() / alfven)
     beta = plasma.plasma_beta(plasma.thermal_pressure(n, warm), b)[0].item()
     assert jump.beta_upstream == pytest.approx(beta)
-    assert jump.fast_mach < min(jump.alfven_mach.item(), jump.sonic_mach.item())
+    sound = np.sqrt(5 / 3 * 1.380649e-23 * 2e5 / PROTON) * 1e-3
+    assert jump.sonic_mach == pytest.approx(jump.normal_flow_upstream.item() / sound)
+    squares, cosine = alfven**2 + sound**2, np.cos(np.radians(jump.theta_bn.item()))
+    fast = np.sqrt((squares + np.sqrt(squares**2 - (2 * alfven * sound * cosine) ** 2)) / 2)
+    assert jump.fast_mach == pytest.approx(jump.normal_flow_upstream.item() / fast)
+    cold = plasma.shock_jump(b, v, n, normal=given, upstream=BEFORE, downstream=AFTER, temperature=warm * 1e-9)
+    assert cold.fast_mach == pytest.approx(cold.alfven_mach.item())
 
 
 # --------------------------------------------------------------------------------------------- finders
@@ -261,6 +290,26 @@ def test_discontinuities_are_found_once_each_with_their_kind():
     assert seconds.tolist() == [99.5, 199.5, 299.5]
     assert found["size"].values == pytest.approx([4, 6.93, 12.46], abs=0.6)
     assert (found.strength_change.values[[0, 2]] > 0.2).all() and found.strength_change[1] < 0.2
+
+
+@pytest.mark.parametrize(
+    ("across", "strength", "kind", "ratio"),
+    [  # field across the sheet, its field along it after a turn by 120°, from 5 nT before
+        (4.0, 5.0, "rotational", 4 / 41**0.5),
+        (0.0, 1.0, "tangential", 0.0),
+        (0.0, 5.0, "either", 0.0),
+        (4.0, 1.0, "neither", 4 / 41**0.5),
+    ],
+)
+def test_discontinuities_are_classed_by_normal_field_and_strength(across, strength, kind, ratio):
+    part = np.clip((np.arange(80) - 38) / 4, 0, 1)  # the turn takes four steps: only so is the normal known
+    turn, along = np.radians(120) * part, 5 + (strength - 5) * part
+    field = np.stack([across + 0 * turn, along * np.cos(turn), along * np.sin(turn)], axis=1)
+    field = field + np.random.default_rng(2).normal(scale=0.01, size=field.shape)
+    found = plasma.discontinuities(vectors(field), lag=4)
+    assert found.sizes["time"] == 1 and abs(found.normal.values[0, 0]) > 0.999
+    assert found.kind.attrs["flag_meanings"].split()[int(found.kind[0])] == kind
+    assert found.normal_field_ratio[0] == pytest.approx(ratio, abs=0.02)
 
 
 def test_a_smooth_field_and_a_gap_have_no_discontinuity():
@@ -290,10 +339,63 @@ def test_a_level_may_bring_its_own_unit():
     assert plasma.level_crossings(n, level=level).sizes["time"] == 1
 
 
+def of_archives(array, letter):
+    """Return a vector as some archive might give it: other order, components named Bz, By, Bx."""
+    turned = array.isel(component=[2, 1, 0])
+    return turned.assign_coords(component=[f"{letter}{axis}" for axis in turned.component.values])
+
+
+def test_the_order_and_names_of_components_do_not_matter():
+    b, v, n, *_ = oblique_shock(8, noise=0.1)
+    odd_b, odd_v = of_archives(b, "B"), of_archives(v, "v_")
+    for function in (plasma.minimum_variance, plasma.discontinuities):
+        xr.testing.assert_allclose(function(odd_b), function(b))
+    axes = plasma.minimum_variance(odd_b).eigenvector.values
+    assert np.linalg.det(axes) == pytest.approx(1)
+    frame = plasma.de_hoffmann_teller(b, v)
+    xr.testing.assert_allclose(plasma.de_hoffmann_teller(odd_b, odd_v), frame)
+    xr.testing.assert_allclose(plasma.de_hoffmann_teller(odd_b, v), frame)
+    walen = [plasma.walen_relation(*pair, n, velocity=frame.velocity) for pair in ((b, v), (odd_b, odd_v))]
+    xr.testing.assert_allclose(*walen)
+    sides = {"upstream": BEFORE, "downstream": AFTER}
+    normals = plasma.shock_normals(b, v, **sides)
+    xr.testing.assert_allclose(plasma.shock_normals(odd_b, odd_v, **sides), normals)
+    jumps = [plasma.shock_jump(*pair, n, normal=normals.normal, **sides) for pair in ((b, v), (odd_b, v))]
+    xr.testing.assert_allclose(*jumps)
+
+
+def test_rtn_components_keep_their_letters():
+    b = vectors(noisy_sheet(), frame="RTN").assign_coords(component=["BR", "BT", "BN"])
+    plain = plasma.minimum_variance(vectors(noisy_sheet(), frame="RTN"))
+    found = plasma.minimum_variance(b)
+    assert found.component.values.tolist() == ["r", "t", "n"]
+    np.testing.assert_array_equal(found.eigenvector, plain.eigenvector)
+    normal, l_axis = (found.eigenvector.sel(axis=axis, drop=True) for axis in "NL")
+    turned = plasma.rotated(b, plasma.lmn_frame(normal, l_axis))
+    np.testing.assert_allclose(turned.mean("time"), found.mean_field.sel(axis=["L", "M", "N"]))
+    around = plasma.field_aligned_frame(
+        plasma.mean_field(b, "20s"), vectors([[1, 0, 0]], "1", "RTN")[0].drop_vars("time")
+    )
+    assert plasma.rotated(plasma.rotated(b, around), around, inverse=True).component.values.tolist() == ["r", "t", "n"]
+
+
+def test_mach_numbers_do_not_depend_on_the_sign_of_the_normal():
+    b, v, n, normal, speed, *_ = oblique_shock(5)
+    given = xr.DataArray(normal, dims="component", attrs={"units": "1", "frame": "GSE"})
+    one, other = (
+        plasma.shock_jump(b, v, n, normal=(sign * given).assign_attrs(given.attrs), upstream=BEFORE, downstream=AFTER)
+        for sign in (1, -1)
+    )
+    assert one.speed == pytest.approx(speed) and other.speed == pytest.approx(-speed)
+    assert one.alfven_mach == other.alfven_mach and one.alfven_mach > 0
+    assert one.normal_flow_upstream == -other.normal_flow_upstream
+
+
 # --------------------------------------------------------------------------------------------- refusals
 
 B, V = vectors(noisy_sheet()), vectors(noisy_sheet(seed=2) * 30, "km s-1", name="v")
 N = series(np.full(200, 5.0), "cm-3", "density")
+B2 = B.expand_dims(spacecraft=["one", "other"])
 
 
 @pytest.mark.parametrize(
@@ -313,7 +415,18 @@ N = series(np.full(200, 5.0), "cm-3", "density")
         (lambda: plasma.shock_normals(B, V, upstream=("1990", "1991"), downstream=AFTER), OutsideCoverage, "1990"),
         (lambda: plasma.shock_normals(B, V, upstream=BEFORE, downstream=AFTER, methods=["mixed"]), BadOption, "mixed_"),
         (lambda: plasma.shock_jump(B, V, N, normal=B[0], upstream=BEFORE, downstream=AFTER), WrongData, "unit vector"),
+        (lambda: plasma.shock_normals(B2, V, upstream=BEFORE, downstream=AFTER), WrongData, "isel.spacecraft=0"),
         (lambda: plasma.discontinuities(B, lag=0), BadOption, "lag"),
+        (lambda: plasma.discontinuities(B, window=3), BadOption, "at_least=5"),
+        (
+            lambda: plasma.shock_jump(B, V, N, normal=np.eye(3)[0], upstream=BEFORE, downstream=AFTER),
+            MissingUnits,
+            "nd",
+        ),
+        (lambda: plasma.discontinuities(B2), WrongData, "isel.spacecraft=0"),
+        (lambda: plasma.discontinuities(B[::-1]), WrongData, "sortby"),
+        (lambda: plasma.level_crossings(N[::-1], level=1), WrongData, "sortby"),
+        (lambda: plasma.minimum_variance(B.assign_coords(component=["x", "x", "z"])), WrongData, "two of one name"),
         (lambda: plasma.level_crossings(B, level=1), WrongData, "one component"),
         (lambda: plasma.level_crossings(N, level="high"), BadOption, "level"),
     ],

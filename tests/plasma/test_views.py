@@ -227,7 +227,8 @@ def test_a_spectrum_is_drawn_on_logarithmic_axes_with_its_interval(tmp_path):
     noise = np.cumsum(np.random.default_rng(1).normal(size=500))
     attrs = {"units": "nT", "long_name": "Field"}
     found = plasma.power_spectral_density(xr.DataArray(noise, {"time": times}, ["time"], "b", attrs))
-    figure = hv.render(plasma.view(found))
+    (picture,) = plasma.view(found)
+    figure = hv.render(picture)
     assert type(figure.x_scale).__name__ == type(figure.y_scale).__name__ == "LogScale"
     assert "Frequency (Hz)" in figure.xaxis[0].axis_label and "nT² / Hz" in figure.yaxis[0].axis_label
     kinds = {type(renderer.glyph).__name__ for renderer in figure.renderers}
@@ -235,7 +236,7 @@ def test_a_spectrum_is_drawn_on_logarithmic_axes_with_its_interval(tmp_path):
     line = next(r for r in figure.renderers if type(r.glyph).__name__ == "Line")
     assert (np.asarray(line.data_source.data[line.glyph.x]) > 0).all()
     saved = plasma.save(plasma.view(found), tmp_path / "spectrum.svg")
-    assert "95 % interval" in saved.read_text("utf-8")
+    assert "95% interval" in saved.read_text("utf-8")
 
 
 def test_structure_functions_are_a_line_for_each_order():
@@ -245,3 +246,51 @@ def test_structure_functions_are_a_line_for_each_order():
     found = plasma.structure_functions(xr.DataArray(walk, {"time": times}, ["time"], "b", attrs), orders=[1, 2])
     figure = hv.render(plasma.view(found.structure_function))
     assert [item.label.value for item in figure.legend[0].items] == ["order 1", "order 2"]
+
+
+# --------------------------------------------------------------------------------------------- without time
+
+
+def noise(shape=(2000, 3)):
+    time = HOURS[0] + np.arange(2000) * np.timedelta64(100, "ms")
+    dims, axes = ["time", "component"], {"time": time, "component": list("xyz")}
+    values = np.random.default_rng(3).normal(size=shape)
+    return xr.DataArray(values, axes, dims, "b", {"units": "nT", "long_name": "Field", "frame": "GSE"})
+
+
+def test_a_spectrum_is_drawn_on_logarithmic_axes_with_its_bounds():
+    spectrum = plasma.power_spectral_density(noise())
+    (picture,) = plasma.view(spectrum)
+    assert labels(picture) == {"x", "y", "z"}
+    figure = drawn(picture)
+    assert type(figure.x_scale).__name__ == type(figure.y_scale).__name__ == "LogScale"
+    bands, lines = ([part for part in picture.values() if type(part) is kind] for kind in (hv.Area, hv.Curve))
+    assert len(bands) == len(lines) == 3
+    for band, line in zip(bands, lines, strict=True):
+        assert (band.dimension_values(1) <= line.dimension_values(1)).all()
+        assert (band.dimension_values(2) >= line.dimension_values(1)).all()
+    assert (lines[0].dimension_values(0) > 0).all()  # no place for the mean on a logarithmic axis
+    assert drawn(plasma.view(spectrum, variables="psd")) and drawn(plasma.view(spectrum.psd))
+
+
+def test_structure_functions_are_drawn_for_each_order():
+    picture = plasma.view(plasma.structure_functions(noise(), orders=[1, 2]))
+    assert {"order 1", "order 2"} <= labels(picture) and len(picture) == 3
+    assert drawn(picture)
+
+
+def test_the_outline_of_a_boundary_has_axes_of_one_scale():
+    shock = plasma.bow_shock(model="farris_1991", aberration=0)
+    picture = plasma.view(plasma.boundary_cut(shock, "xz"))
+    across, up = (picture.dimension_values(place) for place in (0, 1))
+    assert np.nanmax(across) == pytest.approx(float(shock.standoff)) and np.nanmax(up) > 24
+    figure = drawn(picture)
+    spans = figure.x_range.end - figure.x_range.start, figure.y_range.end - figure.y_range.start
+    assert spans[0] / spans[1] == pytest.approx(figure.frame_width / figure.frame_height, rel=0.01)
+
+
+def test_what_has_no_picture_says_what_to_do():
+    with pytest.raises(WrongData, match="boundary_cut"):
+        plasma.view(plasma.bow_shock(model="farris_1991"))
+    with pytest.raises(WrongData, match=r"one component: .*component='x'"):
+        plasma.view(plasma.power_spectral_density(noise(), window=100))

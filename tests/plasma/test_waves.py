@@ -100,6 +100,21 @@ def test_components_and_lazy_arrays_are_kept():
     check(plasma.wavelet_power(field))
 
 
+def test_frequencies_may_bring_their_unit():
+    hertz = np.array([0.5, 1.0])
+    wanted = xr.DataArray(hertz * 1000, dims="frequency", attrs={"units": "mHz"})
+    noise = series(RANDOM.normal(size=400))
+    found = plasma.wavelet_power(noise, frequencies=wanted)
+    assert found.frequency.values.tolist() == [0.5, 1.0] and found.frequency.units == "Hz"
+    xr.testing.assert_equal(found.power, plasma.wavelet_power(noise, frequencies=hertz).power)
+
+
+def test_an_alternating_series_has_all_its_power_at_half_the_sampling_rate():
+    psd = plasma.power_spectral_density(series((-1.0) ** np.arange(500), step=0.1)).psd
+    assert float(psd.sum()) / 50 == pytest.approx(1, abs=1e-9)  # the last bin stands for one frequency, not two
+    assert psd.idxmax("frequency") > 4.8
+
+
 def test_windows_with_nan_are_nan_and_the_others_are_not():
     noise = series(RANDOM.normal(size=1000))
     noise[450] = np.nan
@@ -144,6 +159,20 @@ def test_the_wave_vector_is_found_in_any_frame(seed):
     assert at.wave_vector.values @ direction == pytest.approx(1, abs=1e-3)
 
 
+def test_the_azimuth_of_the_wave_vector_is_counted_from_x_about_the_field():
+    for azimuth in (50.0, -120.0):
+        turn = np.radians(azimuth)
+        direction = [np.sin(0.6) * np.cos(turn), np.sin(0.6) * np.sin(turn), np.cos(0.6)]
+        at = plasma.wave_polarization(wave(1, direction, [0, 0, 40])).sel(frequency=8).isel(time=6)
+        assert at.wave_normal_azimuth == pytest.approx(azimuth, abs=2)
+
+
+def test_planarity_is_one_less_the_root_of_the_least_over_the_largest_power():
+    noise = np.random.default_rng(11).normal(size=(60_000, 3)) * np.sqrt([4.0, 2, 1]) + np.array([0, 0, 30])
+    found = plasma.wave_polarization(series(noise, step=1 / 64, frame="GSE"), window=128, step=128, average=25)
+    assert float(found.planarity.mean()) == pytest.approx(0.5, abs=0.05)
+
+
 def test_noise_is_not_polarized_and_a_linear_wave_has_no_ellipticity():
     noise = series(RANDOM.normal(size=(8192, 3)) + np.array([0, 0, 30]), step=1 / 64, frame="GSE")
     assert plasma.wave_polarization(noise).polarization.mean() < 0.4
@@ -157,6 +186,28 @@ def test_the_power_is_that_of_the_spectrum():
     field = series(RANDOM.normal(size=(20_000, 3)) + np.array([0, 0, 30]), step=1 / 64, frame="GSE")
     power = plasma.wave_polarization(field).power
     assert float(power.mean()) == pytest.approx(3 * 2 / 64, rel=0.03)
+
+
+def test_a_missing_sample_voids_the_stretches_that_hold_it_and_no_others():
+    b = wave(1, [0, 0, 1], [0, 0, 50])
+    holed = b.copy()
+    holed[1000, 0] = np.nan
+    whole, found = plasma.wave_polarization(b), plasma.wave_polarization(holed)
+    # stretches of 256 begin every 128 samples: numbers 6 and 7 hold sample 1000; five are averaged about each time
+    middles = np.arange(2, 2 + whole.sizes["time"])
+    near = (np.abs(middles - 6) <= 2) | (np.abs(middles - 7) <= 2)
+    assert (found.power.isnull().all("frequency").values == near).all()
+    xr.testing.assert_allclose(found.isel(time=~near), whole.isel(time=~near))
+
+
+def test_the_order_and_names_of_components_do_not_matter():
+    b = wave(1, [1, 2, -2], [10, 30, -20])
+    odd = b.isel(component=[2, 1, 0]).assign_coords(component=["Bz", "By", "Bx"])
+    xr.testing.assert_allclose(plasma.wave_polarization(odd), plasma.wave_polarization(b))
+    xr.testing.assert_allclose(plasma.wave_polarization(odd, background=b), plasma.wave_polarization(b, background=odd))
+    v, n = (b * 7).assign_attrs(b.attrs | {"units": "km/s"}), series(np.full(4096, 5.0), 1 / 64, "cm-3", "n")
+    named = v.assign_coords(component=["vx", "vy", "vz"])
+    xr.testing.assert_allclose(plasma.elsasser_variables(odd, named, n), plasma.elsasser_variables(b, v, n))
 
 
 def test_a_background_may_be_given():
@@ -182,6 +233,11 @@ def test_flatness_of_a_gaussian_vector_is_five_thirds():
     np.testing.assert_allclose(found.flatness, 5 / 3, rtol=0.02)
 
 
+def test_a_series_without_a_number_has_no_structure():
+    found = plasma.structure_functions(series(np.full(50, np.nan)), lags=[1, 2])
+    assert found.structure_function.isnull().all() and found.pairs.values.tolist() == [0, 0]
+
+
 def test_the_mean_square_of_pvi_is_one_and_a_sheet_stands_out():
     field = RANDOM.normal(size=(2000, 3))
     field[1000:] += [9, -9, 4]
@@ -204,6 +260,25 @@ def test_cross_helicity_is_the_share_of_outward_waves(share):
     found = check(plasma.alfvenicity(b, v, n, window=2001)).isel(time=1500)
     assert found.cross_helicity == pytest.approx(share, abs=0.05)
     assert found.residual_energy == pytest.approx(0, abs=0.08)
+
+
+def test_residual_energy_is_above_zero_where_the_flow_holds_more():
+    b, n = series(RANDOM.normal(size=(200, 3)), frame="RTN"), series(np.full(200, 3.0), units="cm-3", name="n")
+    alfven = plasma.elsasser_variables(b, b.assign_attrs(units="km/s"), n).b_alfven
+    found = plasma.alfvenicity(b, (2 * alfven).assign_attrs(alfven.attrs).rename("v"), n, window=50)
+    assert found.residual_energy[100] == pytest.approx(0.6) and found.alfven_ratio[100] == pytest.approx(4)
+    assert found.cross_helicity[100] == pytest.approx(0.8)
+
+
+def test_the_error_of_a_slope_is_that_of_the_line_through_the_bins():
+    from scipy.stats import linregress
+
+    frequency = 0.01 * 10 ** ((np.arange(12) + 0.5) / 10)  # one in each bin of a tenth of a decade
+    values = frequency**-1.5 * np.exp(np.random.default_rng(1).normal(scale=0.3, size=12))
+    psd = xr.DataArray(values, {"frequency": ("frequency", frequency, {"units": "Hz"})}, ["frequency"], "psd")
+    found = check(plasma.spectral_slope(psd.assign_attrs(units="nT2 / Hz", long_name="PSD"), low=0.01, high=0.16))
+    line = linregress(np.log10(frequency), np.log10(values))
+    assert found.slope == pytest.approx(line.slope) and found.slope_error == pytest.approx(line.stderr)
 
 
 def test_elsasser_variables_carry_frame_and_units():
@@ -253,9 +328,12 @@ PSD = plasma.power_spectral_density(LINE).psd
         (lambda: plasma.power_spectral_density(LINE, window=501), WrongData, "501"),
         (lambda: plasma.power_spectral_density(LINE, step=3), BadOption, "window="),
         (lambda: plasma.power_spectral_density(LINE.rename(time="t")), WrongData, "UTC"),
+        (lambda: plasma.power_spectral_density(LINE[::-1]), WrongData, "sortby"),
         (lambda: plasma.wavelet_power(LINE, omega0=2), BadOption, "omega0"),
         (lambda: plasma.wavelet_power(LINE, frequencies=[1, 9]), BadOption, "5 Hz"),
         (lambda: plasma.wave_polarization(FIELD.isel(component=0)), WrongData, "component"),
+        (lambda: plasma.wave_polarization(FIELD, window=None), BadOption, "16 or more"),
+        (lambda: plasma.alfvenicity(FIELD, FLOW, DENSITY, window=np.inf), BadOption, "whole number"),
         (lambda: plasma.wave_polarization(FIELD, average=4), BadOption, "odd"),
         (lambda: plasma.wave_polarization(FIELD, window=256), WrongData, "stretches"),
         (
@@ -263,6 +341,12 @@ PSD = plasma.power_spectral_density(LINE).psd
             WrongFrame,
             "GSM",
         ),
+        (
+            lambda: plasma.wave_polarization(FIELD.expand_dims(spacecraft=[1]), window=64),
+            WrongData,
+            "isel.spacecraft=0",
+        ),
+        (lambda: plasma.structure_functions(LINE.to_dataset()), MissingUnits, "Dataset"),
         (lambda: plasma.structure_functions(LINE, lags=[500]), WrongData, "500"),
         (lambda: plasma.structure_functions(LINE, orders=[0]), BadOption, "orders"),
         (lambda: plasma.increment_intensity(LINE, lag=0), BadOption, "1 or more"),
