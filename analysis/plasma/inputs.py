@@ -134,7 +134,7 @@ def not_negative(array: xr.DataArray, what: str, *, zero: bool = True, hint: str
     analysis.errors.WrongData: density holds 1 value below zero or infinite (lowest -1); mask such ...
     """
     return xr.apply_ufunc(
-        partial(_refused, what=what, zero=zero, hint=hint),
+        partial(_refused, what=what, zero=zero, hint=hint, unit=str(array.attrs.get("units", ""))),
         array,
         dask="parallelized",
         output_dtypes=[array.dtype],
@@ -142,13 +142,14 @@ def not_negative(array: xr.DataArray, what: str, *, zero: bool = True, hint: str
     )
 
 
-def _refused(values: np.ndarray, *, what: str, zero: bool, hint: str) -> np.ndarray:
+def _refused(values: np.ndarray, *, what: str, zero: bool, hint: str, unit: str) -> np.ndarray:
     bad = np.isinf(values) | ((values < 0) if zero else (values <= 0))
     if count := int(np.count_nonzero(bad)):
         limit = "below zero" if zero else "not above zero"
         advice = hint or f"mask such values first: {what}.where({what} {'>=' if zero else '>'} 0)"
         plural = "value" if count == 1 else "values"
-        raise WrongData(f"{what} holds {count} {plural} {limit} or infinite (lowest {np.nanmin(values):g}); {advice}")
+        lowest = f"{np.nanmin(values):g} {'' if unit == '1' else unit}".rstrip()
+        raise WrongData(f"{what} holds {count} {plural} {limit} or infinite (lowest {lowest}); {advice}")
     return values
 
 

@@ -29,7 +29,8 @@ def aligned(
 
     Linear in time between the two samples beside each time, component by component. Nothing is made up: where these
     two are further apart than ``max_gap``, or the series has not begun or has ended, the result is NaN. Samples with
-    a missing number are passed over. A time that a sample has gets that sample. Flags are not brought along: mask with
+    a missing number are passed over. A time that a sample has gets that sample. Angles go the shorter way round: from
+    350° over 0° to 10°. (Local times in hours do not: give them as angles.) Flags are not brought along: mask with
     :func:`measured` first.
 
     Parameters
@@ -58,7 +59,8 @@ def aligned(
     UnknownVariable
         If a spacecraft lacks a variable.
     WrongData
-        If there are no spacecraft, times are out of order or no datetimes, or axes other than time differ.
+        If there are no spacecraft, times are out of order or no datetimes, axes other than time differ, or a variable
+        is text or a flag.
     WrongFrame, WrongUnits, MissingUnits
         If spacecraft differ in frame or kind of unit.
     BadOption
@@ -150,6 +152,9 @@ def _variable(node: xr.Dataset | xr.DataTree, name: str, craft: str) -> xr.DataA
             if "time" not in array.dims or "time" not in array.coords:
                 raise WrongData(f"{name} of {craft} has dims {array.dims}; it needs a dim 'time' with times")
             refuse_disorder(array, f"{name} of {craft}")
+            if array.dtype.kind not in "fiu" or {"flag_values", "flag_masks", "flag_meanings"} & set(array.attrs):
+                what = "a flag" if array.dtype.kind in "fiu" else f"of the type {array.dtype}"
+                raise WrongData(f"{name} of {craft} is {what}: there is nothing between two of its samples")
             return vector(array, name) if "component" in array.dims else array
     has = sorted({str(one) for dataset in below for one in dataset.data_vars})
     raise UnknownVariable(f"{craft} has no {name}; it has {', '.join(has)}")
@@ -219,10 +224,23 @@ def _between(series: xr.DataArray, line: np.ndarray, gap: int) -> np.ndarray:
     after, before = right[between], right[between] - 1
     span = ticks[after] - ticks[before]
     share = ((at[between] - ticks[before]) / span).reshape((-1,) + (1,) * (values.ndim - 1))
-    made = values[before] + (values[after] - values[before]) * share
+    step = values[after] - values[before]
+    if (turn := _turn(series)) is None:
+        made = values[before] + step * share
+    else:
+        lowest = 0.0 if values.min() >= 0 else -turn / 2
+        across = np.abs(step) > turn / 2
+        made = values[before] + np.where(across, step - np.copysign(turn, step), step) * share
+        made = np.where(across, (made - lowest) % turn + lowest, made)
     made[span > gap] = np.nan
     out[between] = made
     return out
+
+
+def _turn(series: xr.DataArray) -> float | None:
+    """Return how much once round is in the unit of an angle, None of what is no angle."""
+    unit = unit_of(series)
+    return 360 / float(unit.to("deg")) if unit.is_equivalent("deg") else None
 
 
 def _top(node: xr.Dataset | xr.DataTree) -> xr.Dataset:

@@ -184,6 +184,11 @@ def _seconds(crossings: xr.DataArray) -> tuple[xr.DataArray, np.datetime64 | Non
         has = dict(crossings.sizes) if isinstance(crossings, xr.DataArray) else type(crossings).__name__
         raise WrongData(f"crossings has {has}; it is a DataArray with the one dim 'spacecraft', a time each")
     name = str(crossings.name or "crossings")
+    if crossings.dtype.kind not in "Mmfiu":
+        raise WrongData(
+            f"{name} holds {crossings.dtype}; times are datetime64 (.astype('datetime64[ns]') reads dates) or numbers "
+            "with a unit of time"
+        )
     if crossings.dtype.kind == "M":
         times = crossings.values.astype("datetime64[ns]")
         if np.isnat(times).all():

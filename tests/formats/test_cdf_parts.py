@@ -125,6 +125,11 @@ def test_chunks_that_make_no_sense_are_refused(chunks):
 # --- checksums
 
 
+def test_a_checksum_is_asked_for_by_yes_or_no():
+    with pytest.raises(BadOption, match="checksum='sha1'"):
+        formats.read(sample.path("psp_fld_l2_mag_rtn_1min_20200104_v02.cdf"), checksum="sha1")
+
+
 def test_a_file_whose_checksum_was_not_taken_says_so(monkeypatch):
     for options, taken in (({}, True), ({"checksum": False}, False)):
         data = formats.read(sample.path(HOPE), **options)["ion"]

@@ -529,6 +529,20 @@ def moments(array=PROTONS, **options):
     return plasma.moments(array, **{"particle": "proton", **options})
 
 
+def counted(distribution, origin):
+    """Return a distribution whose theta says what it is counted from, as a file's reader leaves it."""
+    return distribution.assign_coords(theta=distribution.theta.assign_attrs(counted_from=origin))
+
+
+def test_what_the_reader_of_a_file_says_of_theta_is_believed():
+    upper = PROTONS.isel(theta=slice(0, 8))
+    said = plasma.moments(upper, particle="proton", theta="colatitude", gaps="zero")
+    read = plasma.moments(counted(upper, "pole"), particle="proton", gaps="zero")
+    xr.testing.assert_equal(read.velocity, said.velocity)
+    turned = plasma.moments(counted(upper, "equator"), particle="proton", gaps="zero")
+    assert not np.allclose(turned.velocity, said.velocity)
+
+
 half = PROTONS.isel(theta=slice(0, 8))
 later = B.assign_coords(time=TIMES + np.timedelta64(1, "s"))
 
@@ -541,6 +555,8 @@ later = B.assign_coords(time=TIMES + np.timedelta64(1, "s"))
         (lambda: moments(PROTONS.assign_attrs(directions="looking")), BadOption, "directions 'looking'"),
         (lambda: moments(half), BadOption, "theta is not said"),
         (lambda: moments(theta="latitude"), WrongData, "no latitude"),
+        (lambda: moments(counted(half, "pole"), theta="latitude"), WrongData, "no latitude"),
+        (lambda: moments(counted(PROTONS, "equator")), WrongData, "counted_from'\\] says 'equator'"),
         (lambda: moments(theta="polar"), BadOption, "polar"),
         (lambda: moments(without(PROTONS, "frame")), WrongFrame, "does not say its frame"),
         (lambda: moments(b=vectors(FIELD, frame="GSM")), WrongFrame, "GSM"),

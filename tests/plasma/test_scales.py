@@ -381,3 +381,9 @@ def test_arrays_on_other_times_are_refused():
     ):
         with pytest.raises(WrongData, match="not on the same axes"):
             call()
+
+
+def test_a_value_that_cannot_be_is_named_with_its_unit():
+    minus = xr.DataArray(-5.0, name="t", attrs={"units": "kelvin"})
+    with pytest.raises(WrongData, match=r"lowest -6.9\d*e-23 J\)"):
+        plasma.thermal_speed(minus, particle="proton")
