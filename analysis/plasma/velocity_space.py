@@ -211,7 +211,8 @@ def _bins(distribution: xr.DataArray, axis: str) -> tuple[xr.DataArray, xr.DataA
     table = axis if axis in distribution.coords else f"{axis}_table"
     if table not in distribution.coords or axis not in distribution[table].dims:
         raise WrongData(
-            f"{distribution.name} has no coordinate {axis!r} on its dim {axis!r}; assign_coords gives it one"
+            f"{distribution.name} has no coordinate {axis!r} on its dim {axis!r}; assign_coords gives it one "
+            f"({axis}_table, where it has more dims)"
         )
     unit = "J" if axis == "energy" else "rad"
     centre = in_units(_plain(distribution[table]).rename(axis), unit).transpose(..., axis)

@@ -38,6 +38,19 @@ def test_variables_of_several_sets_of_axes_are_a_tree_with_the_names_of_the_whol
     assert part["ele/FEDO"].identical(whole["ele/FEDO"])
 
 
+def test_a_variable_is_asked_for_by_the_name_that_the_result_has_or_by_that_of_the_file(tmp_path):
+    held = {"time": (np.arange(3.0), on_time()), "a/b": (np.arange(3.0), on_time()), "c": (np.arange(3.0), on_time())}
+    path = cdf_file(tmp_path / "made.cdf", held, epoch=seconds(3))
+    whole = formats.read(path)
+    assert set(whole.data_vars) == {"time_variable", "a_b", "c"}
+    for shown, own in (("time_variable", "time"), ("a_b", "a/b")):
+        for name in (shown, own):
+            part = formats.read(path, variables=[name])
+            assert set(part.data_vars) == {shown} and part[shown].identical(whole[shown])
+    with pytest.raises(UnknownVariable, match="c_variable"):
+        formats.read(path, variables=["c_variable"])
+
+
 def test_what_is_unknown_is_refused_with_what_is_near():
     with pytest.raises(UnknownVariable, match=r"no 'FPDO2'; near: .*FPDO"):
         formats.read(sample.path(HOPE), variables=["FPDO2"])
