@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import partial
 from typing import TypeGuard
 
@@ -45,9 +46,28 @@ def on_same_axes(**arrays: xr.DataArray) -> None:
         xr.align(*arrays.values(), join="exact", copy=False)
     except ValueError as error:
         raise WrongData(
-            f"{' and '.join(arrays)} are not on the same axes ({error}); "
-            "interpolate or reindex one to the other first, for example b.interp(time=density.time)"
+            f"{' and '.join(arrays)} are not on the same axes ({error}); {_to_same_axes(arrays)}"
         ) from error
+
+
+def _to_same_axes(arrays: Mapping[str, xr.DataArray]) -> str:
+    """Return what to do about arrays of which some axis differs."""
+    (first, one), *others = arrays.items()
+    for name, other in others:
+        for dim in [dim for dim in one.dims if dim in other.dims]:
+            labels = [array.indexes.get(dim) for array in (one, other)]
+            alike = labels[0] is None or labels[1] is None or labels[0].equals(labels[1])
+            if alike and one.sizes[dim] == other.sizes[dim]:
+                continue
+            if dim == "component":
+                return (
+                    "bring both to one frame (plasma.to_frame) or, where they are in one, label them alike: "
+                    f"{name}.assign_coords(component={first}.component)"
+                )
+            if dim == "spacecraft":
+                return f"both need the same spacecraft in one order: {name}.sel(spacecraft={first}.spacecraft)"
+            return f"interpolate or reindex one to the other first, for example {name}.interp({dim}={first}.{dim})"
+    return "interpolate or reindex one to the other first"
 
 
 def refuse_vectors(**arrays: xr.DataArray) -> None:

@@ -381,6 +381,28 @@ def test_pitch_angle_spectra_fit_the_functions_of_pitch_angle():
     assert spectra.units == flux.units
 
 
+def test_means_over_pitch_angles_are_weighted_by_solid_angle():
+    squared = (xr.zeros_like(PROTONS) + np.cos(np.radians(PROTONS.theta)) ** 2).assign_attrs(PROTONS.attrs)
+    whole = plasma.pitch_angle_spectra(squared, vectors([5, 0, 0]), bins=1)
+    np.testing.assert_allclose(whole, 1 / 3, rtol=1e-12)
+
+
+def test_a_range_of_energies_holds_both_its_ends():
+    low, high = PROTONS.energy.values[[10, 20]]
+    held = plasma.moments(PROTONS, particle="proton", energy_range=(low, high)).density
+    within = PROTONS.where((PROTONS.energy >= low) & (PROTONS.energy <= high), 0.0).assign_attrs(PROTONS.attrs)
+    np.testing.assert_allclose(held, plasma.moments(within, particle="proton").density)
+
+
+def test_a_slice_holds_directions_up_to_its_thickness_from_the_plane():
+    near = (xr.zeros_like(PROTONS) + (abs(PROTONS.theta - 90) < 45)).assign_attrs(PROTONS.attrs)
+    x, y = vectors([1, 0, 0]), vectors([0, 1, 0])
+    for thickness, only_near in ((44.0, True), (60.0, False)):
+        cut = plasma.velocity_slice(near, x, y, particle="proton", thickness=thickness)
+        assert float(cut.max()) == 1
+        assert (float(cut.min()) == 1) == only_near
+
+
 def test_pitch_angles_without_a_direction_are_nan_and_those_without_a_field():
     narrow = PROTONS.isel(theta=slice(0, 2))
     along = xr.where(xr.DataArray([True, False], dims="time"), vectors([0, 0, 5]), np.nan).transpose(

@@ -252,6 +252,17 @@ def test_positions_that_stay_may_come_without_time():
     xr.testing.assert_allclose(still, plasma.curlometer(field, places))
 
 
+@pytest.mark.parametrize(
+    ("units", "per_km"),
+    [("km/s", "s-1"), ("cm-3", "cm-3/km"), ("1", "1/km"), ("#/cc", "cm-3/km"), ("nPa", "nPa/km")],
+)
+def test_the_unit_of_a_gradient_is_that_of_the_field_per_kilometre(units, per_km):
+    from astropy.units import Unit
+
+    field = GOOD[0].isel(component=0, drop=True).assign_attrs(units=units)
+    assert Unit(plasma.gradient(field, GOOD[1]).attrs["units"]).to(Unit(per_km)) == pytest.approx(1)
+
+
 def test_the_gradient_of_a_density_is_a_vector_and_of_a_velocity_a_tensor():
     places = vectors(REGULAR, "km")
     n = 3 + places.sel(component="x", drop=True) - 2 * places.sel(component="z", drop=True)

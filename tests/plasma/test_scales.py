@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from analysis import plasma
 from analysis.errors import BadOption, MissingUnits, WrongData, WrongFrame, WrongUnits
 from analysis.model import check
+from analysis.plasma.inputs import on_same_axes
 from analysis.plasma.particles import ELECTRON_MASS, ELEMENTARY_CHARGE, EPSILON0, LIGHT_SPEED, SPECIES
 
 speeds = st.floats(0.1, 3000)
@@ -387,3 +388,19 @@ def test_a_value_that_cannot_be_is_named_with_its_unit():
     minus = xr.DataArray(-5.0, name="t", attrs={"units": "kelvin"})
     with pytest.raises(WrongData, match=r"lowest -6.9\d*e-23 J\)"):
         plasma.thermal_speed(minus, particle="proton")
+
+
+@pytest.mark.parametrize(
+    ("dim", "one", "other", "advice"),
+    [
+        ("time", [0, 1, 2], [0, 1, 3], "density.interp(time=b.time)"),
+        ("component", ["x", "y", "z"], ["1", "2", "3"], "density.assign_coords(component="),
+        ("spacecraft", ["a", "b", "c"], ["a", "c", "b"], "density.sel(spacecraft=b.spacecraft)"),
+        ("time", [0, 1, 2], [0, 1], "density.interp(time=b.time)"),
+    ],
+)
+def test_what_to_do_about_other_axes_is_said_with_the_arrays_own_names(dim, one, other, advice):
+    b, density = (xr.DataArray(np.ones(len(at)), {dim: at}, [dim], attrs={"units": "1"}) for at in (one, other))
+    with pytest.raises(WrongData) as refusal:
+        on_same_axes(b=b, density=density)
+    assert advice in str(refusal.value)

@@ -102,6 +102,20 @@ def test_the_spine_of_a_null_is_its_axis_and_comes_first():
         assert result.eigenvalue_real.values[0] == pytest.approx(2 * sign)
 
 
+@pytest.mark.parametrize(
+    ("kind", "slope"),
+    [
+        ("A", np.diag([1.0, -0.74, -0.26])),
+        ("X", np.diag([1.0, -0.76, -0.24])),
+        ("As", [[-0.13, -1, 0], [1, -0.13, 0], [0, 0, 0.26]]),
+        ("O", [[-0.12, -1, 0], [1, -0.12, 0], [0, 0, 0.24]]),
+    ],
+)
+def test_a_null_is_nearly_two_dimensional_below_a_quarter(kind, slope):
+    result = plasma.magnetic_nulls(vectors(linear(slope, REGULAR, at=(0, 0, 0)), "nT"), vectors(REGULAR, "km"))
+    assert result.null_type.attrs["flag_meanings"].split()[result.null_type.item()] == kind
+
+
 @pytest.mark.parametrize("strength", [0.0, 7.0])
 def test_a_field_that_is_the_same_everywhere_has_no_null(strength):
     result = plasma.magnetic_nulls(vectors(np.full((4, 3), strength), "nT"), vectors(100 + 30 * REGULAR, "km"))

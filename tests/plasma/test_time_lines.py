@@ -81,6 +81,14 @@ def test_an_angle_goes_the_shorter_way_round(turn, lowest):
     assert float(made.min()) >= lowered.min() - 0.05 and float(made.max()) < lowest + 1
 
 
+@pytest.mark.parametrize("fill", [np.nan, -1e31, np.inf])
+def test_fills_are_passed_over(fill):
+    holed = craft(0)
+    holed["n"][4] = fill
+    made = plasma.aligned({"a": holed, "b": craft(0)}, variables=["n"], max_gap="2s").n
+    np.testing.assert_allclose(made[0], made[1])
+
+
 def test_names_that_carry_the_spacecraft_and_nodes_of_their_own_are_found():
     slow = craft(-5000, 10000, 5, units="km", name="r").drop_vars("n")
     tree = xr.DataTree.from_dict(

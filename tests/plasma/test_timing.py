@@ -94,7 +94,8 @@ def test_a_poor_time_counts_little_and_chi_squared_tells_of_a_wrong_one():
     poor = at_spacecraft(np.where(np.arange(7) == 5, 1e3, 0.01))
     found = plasma.timing(crossings, still(places), sigma_t=poor)
     np.testing.assert_allclose(found.velocity, velocity, rtol=1e-5)
-    assert plasma.timing(crossings, still(places), sigma_t=0.1).chi_squared.item() > 30
+    wrong = plasma.timing(crossings, still(places), sigma_t=0.1)
+    assert wrong.chi_squared.item() > 30 and wrong.degrees_of_freedom.item() == 3
     crossings[5] = np.nan
     without = plasma.timing(crossings, still(places))
     np.testing.assert_allclose(without.velocity, velocity, rtol=1e-9)
