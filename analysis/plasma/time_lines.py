@@ -185,6 +185,7 @@ def _on_line(
         other = set(first.dims) ^ set(one.dims)
         if other or any(one.sizes[dim] != first.sizes[dim] for dim in one.dims if dim != "time"):
             raise WrongData(f"{name} of {craft} has other axes than that of {next(iter(series))}: {dict(one.sizes)}")
+        one = _in_order(one, first, f"{name} of {craft}", next(iter(series)))
         values = in_units(named(one, name), str(first.attrs["units"])).transpose("time", ...)
         made = _between(values, line.values, gap)
         lost = int(np.isnan(made).reshape(len(made), -1).any(axis=1).sum())
@@ -204,6 +205,20 @@ def _on_line(
     if missing:
         attrs["missing"] = "; ".join(missing)
     return xr.DataArray(np.stack(rows), {"spacecraft": names, "time": line, **along}, dims, name, attrs), missing
+
+
+def _in_order(one: xr.DataArray, first: xr.DataArray, what: str, craft: str) -> xr.DataArray:
+    """Return a series with the labels of its axes in the order that the first spacecraft has."""
+    for dim, labels in first.indexes.items():
+        own = one.indexes.get(dim)
+        if dim == "time" or own is None or own.equals(labels):
+            continue
+        if own.size != labels.size or not own.is_unique or not own.isin(labels).all():
+            raise WrongData(
+                f"{what} has other values of {dim} than that of {craft}: {list(own)[:4]}, {list(labels)[:4]}"
+            )
+        one = one.sel({dim: labels})
+    return one
 
 
 def _between(series: xr.DataArray, line: np.ndarray, gap: int) -> np.ndarray:

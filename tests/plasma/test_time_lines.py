@@ -89,6 +89,12 @@ def test_fills_are_passed_over(fill):
     np.testing.assert_allclose(made[0], made[1])
 
 
+def test_components_in_another_order_meet_by_their_labels():
+    made = plasma.aligned({"a": craft(0), "b": craft(0).isel(component=[2, 0, 1])}, variables=["b"], max_gap="1s").b
+    assert made.component.values.tolist() == ["x", "y", "z"]
+    np.testing.assert_array_equal(made[0], made[1])
+
+
 def test_names_that_carry_the_spacecraft_and_nodes_of_their_own_are_found():
     slow = craft(-5000, 10000, 5, units="km", name="r").drop_vars("n")
     tree = xr.DataTree.from_dict(
@@ -128,6 +134,12 @@ def test_aligned_data_of_four_spacecraft_go_straight_into_the_curlometer():
         ({"a": craft(0), "c": craft(0, frame="GSM")}, {"variables": ["b"]}, WrongFrame, "b of c in GSM"),
         ({"a": craft(0), "c": craft(0, units="km")}, {"variables": ["b"]}, WrongUnits, "b is in 'km'"),
         ({"a": craft(0), "c": craft(0).drop_vars("time")}, {}, WrongData, "dim 'time' with times"),
+        (
+            {"a": craft(0), "c": craft(0).assign_coords(component=["r", "t", "n"])},
+            {"variables": ["b"]},
+            WrongData,
+            "b of c has other values of component than that of a",
+        ),
         ({}, {}, WrongData, "no spacecraft"),
         (
             {"a": craft(0).assign(n=craft(0).n.astype(str).assign_attrs(units="1"))},

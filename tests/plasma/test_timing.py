@@ -74,7 +74,7 @@ def test_cross_correlation_and_timing_find_a_front_within_one_percent():
 def test_errors_of_timing_are_the_scatter_of_noisy_crossings(corners, sigma_t, sigma_r):
     random, velocity, places = np.random.default_rng(3), np.array([-60.0, 20, 10]), 100 * corners
     clean = plane_crossings(velocity, places)
-    speeds, angles, told = [], [], []
+    speeds, angles, told, chi_squared = [], [], [], []
     normal = velocity / np.linalg.norm(velocity)
     for _ in range(80):
         noisy = clean + random.normal(size=clean.shape) * (sigma_t or 0)
@@ -83,8 +83,11 @@ def test_errors_of_timing_are_the_scatter_of_noisy_crossings(corners, sigma_t, s
         speeds.append(found.speed.item())
         angles.append(np.degrees(np.arccos(min(found.normal.values @ normal, 1))))
         told.append([found.speed_error.item(), found.normal_error.item()])
+        chi_squared.append(found.get("chi_squared", xr.DataArray(np.nan)).item())
     scatter = np.std(speeds), np.sqrt(np.mean(np.square(angles)))
     np.testing.assert_allclose(np.sqrt(np.mean(np.square(told), axis=0)), scatter, rtol=0.25)
+    if len(places) > 4:
+        assert np.mean(chi_squared) == pytest.approx(3, rel=0.25)
 
 
 def test_a_poor_time_counts_little_and_chi_squared_tells_of_a_wrong_one():
