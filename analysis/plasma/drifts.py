@@ -194,14 +194,9 @@ def angle_between(one: xr.DataArray, other: xr.DataArray) -> xr.DataArray:
 
 def _pair(one: xr.DataArray, other: xr.DataArray, first: str, second: str) -> tuple[str, xr.DataArray, xr.DataArray]:
     """Return the common frame of two vectors and both, looked at, their components in one order."""
-    on_same_axes(**{first: one, second: other})
     a, b = right_handed(vector(one, first)), right_handed(vector(other, second))
     frame = same_frame(**{first: one, second: other})
-    if a["component"].values.tolist() != b["component"].values.tolist():
-        raise WrongData(
-            f"{first} has the components {a['component'].values.tolist()}, {second} {b['component'].values.tolist()}; "
-            "give both the same"
-        )
+    on_same_axes(**{first: a, second: b})
     return frame, a, b
 
 

@@ -54,18 +54,19 @@ def _to_same_axes(arrays: Mapping[str, xr.DataArray]) -> str:
     """Return what to do about arrays of which some axis differs."""
     (first, one), *others = arrays.items()
     for name, other in others:
-        for dim in [dim for dim in one.dims if dim in other.dims]:
-            labels = [array.indexes.get(dim) for array in (one, other)]
-            alike = labels[0] is None or labels[1] is None or labels[0].equals(labels[1])
-            if alike and one.sizes[dim] == other.sizes[dim]:
+        for dim in [dim for dim in one.indexes if dim in other.indexes]:
+            mine, theirs = one.indexes[dim], other.indexes[dim]
+            if mine.equals(theirs):
                 continue
+            if mine.sort_values().equals(theirs.sort_values()):
+                return f"bring them into one order: {name}.sel({dim}={first}.{dim})"
             if dim == "component":
                 return (
-                    "bring both to one frame (plasma.to_frame) or, where they are in one, label them alike: "
+                    "bring both to one frame (plasma.to_frame) or, where they are in one, name the components alike: "
                     f"{name}.assign_coords(component={first}.component)"
                 )
             if dim == "spacecraft":
-                return f"both need the same spacecraft in one order: {name}.sel(spacecraft={first}.spacecraft)"
+                return "both need the same spacecraft, by the same names"
             return f"interpolate or reindex one to the other first, for example {name}.interp({dim}={first}.{dim})"
     return "interpolate or reindex one to the other first"
 

@@ -395,7 +395,9 @@ def test_a_value_that_cannot_be_is_named_with_its_unit():
     [
         ("time", [0, 1, 2], [0, 1, 3], "density.interp(time=b.time)"),
         ("component", ["x", "y", "z"], ["1", "2", "3"], "density.assign_coords(component="),
+        ("component", ["x", "y", "z"], ["z", "y", "x"], "density.sel(component=b.component)"),
         ("spacecraft", ["a", "b", "c"], ["a", "c", "b"], "density.sel(spacecraft=b.spacecraft)"),
+        ("spacecraft", ["a", "b", "c"], ["a", "c", "d"], "the same spacecraft"),
         ("time", [0, 1, 2], [0, 1], "density.interp(time=b.time)"),
     ],
 )
@@ -404,3 +406,13 @@ def test_what_to_do_about_other_axes_is_said_with_the_arrays_own_names(dim, one,
     with pytest.raises(WrongData) as refusal:
         on_same_axes(b=b, density=density)
     assert advice in str(refusal.value)
+
+
+def test_components_in_different_orders_meet_by_their_labels():
+    attrs = {"units": "nT", "frame": "GSE"}
+    one = xr.DataArray([1.0, 2.0, 3.0], {"component": ["x", "y", "z"]}, ["component"], attrs=attrs)
+    other = xr.DataArray([6.0, 5.0, 4.0], {"component": ["z", "y", "x"]}, ["component"], attrs=attrs)
+    assert plasma.dot_product(one, other).item() == 1 * 4 + 2 * 5 + 3 * 6
+    product = plasma.cross_product(one, other)
+    np.testing.assert_array_equal(product, np.cross([1, 2, 3], [4, 5, 6]))
+    assert product.component.values.tolist() == ["x", "y", "z"]
