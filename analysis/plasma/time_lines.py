@@ -60,7 +60,7 @@ def aligned(
         If a spacecraft lacks a variable.
     WrongData
         If there are no spacecraft, times are out of order or no datetimes, axes other than time differ, or a variable
-        is text or a flag.
+        is text, a flag, or in several nodes of a spacecraft.
     WrongFrame, WrongUnits, MissingUnits
         If spacecraft differ in frame or kind of unit.
     BadOption
@@ -144,20 +144,29 @@ def _nanoseconds(max_gap: Gap | Mapping[str, Gap], name: str) -> int:
 
 def _variable(node: xr.Dataset | xr.DataTree, name: str, craft: str) -> xr.DataArray:
     """Return a variable of a spacecraft, from wherever below its node it is."""
-    below = [one.to_dataset() for one in node.subtree] if isinstance(node, xr.DataTree) else [node]
-    for dataset in below:
-        if name in dataset.variables:
-            array = dataset[name].assign_attrs(dataset[name].attrs | synthetic_attrs(dataset))
-            unit_of(array)
-            if "time" not in array.dims or "time" not in array.coords:
-                raise WrongData(f"{name} of {craft} has dims {array.dims}; it needs a dim 'time' with times")
-            refuse_disorder(array, f"{name} of {craft}")
-            if array.dtype.kind not in "fiu" or {"flag_values", "flag_masks", "flag_meanings"} & set(array.attrs):
-                what = "a flag" if array.dtype.kind in "fiu" else f"of the type {array.dtype}"
-                raise WrongData(f"{name} of {craft} is {what}: there is nothing between two of its samples")
-            return vector(array, name) if "component" in array.dims else array
-    has = sorted({str(one) for dataset in below for one in dataset.data_vars})
-    raise UnknownVariable(f"{craft} has no {name}; it has {', '.join(has)}")
+    if isinstance(node, xr.DataTree):
+        below = {one.path: one.to_dataset() for one in node.subtree}
+    else:
+        below = {craft: node}
+    holding = [path for path, dataset in below.items() if name in dataset.data_vars]
+    if len(holding) > 1:
+        raise WrongData(
+            f"{craft} has {name} in several nodes, {', '.join(holding)}: give the one that is meant, or rename"
+        )
+    holding = holding or [path for path, dataset in below.items() if name in dataset.coords]
+    if not holding:
+        has = sorted({str(one) for dataset in below.values() for one in dataset.data_vars})
+        raise UnknownVariable(f"{craft} has no {name}; it has {', '.join(has) or 'none'}")
+    found = below[holding[0]]
+    array = found[name].assign_attrs(found[name].attrs | synthetic_attrs(found))
+    unit_of(array)
+    if "time" not in array.dims or "time" not in array.coords:
+        raise WrongData(f"{name} of {craft} has dims {array.dims}; it needs a dim 'time' with times")
+    refuse_disorder(array, f"{name} of {craft}")
+    if array.dtype.kind not in "fiu" or {"flag_values", "flag_masks", "flag_meanings"} & set(array.attrs):
+        what = "a flag" if array.dtype.kind in "fiu" else f"of the type {array.dtype}"
+        raise WrongData(f"{name} of {craft} is {what}: there is nothing between two of its samples")
+    return vector(array, name) if "component" in array.dims else array
 
 
 def _time_line(times: object) -> xr.DataArray:

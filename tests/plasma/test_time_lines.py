@@ -140,6 +140,12 @@ def test_aligned_data_of_four_spacecraft_go_straight_into_the_curlometer():
             WrongData,
             "b of c has other values of component than that of a",
         ),
+        (
+            xr.DataTree.from_dict({"a/fast": craft(0), "a/slow": craft(0, 4000, 5)}),
+            {},
+            WrongData,
+            "a has n in several nodes, /a/fast, /a/slow",
+        ),
         ({}, {}, WrongData, "no spacecraft"),
         (
             {"a": craft(0).assign(n=craft(0).n.astype(str).assign_attrs(units="1"))},
