@@ -127,14 +127,14 @@ def doubled(array: xr.DataArray) -> xr.DataArray:
 
 
 def is_number(value: object) -> TypeGuard[float]:
-    """Return whether this is a number, Python's or numpy's, and no truth value.
+    """Return whether this is a number, Python's or numpy's, and no truth value or length of time.
 
     Examples
     --------
-    >>> is_number(np.float32(0.5)), is_number(True), is_number("5")
-    (True, False, False)
+    >>> is_number(np.float32(0.5)), is_number(True), is_number("5"), is_number(np.timedelta64(5, "s"))
+    (True, False, False, False)
     """
-    return isinstance(value, int | float | np.integer | np.floating) and not isinstance(value, bool)
+    return isinstance(value, int | float | np.integer | np.floating) and not isinstance(value, bool | np.timedelta64)
 
 
 def not_negative(array: xr.DataArray, what: str, *, zero: bool = True, hint: str = "") -> xr.DataArray:

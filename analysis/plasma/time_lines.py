@@ -11,18 +11,16 @@ import xarray as xr
 from analysis.errors import AnalysisWarning, BadOption, OutsideCoverage, UnknownVariable, WrongData
 from analysis.model import derived, in_units, unit_of
 from analysis.model.contract import is_fill
-from analysis.plasma.formations import refuse_disorder
-from analysis.plasma.inputs import is_number, named, synthetic_attrs
+from analysis.plasma.formations import Span, nanoseconds, refuse_disorder
+from analysis.plasma.inputs import named, synthetic_attrs
 from analysis.plasma.vectors import component_labels, same_frame, vector
-
-Gap = str | float | np.timedelta64
 
 
 def aligned(
     data: xr.DataTree | Mapping[str, xr.Dataset | xr.DataTree],
     *,
     variables: Sequence[str] | Mapping[str, str],
-    max_gap: Gap | Mapping[str, Gap],
+    max_gap: Span | Mapping[str, Span],
     times: xr.DataArray | np.ndarray | None = None,
 ) -> xr.Dataset:
     """Return variables of several spacecraft on one time line, with a dim ``spacecraft``.
@@ -42,9 +40,9 @@ def aligned(
         Names that all spacecraft have; or the new name of each and what it is called there, ``{spacecraft}``
         standing for the name of the spacecraft: ``{"b": "{spacecraft}_fgm_b_gse"}``. With the dim ``time`` and
         units; vectors in one frame.
-    max_gap : str, float, numpy.timedelta64 or mapping
-        Longest distance of two samples to interpolate between (``"2s"``, or seconds); or one for each of the new
-        names: positions are given far apart.
+    max_gap : str, float, numpy.timedelta64, scalar xarray.DataArray or mapping
+        Longest distance of two samples to interpolate between (``"2s"``, seconds, or with units); or one for each of
+        the new names: positions are given far apart.
     times : xarray.DataArray or numpy.ndarray, optional
         The time line, strictly increasing; by default the times that the first spacecraft has of the first variable.
 
@@ -85,7 +83,8 @@ def aligned(
     """
     crafts = _by_spacecraft(data)
     wanted = _wanted(variables)
-    gaps = {name: _nanoseconds(max_gap, name) for name in wanted}
+    each = {name: max_gap.get(name) if isinstance(max_gap, Mapping) else max_gap for name in wanted}
+    gaps = {name: nanoseconds(gap, "max_gap", f" of {name}") for name, gap in each.items()}
     found = {
         new: {craft: _variable(node, old.replace("{spacecraft}", craft), craft) for craft, node in crafts.items()}
         for new, old in wanted.items()
@@ -127,19 +126,6 @@ def _wanted(variables: object) -> dict[str, str]:
     if not pairs or not all(isinstance(name, str) for pair in pairs.items() for name in pair):
         raise BadOption(f"variables={variables!r} are no names; for example ['b', 'position'], or new and old in pairs")
     return pairs
-
-
-def _nanoseconds(max_gap: Gap | Mapping[str, Gap], name: str) -> int:
-    import pandas as pd
-
-    gap = max_gap.get(name) if isinstance(max_gap, Mapping) else max_gap
-    try:
-        whole = pd.Timedelta(gap, unit="s") if is_number(gap) else pd.Timedelta(gap)
-        if whole > pd.Timedelta(0):
-            return int(whole.value)
-    except (TypeError, ValueError) as error:
-        raise BadOption(f"max_gap={gap!r} of {name} is no time; for example '2s', or seconds") from error
-    raise BadOption(f"max_gap={gap!r} of {name} is not above zero: how far apart may two samples be to go between?")
 
 
 def _variable(node: xr.Dataset | xr.DataTree, name: str, craft: str) -> xr.DataArray:

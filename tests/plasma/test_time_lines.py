@@ -165,6 +165,7 @@ def test_aligned_data_of_four_spacecraft_go_straight_into_the_curlometer():
         ({"a": craft(0)}, {"variables": {"n": 3}}, BadOption, "variables"),
         ({"a": craft(0)}, {"max_gap": "soon"}, BadOption, "max_gap='soon'"),
         ({"a": craft(0)}, {"max_gap": 0}, BadOption, "above zero"),
+        ({"a": craft(0)}, {"max_gap": "5"}, BadOption, "has no unit; for example '5s'"),
         ({"a": craft(0)}, {"max_gap": {"b": 1}}, BadOption, "max_gap=None of n"),
         ({"a": craft(0)}, {"times": np.arange(3)}, WrongData, "a time line is a row of datetime64"),
         ({"a": craft(0)}, {"times": times(3)[::-1]}, WrongData, "times has times out of order"),

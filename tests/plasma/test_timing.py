@@ -162,6 +162,14 @@ def test_lags_are_refused_where_they_cannot_be_told(change, options, error, name
         plasma.time_lags(change(waves()), **options)
 
 
+@pytest.mark.parametrize(
+    "longest",
+    ["5s", 5, np.timedelta64(5, "s"), np.timedelta64(5000, "ms"), xr.DataArray(5000.0, attrs={"units": "ms"})],
+)
+def test_the_longest_lag_may_be_said_in_several_ways(longest):
+    assert plasma.time_lags(waves(), max_lag=longest).identical(plasma.time_lags(waves(), max_lag=5.0))
+
+
 def test_a_lag_beyond_what_was_looked_at_and_a_constant_have_no_answer():
     series = waves(8)
     series[1] = 0.1
