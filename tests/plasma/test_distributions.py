@@ -381,6 +381,17 @@ def test_pitch_angle_spectra_fit_the_functions_of_pitch_angle():
     assert spectra.units == flux.units
 
 
+@pytest.mark.parametrize("convert", [plasma.differential_flux, plasma.differential_energy_flux])
+def test_a_distribution_said_in_another_way_has_the_same_directions_and_moments(convert):
+    look = PROTONS.assign_attrs(directions="look", theta="colatitude")
+    flux = convert(look, particle="proton")
+    assert (flux.frame, flux.directions, flux.attrs["theta"]) == ("GSE", "look", "colatitude")
+    again = plasma.phase_space_density(flux, particle="proton")
+    xr.testing.assert_allclose(again.drop_attrs(), look.drop_attrs().rename(again.name), rtol=1e-12)
+    velocity = plasma.moments(flux, particle="proton").velocity
+    np.testing.assert_allclose(velocity, plasma.moments(look, particle="proton").velocity, rtol=1e-9)
+
+
 def test_means_over_pitch_angles_are_weighted_by_solid_angle():
     squared = (xr.zeros_like(PROTONS) + np.cos(np.radians(PROTONS.theta)) ** 2).assign_attrs(PROTONS.attrs)
     whole = plasma.pitch_angle_spectra(squared, vectors([5, 0, 0]), bins=1)
