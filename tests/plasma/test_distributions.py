@@ -372,7 +372,7 @@ def test_a_beam_along_the_field_is_at_zero_and_its_look_directions_at_180():
 
 def test_pitch_angle_spectra_fit_the_functions_of_pitch_angle():
     even = PROTONS.copy(data=np.broadcast_to(np.linspace(1, 2, 32)[:, None, None], PROTONS.shape))
-    flux = plasma.differential_flux(even, particle="proton").assign_attrs(frame="GSE", directions="flow")
+    flux = plasma.differential_flux(even, particle="proton")
     spectra = plasma.pitch_angle_spectra(flux, B, bins=12)
     check(spectra)
     np.testing.assert_allclose(plasma.omnidirectional(spectra), flux.mean(("theta", "phi")), rtol=1e-12)
