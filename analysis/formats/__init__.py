@@ -92,7 +92,7 @@ def read(
     WrongData
         If it holds no records, or records that cannot be put in order.
     BadOption
-        If ``assume``, ``variables`` or ``chunks`` is not understood, or ``assume`` contradicts the file.
+        If an option is not understood, or ``assume`` contradicts the file.
     UnknownVariable
         If the file has no variable of a name asked for; it lists those that there are.
 
@@ -113,6 +113,8 @@ def read(
     """
     if assume is not None and not isinstance(assume, Mapping):
         raise BadOption(f"assume={assume!r} is not a mapping; give for example assume={{'frame': 'GSE'}}")
+    if checksum not in (None, True, False):
+        raise BadOption(f"checksum={checksum!r} is none of True, False and None (where the file is small)")
     part = _part.Part(_part.names(variables), _part.accepted(chunks))
     file = _found(path)
     hashed = file.stat().st_size <= HASHED if checksum is None else checksum

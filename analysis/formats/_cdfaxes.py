@@ -169,7 +169,9 @@ def _record(variable: Variable, file: _File, notes: Notes) -> str:
         return file.clocks[variable.name]
     fitting = [c for c, first in file.clocks.items() if c == first and file.held[c].records == variable.records]
     if len(fitting) == 1 and variable.records:
-        notes.guess(f"no DEPEND_0 is stated, {fitting[0]} taken as it has as many records", variable.name)
+        stated = istp.text(variable.attributes, "DEPEND_0")
+        said = f"DEPEND_0 is {stated}, which is no time axis" if stated else "no DEPEND_0 is stated"
+        notes.guess(f"{said}; {fitting[0]} taken as it has as many records", variable.name)
         return fitting[0]
     return f"record:{variable.records}"
 

@@ -52,9 +52,18 @@ def _unmasked(variable: Variable, notes: Notes) -> NDArray:
     filled = values == fill
     if not filled.any():
         return values
-    result = values.astype("f4" if values.dtype.itemsize <= 2 else "f8")
+    result = _as_floats(variable, values, filled, notes)
     result[filled] = np.nan
     return result
+
+
+def _as_floats(variable: Variable, values: NDArray, lost: NDArray[np.bool_], notes: Notes) -> NDArray:
+    """Return whole numbers as floats, some of which become NaN; those too large for that are told of."""
+    if values.dtype.itemsize == 8:
+        large = ~lost & ((values > 2**53) | (values < -(2**53)))
+        if large.any():
+            notes.line(f"{int(large.sum())} values of {variable.name} above 2^53 rounded, as it holds missing ones too")
+    return values.astype("f4" if values.dtype.itemsize <= 2 else "f8")
 
 
 def _within(variable: Variable, values: NDArray, notes: Notes) -> NDArray:
@@ -68,7 +77,7 @@ def _within(variable: Variable, values: NDArray, notes: Notes) -> NDArray:
         return values
     notes.line(f"{int(outside.sum())} values of {variable.name} outside VALIDMIN and VALIDMAX became NaN, as asked")
     if values.dtype.kind != "f":
-        values = values.astype("f4" if values.dtype.itemsize <= 2 else "f8")
+        values = _as_floats(variable, values, outside, notes)
     values[outside] = np.nan
     return values
 

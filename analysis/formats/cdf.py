@@ -29,7 +29,7 @@ from analysis.formats import _cdfown as own
 from analysis.formats import _facts as facts
 from analysis.formats import _istp as istp
 from analysis.formats import _part
-from analysis.formats._cdfchoice import asked, with_companions
+from analysis.formats._cdfchoice import asked, names_in_file, with_companions
 from analysis.formats._cdfopen import FAILS, identity, later_read, opened
 from analysis.formats._cdfrecords import is_cdf
 from analysis.formats._cdftimes import Rows, rows_of
@@ -53,7 +53,8 @@ class _Source:
     rows: Mapping[str, Rows]
     assume: Mapping[str, str]
     notes: facts.Notes
-    wanted: frozenset[str] | None = None
+    named: frozenset[str] | None = None  # asked for
+    wanted: frozenset[str] | None = None  # the same, and what comes along
     later: Callable[[Variable, NDArray | None], Any] | None = None
 
 
@@ -134,7 +135,7 @@ def read(
             later = partial(later_read, path, identity(path), decode) if lazy else None
             source = replace(_placed(held, attributes, assume, notes, variables), later=later)
             found = axes.sets(source.places)
-            nodes = {part.name: _dataset(source, part) for part in asked(found, source.wanted, variables)}
+            nodes = {part.name: _dataset(source, part) for part in asked(found, source.wanted, source.named)}
         except AnalysisError:
             raise
         except FAILS as error:
@@ -154,7 +155,8 @@ def _placed(
 ) -> _Source:
     """Return the file with the records to keep of each time axis; refuse one that holds no records."""
     places = axes.places(held, notes)
-    wanted = None if variables is None else with_companions(variables, held, places, notes.file)
+    named = None if variables is None else names_in_file(variables, held, places, notes.file)
+    wanted = None if named is None else with_companions(named, held, places)
     clocks = [c for c in dict.fromkeys(place.record for place in places.values()) if c in held]
     if idle := [n for n, v in held.items() if v.kind == "time" and v.varies and n not in (*clocks, *places)]:
         notes.line(f"left out as no variable's time axis, or equal to another: {', '.join(idle)}")
@@ -190,9 +192,9 @@ def _placed(
         raise WrongData(
             f"{notes.file} holds metadata but no records (a master or an empty day's file); it declares {declared}"
         )
-    if lost := [n for n in variables or () if n in places and n not in kept]:
+    if lost := [n for n in named or () if n not in kept]:
         raise WrongData(f"{notes.file}: {', '.join(lost)} cannot be read: {'; '.join(notes.lines())}")
-    return _Source(held, kept, attributes, rows, assume, notes, wanted)
+    return _Source(held, kept, attributes, rows, assume, notes, named, wanted)
 
 
 def _dataset(source: _Source, part: AxisSet) -> xr.Dataset:

@@ -19,6 +19,7 @@ WHOLE = {
     "1/cc": "cm-3",
     "cm^-3": "cm-3",
     "Kelvin": "K",
+    "kelvin": "K",  # as CF has it
     "degK": "K",
     "deg K": "K",  # to astropy degree times kelvin, which no archive means
     "Deg K": "K",
@@ -81,6 +82,8 @@ WHOLE = {
 WORDS = {
     "particles": "1",
     "particle": "1",
+    "ions": "1",
+    "protons": "1",
     "#": "1",
     "counts": "ct",
     "Counts": "ct",

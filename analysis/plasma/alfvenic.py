@@ -10,9 +10,8 @@ from analysis.plasma.inputs import named, not_negative, on_same_axes, refuse_vec
 from analysis.plasma.parameters import MU0, PROTON_MASS
 from analysis.plasma.rotations import right_handed
 from analysis.plasma.spectral import even_step, moving_mean
+from analysis.plasma.turbulence import BRUNO
 from analysis.plasma.vectors import same_frame
-
-BRUNO = "Bruno & Carbone, Living Rev. Sol. Phys. 10, 2 (2013), doi:10.12942/lrsp-2013-2"
 
 
 def elsasser_variables(b: xr.DataArray, v: xr.DataArray, density: xr.DataArray) -> xr.Dataset:

@@ -7,14 +7,14 @@ import xarray as xr
 
 from analysis.errors import BadOption, WrongData
 from analysis.model import derived, unit_of
-from analysis.plasma.formations import refuse_disorder, size_of_error
+from analysis.plasma.formations import Span, nanoseconds, refuse_disorder
 from analysis.plasma.inputs import named, refuse_vectors, synthetic_attrs
 from analysis.plasma.vectors import made
 
 VOGT_2011 = "Vogt, Haaland & Paschmann, Ann. Geophys. 29, 2239 (2011), doi:10.5194/angeo-29-2239-2011"
 
 
-def time_lags(series: xr.DataArray, *, max_lag: float | xr.DataArray, reference: object = None) -> xr.Dataset:
+def time_lags(series: xr.DataArray, *, max_lag: Span, reference: object = None) -> xr.Dataset:
     r"""Return how much later each spacecraft sees what one of them sees, where their series correlate best.
 
     The correlation is Pearson's over the samples in common at each shift; a parabola through the best and its
@@ -24,8 +24,8 @@ def time_lags(series: xr.DataArray, *, max_lag: float | xr.DataArray, reference:
     ----------
     series : xarray.DataArray
         A number at equal steps of time; dims ``spacecraft`` and ``time``, no NaN; any unit.
-    max_lag : float or scalar xarray.DataArray
-        Longest shift to look at, to either side (s, or with units), at most half of the series.
+    max_lag : str, float, numpy.timedelta64 or scalar xarray.DataArray
+        Longest shift to look at, to either side (``"5s"``, seconds, or with units), at most half of the series.
     reference : optional
         Name of the spacecraft whose lag is zero; the first by default.
 
@@ -58,7 +58,7 @@ def time_lags(series: xr.DataArray, *, max_lag: float | xr.DataArray, reference:
     array([0. , 1.3])
     """
     values, step = _regular(series)
-    longest = size_of_error(max_lag, "s", "max_lag")
+    longest = nanoseconds(max_lag, "max_lag") / 1e9
     width = int(longest / step + 1e-9)
     if not 1 <= width <= values.shape[1] // 2:
         whole = step * (values.shape[1] // 2)

@@ -5,11 +5,11 @@ from __future__ import annotations
 import numpy as np
 import xarray as xr
 
-from analysis.errors import WrongData
 from analysis.model import in_units, unit_of
 from analysis.plasma.inputs import not_negative, on_same_axes
 from analysis.plasma.parameters import magnitude
-from analysis.plasma.vectors import made, same_frame, vector
+from analysis.plasma.rotations import right_handed
+from analysis.plasma.vectors import made, same_frame
 
 
 def exb_drift(e: xr.DataArray, b: xr.DataArray) -> xr.DataArray:
@@ -194,44 +194,10 @@ def angle_between(one: xr.DataArray, other: xr.DataArray) -> xr.DataArray:
 
 def _pair(one: xr.DataArray, other: xr.DataArray, first: str, second: str) -> tuple[str, xr.DataArray, xr.DataArray]:
     """Return the common frame of two vectors and both, looked at, their components in one order."""
-    on_same_axes(**{first: one, second: other})
-    a, b = right_handed(vector(one, first)), right_handed(vector(other, second))
+    a, b = right_handed(one, first), right_handed(other, second)
     frame = same_frame(**{first: one, second: other})
-    if a["component"].values.tolist() != b["component"].values.tolist():
-        raise WrongData(
-            f"{first} has the components {a['component'].values.tolist()}, {second} {b['component'].values.tolist()}; "
-            "give both the same"
-        )
+    on_same_axes(**{first: a, second: b})
     return frame, a, b
-
-
-def right_handed(array: xr.DataArray) -> xr.DataArray:
-    """Return a vector with its components in the order in which a vector product takes them.
-
-    Raises
-    ------
-    WrongData
-        If the components bear a letter twice, or are not in a known order.
-
-    Examples
-    --------
-    >>> b = xr.DataArray([3.0, 2.0, 1.0], {"component": ["z", "y", "x"]}, attrs={"units": "nT"})
-    >>> right_handed(b).values
-    array([1., 2., 3.])
-    """
-    letters = [str(label).lower() for label in array["component"].values]
-    for known in ("xyz", "rtn", "lmn"):
-        ends = [
-            next((letter for letter in known if label == letter or label.endswith(letter)), "") for label in letters
-        ]
-        if sorted(ends) == sorted(known):
-            return array.isel(component=[ends.index(letter) for letter in known])
-    if letters == ["0", "1", "2"] or letters == ["1", "2", "3"]:
-        return array
-    raise WrongData(
-        f"{array.name or 'the vector'} has components {array['component'].values.tolist()}; a right-handed order is "
-        "known for x, y, z, for r, t, n and for l, m, n: assign_coords(component=['x', 'y', 'z'])"
-    )
 
 
 def _crossed(a: xr.DataArray, b: xr.DataArray) -> xr.DataArray:

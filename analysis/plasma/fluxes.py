@@ -30,7 +30,7 @@ def phase_space_density(distribution: xr.DataArray, *, particle: str | Species) 
     Returns
     -------
     xarray.DataArray
-        s3 m-6, on the same axes. NaN where the input is.
+        s3 m-6, on the same axes, with what the attributes say of its directions. NaN where the input is.
 
     Raises
     ------
@@ -61,7 +61,10 @@ def phase_space_density(distribution: xr.DataArray, *, particle: str | Species) 
     '1e+07'
     """
     density = _density(distribution, species(particle))
-    return made(density, "phase_space_density", distribution, units=DENSITY, long_name="Phase-space density")
+    said = _conventions(distribution)
+    return made(
+        density, "phase_space_density", distribution, units=DENSITY, long_name="Phase-space density", attrs=said
+    )
 
 
 def differential_flux(distribution: xr.DataArray, *, particle: str | Species) -> xr.DataArray:
@@ -77,7 +80,7 @@ def differential_flux(distribution: xr.DataArray, *, particle: str | Species) ->
     Returns
     -------
     xarray.DataArray
-        cm-2 s-1 sr-1 eV-1, on the same axes. NaN where the input is.
+        cm-2 s-1 sr-1 eV-1, on the same axes, with what the attributes say of its directions. NaN where the input is.
 
     Raises
     ------
@@ -96,8 +99,9 @@ def differential_flux(distribution: xr.DataArray, *, particle: str | Species) ->
     """
     kind = species(particle)
     flux = _density(distribution, kind) * 2 * energies(distribution) / kind.mass**2
-    label = "Differential flux"
-    return in_units(made(flux, "differential_flux", distribution, units=FLUX, long_name=label), "cm-2 s-1 sr-1 eV-1")
+    label, said = "Differential flux", _conventions(distribution)
+    result = made(flux, "differential_flux", distribution, units=FLUX, long_name=label, attrs=said)
+    return in_units(result, "cm-2 s-1 sr-1 eV-1")
 
 
 def differential_energy_flux(distribution: xr.DataArray, *, particle: str | Species) -> xr.DataArray:
@@ -113,7 +117,8 @@ def differential_energy_flux(distribution: xr.DataArray, *, particle: str | Spec
     Returns
     -------
     xarray.DataArray
-        eV cm-2 s-1 sr-1 eV-1, on the same axes. NaN where the input is.
+        eV cm-2 s-1 sr-1 eV-1, on the same axes, with what the attributes say of its directions. NaN where the input
+        is.
 
     Raises
     ------
@@ -133,11 +138,14 @@ def differential_energy_flux(distribution: xr.DataArray, *, particle: str | Spec
     """
     kind = species(particle)
     flux = _density(distribution, kind) * 2 * (energies(distribution) / kind.mass) ** 2
-    label = "Differential energy flux"
-    converted = in_units(
-        made(flux, "differential_energy_flux", distribution, units=ENERGY_FLUX, long_name=label), "cm-2 s-1 sr-1"
-    )
-    return converted.assign_attrs(units="eV cm-2 s-1 sr-1 eV-1")
+    label, said = "Differential energy flux", _conventions(distribution)
+    result = made(flux, "differential_energy_flux", distribution, units=ENERGY_FLUX, long_name=label, attrs=said)
+    return in_units(result, "cm-2 s-1 sr-1").assign_attrs(units="eV cm-2 s-1 sr-1 eV-1")
+
+
+def _conventions(distribution: xr.DataArray) -> dict[str, object]:
+    """Return what a distribution says of its directions, which is as true of it said in another way."""
+    return {key: distribution.attrs[key] for key in ("frame", "directions", "theta") if key in distribution.attrs}
 
 
 def energies(distribution: xr.DataArray) -> xr.DataArray:

@@ -18,6 +18,7 @@ from analysis.plasma.vectors import same_frame, vector
 FEWEST = 4  # a gradient in space has three components, and one number is spent on the mean
 THINNEST = 1e-3
 BLOCK = 8192  # samples at a time: the arrays of a block stay in the processor's cache
+Span = str | float | np.timedelta64 | xr.DataArray
 TRIPLES = ("xyz", "rtn", "lmn")
 CHANTEUR = "Chanteur, chapter 14 of ISSI SR-001 (1998), ISSN 1608-280X"
 HARVEY = "Harvey, chapter 12 of ISSI SR-001 (1998), ISSN 1608-280X"
@@ -151,6 +152,37 @@ def size_of_error(value: float | xr.DataArray | None, units: str, what: str) -> 
         said = f"an array of dims {value.dims}" if isinstance(value, xr.DataArray) else repr(value)
         raise BadOption(f"{what}={said} is no number of {units} from zero up, nor a scalar DataArray with units")
     return float(value)
+
+
+def nanoseconds(span: Span | None, what: str, whose: str = "") -> int:
+    """Return a length of time in nanoseconds: of text such as ``"2s"``, of seconds, or of what brings its unit.
+
+    Raises
+    ------
+    BadOption
+        If it is no length of time above zero.
+    WrongUnits, MissingUnits
+        If it is a DataArray with units of another kind, or none.
+
+    Examples
+    --------
+    >>> nanoseconds("2s", "max_gap"), nanoseconds(0.5, "max_gap"), nanoseconds(np.timedelta64(1, "us"), "max_gap")
+    (2000000000, 500000000, 1000)
+    """
+    import pandas as pd
+
+    length = span
+    if isinstance(length, xr.DataArray) and length.ndim == 0 and length.dtype.kind != "m":
+        length = float(in_units(named(length, what), "s"))
+    if isinstance(length, str) and length.strip().replace(".", "").isdigit():  # to pandas they are nanoseconds
+        raise BadOption(f"{what}={span!r}{whose} has no unit; for example '{length.strip()}s', or a number of seconds")
+    try:
+        whole = pd.Timedelta(length, unit="s") if is_number(length) else pd.Timedelta(length)
+        if whole > pd.Timedelta(0):
+            return int(whole.value)
+    except (TypeError, ValueError) as error:
+        raise BadOption(f"{what}={span!r}{whose} is no time; for example '2s', or seconds") from error
+    raise BadOption(f"{what}={span!r}{whose} is not above zero")
 
 
 def thinness(value: float) -> float:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import partial
 from typing import TypeGuard
 
@@ -45,9 +46,29 @@ def on_same_axes(**arrays: xr.DataArray) -> None:
         xr.align(*arrays.values(), join="exact", copy=False)
     except ValueError as error:
         raise WrongData(
-            f"{' and '.join(arrays)} are not on the same axes ({error}); "
-            "interpolate or reindex one to the other first, for example b.interp(time=density.time)"
+            f"{' and '.join(arrays)} are not on the same axes ({error}); {_to_same_axes(arrays)}"
         ) from error
+
+
+def _to_same_axes(arrays: Mapping[str, xr.DataArray]) -> str:
+    """Return what to do about arrays of which some axis differs."""
+    (first, one), *others = arrays.items()
+    for name, other in others:
+        for dim in [dim for dim in one.indexes if dim in other.indexes]:
+            mine, theirs = one.indexes[dim], other.indexes[dim]
+            if mine.equals(theirs):
+                continue
+            if mine.sort_values().equals(theirs.sort_values()):
+                return f"bring them into one order: {name}.sel({dim}={first}.{dim})"
+            if dim == "component":
+                return (
+                    "bring both to one frame (plasma.to_frame) or, where they are in one, name the components alike: "
+                    f"{name}.assign_coords(component={first}.component)"
+                )
+            if dim == "spacecraft":
+                return "both need the same spacecraft, by the same names"
+            return f"interpolate or reindex one to the other first, for example {name}.interp({dim}={first}.{dim})"
+    return "interpolate or reindex one to the other first"
 
 
 def refuse_vectors(**arrays: xr.DataArray) -> None:
@@ -154,12 +175,12 @@ def doubled(array: xr.DataArray) -> xr.DataArray:
 
 
 def is_number(value: object) -> TypeGuard[float]:
-    """Return whether this is a number, Python's or numpy's, and no truth value.
+    """Return whether this is a number, Python's or numpy's, and no truth value or length of time.
 
     Examples
     --------
-    >>> is_number(np.float32(0.5)), is_number(True), is_number("5")
-    (True, False, False)
+    >>> is_number(np.float32(0.5)), is_number(True), is_number("5"), is_number(np.timedelta64(5, "s"))
+    (True, False, False, False)
     """
     if isinstance(value, bool | np.timedelta64):  # numpy counts a span of time among the integers
         return False
@@ -206,7 +227,7 @@ def not_negative(array: xr.DataArray, what: str, *, zero: bool = True, hint: str
     analysis.errors.WrongData: density holds 1 value below zero or infinite (lowest -1); mask such ...
     """
     return xr.apply_ufunc(
-        partial(_refused, what=what, zero=zero, hint=hint),
+        partial(_refused, what=what, zero=zero, hint=hint, unit=str(array.attrs.get("units", ""))),
         array,
         dask="parallelized",
         output_dtypes=[array.dtype],
@@ -214,13 +235,14 @@ def not_negative(array: xr.DataArray, what: str, *, zero: bool = True, hint: str
     )
 
 
-def _refused(values: np.ndarray, *, what: str, zero: bool, hint: str) -> np.ndarray:
+def _refused(values: np.ndarray, *, what: str, zero: bool, hint: str, unit: str) -> np.ndarray:
     bad = np.isinf(values) | ((values < 0) if zero else (values <= 0))
     if count := int(np.count_nonzero(bad)):
         limit = "below zero" if zero else "not above zero"
         advice = hint or f"mask such values first: {what}.where({what} {'>=' if zero else '>'} 0)"
         plural = "value" if count == 1 else "values"
-        raise WrongData(f"{what} holds {count} {plural} {limit} or infinite (lowest {np.nanmin(values):g}); {advice}")
+        lowest = f"{np.nanmin(values):g} {'' if unit == '1' else unit}".rstrip()
+        raise WrongData(f"{what} holds {count} {plural} {limit} or infinite (lowest {lowest}); {advice}")
     return values
 
 

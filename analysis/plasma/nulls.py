@@ -135,7 +135,8 @@ def poincare_index(b: xr.DataArray, position: xr.DataArray) -> xr.DataArray:
     -------
     xarray.DataArray
         Dimensionless, with a dim ``tetrahedron`` before the others, named by its spacecraft. NaN where one of its
-        spacecraft has no field or position, and where the four are coplanar.
+        spacecraft has no field or position, where the four are coplanar, and where the field vanishes on a face, as
+        it does for a field of two components alone: then the sign is that of the rounding.
 
     Raises
     ------
@@ -263,7 +264,8 @@ def _index(block: np.ndarray, place: np.ndarray) -> np.ndarray:
 
 
 def _solid_angle(a: np.ndarray, b: np.ndarray, c: np.ndarray) -> np.ndarray:
-    """Return the signed solid angle of triangles of unit vectors."""
+    """Return the signed solid angle of triangles of unit vectors, NaN where they hold the origin and no sign shows."""
     triple = (a * np.cross(b, c, axis=0)).sum(axis=0)
     ab, bc, ca = ((one * other).sum(axis=0) for one, other in ((a, b), (b, c), (c, a)))
-    return 2 * np.arctan2(triple, 1 + ab + bc + ca)
+    through_origin = (np.abs(triple) < 1e-12) & (1 + ab + bc + ca < 1e-12)
+    return np.where(through_origin, np.nan, 2 * np.arctan2(triple, 1 + ab + bc + ca))

@@ -333,7 +333,7 @@ def energy_of(temperature: xr.DataArray) -> xr.DataArray:
     if unit.is_equivalent("J"):
         return doubled(in_units(temperature, "J"))
     if unit.is_equivalent("K"):
-        return doubled(in_units(temperature, "K")) * BOLTZMANN
+        return (doubled(in_units(temperature, "K")) * BOLTZMANN).assign_attrs(units="J")
     raise WrongUnits(
         f"{temperature.name or 'temperature'} is in {temperature.attrs['units']!r}; "
         "a temperature is in kelvin or, as an energy, in eV"

@@ -12,11 +12,11 @@ import xarray as xr
 from analysis.errors import BadOption, WrongData
 from analysis.model import in_units
 from analysis.plasma.cells import Sorting, sorted_cells
-from analysis.plasma.drifts import right_handed
 from analysis.plasma.fluxes import phase_space_density
 from analysis.plasma.inputs import is_number, named, not_negative, on_same_axes
 from analysis.plasma.particles import Species, species
-from analysis.plasma.vectors import made, refuse_unknown, same_frame, vector
+from analysis.plasma.rotations import right_handed
+from analysis.plasma.vectors import made, refuse_unknown, same_frame
 from analysis.plasma.velocity_moments import field_direction
 from analysis.plasma.velocity_space import AXES, GAPS, Shells, bare, looked_at, shells, sphere, with_named_time
 
@@ -359,7 +359,7 @@ def _shift(bulk_velocity: xr.DataArray | None, distribution: xr.DataArray) -> xr
         return xr.DataArray(np.zeros(3), dims="component")
     on_same_axes(distribution=distribution, bulk_velocity=bulk_velocity)
     same_frame(distribution=distribution, bulk_velocity=bulk_velocity)
-    velocity = in_units(right_handed(vector(bulk_velocity, "bulk_velocity")), "m s-1")
+    velocity = in_units(right_handed(bulk_velocity, "bulk_velocity"), "m s-1")
     if extra := [d for d in velocity.dims if d != "component" and (d not in distribution.dims or d in AXES)]:
         raise WrongData(f"bulk_velocity has the dims {', '.join(map(str, extra))} that the distribution has not")
     return bare(velocity)

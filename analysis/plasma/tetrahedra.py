@@ -8,12 +8,11 @@ import numpy as np
 import xarray as xr
 
 from analysis.model import derived
-from analysis.plasma.formations import over_samples, positions
+from analysis.plasma.formations import HARVEY, over_samples, positions
 from analysis.plasma.vectors import component_labels, made
 
 CORE = ["spacecraft", "component"]
 ROBERT = "Robert, Roux, Harvey, Dunlop, Daly & Glassmeier, chapter 13 of ISSI SR-001 (1998), ISSN 1608-280X"
-HARVEY = "Harvey, chapter 12 of ISSI SR-001 (1998), ISSN 1608-280X"
 DALY = "Daly, The Tetrahedron Quality Factors of CSDS, MPAE-W-100-94-27 (1994)"
 REGULAR_IN_SPHERE = 2 * np.sqrt(3) / (9 * np.pi)  # volume of a regular tetrahedron over that of its circumsphere
 

@@ -11,25 +11,24 @@ import xarray as xr
 from analysis.errors import AnalysisWarning, BadOption, OutsideCoverage, UnknownVariable, WrongData
 from analysis.model import derived, in_units, unit_of
 from analysis.model.contract import is_fill
-from analysis.plasma.formations import refuse_disorder
-from analysis.plasma.inputs import is_number, named, synthetic_attrs
+from analysis.plasma.formations import Span, nanoseconds, refuse_disorder
+from analysis.plasma.inputs import named, synthetic_attrs
 from analysis.plasma.vectors import component_labels, same_frame, vector
-
-Gap = str | float | np.timedelta64
 
 
 def aligned(
     data: xr.DataTree | Mapping[str, xr.Dataset | xr.DataTree],
     *,
     variables: Sequence[str] | Mapping[str, str],
-    max_gap: Gap | Mapping[str, Gap],
+    max_gap: Span | Mapping[str, Span],
     times: xr.DataArray | np.ndarray | None = None,
 ) -> xr.Dataset:
     """Return variables of several spacecraft on one time line, with a dim ``spacecraft``.
 
     Linear in time between the two samples beside each time, component by component. Nothing is made up: where these
     two are further apart than ``max_gap``, or the series has not begun or has ended, the result is NaN. Samples with
-    a missing number are passed over. A time that a sample has gets that sample. Flags are not brought along: mask with
+    a missing number are passed over. A time that a sample has gets that sample. Angles go the shorter way round: from
+    350° over 0° to 10°. (Local times in hours do not: give them as angles.) Flags are not brought along: mask with
     :func:`measured` first.
 
     Parameters
@@ -41,9 +40,9 @@ def aligned(
         Names that all spacecraft have; or the new name of each and what it is called there, ``{spacecraft}``
         standing for the name of the spacecraft: ``{"b": "{spacecraft}_fgm_b_gse"}``. With the dim ``time`` and
         units; vectors in one frame.
-    max_gap : str, float, numpy.timedelta64 or mapping
-        Longest distance of two samples to interpolate between (``"2s"``, or seconds); or one for each of the new
-        names: positions are given far apart.
+    max_gap : str, float, numpy.timedelta64, scalar xarray.DataArray or mapping
+        Longest distance of two samples to interpolate between (``"2s"``, seconds, or with units); or one for each of
+        the new names: positions are given far apart.
     times : xarray.DataArray or numpy.ndarray, optional
         The time line, strictly increasing; by default the times that the first spacecraft has of the first variable.
 
@@ -58,7 +57,8 @@ def aligned(
     UnknownVariable
         If a spacecraft lacks a variable.
     WrongData
-        If there are no spacecraft, times are out of order or no datetimes, or axes other than time differ.
+        If there are no spacecraft, times are out of order or no datetimes, axes other than time differ, or a variable
+        is text, a flag, or in several nodes of a spacecraft.
     WrongFrame, WrongUnits, MissingUnits
         If spacecraft differ in frame or kind of unit.
     BadOption
@@ -83,7 +83,8 @@ def aligned(
     """
     crafts = _by_spacecraft(data)
     wanted = _wanted(variables)
-    gaps = {name: _nanoseconds(max_gap, name) for name in wanted}
+    each = {name: max_gap.get(name) if isinstance(max_gap, Mapping) else max_gap for name in wanted}
+    gaps = {name: nanoseconds(gap, "max_gap", f" of {name}") for name, gap in each.items()}
     found = {
         new: {craft: _variable(node, old.replace("{spacecraft}", craft), craft) for craft, node in crafts.items()}
         for new, old in wanted.items()
@@ -127,32 +128,31 @@ def _wanted(variables: object) -> dict[str, str]:
     return pairs
 
 
-def _nanoseconds(max_gap: Gap | Mapping[str, Gap], name: str) -> int:
-    import pandas as pd
-
-    gap = max_gap.get(name) if isinstance(max_gap, Mapping) else max_gap
-    try:
-        whole = pd.Timedelta(gap, unit="s") if is_number(gap) else pd.Timedelta(gap)
-        if whole > pd.Timedelta(0):
-            return int(whole.value)
-    except (TypeError, ValueError) as error:
-        raise BadOption(f"max_gap={gap!r} of {name} is no time; for example '2s', or seconds") from error
-    raise BadOption(f"max_gap={gap!r} of {name} is not above zero: how far apart may two samples be to go between?")
-
-
 def _variable(node: xr.Dataset | xr.DataTree, name: str, craft: str) -> xr.DataArray:
     """Return a variable of a spacecraft, from wherever below its node it is."""
-    below = [one.to_dataset() for one in node.subtree] if isinstance(node, xr.DataTree) else [node]
-    for dataset in below:
-        if name in dataset.variables:
-            array = dataset[name].assign_attrs(dataset[name].attrs | synthetic_attrs(dataset))
-            unit_of(array)
-            if "time" not in array.dims or "time" not in array.coords:
-                raise WrongData(f"{name} of {craft} has dims {array.dims}; it needs a dim 'time' with times")
-            refuse_disorder(array, f"{name} of {craft}")
-            return vector(array, name) if "component" in array.dims else array
-    has = sorted({str(one) for dataset in below for one in dataset.data_vars})
-    raise UnknownVariable(f"{craft} has no {name}; it has {', '.join(has)}")
+    if isinstance(node, xr.DataTree):
+        below = {one.path: one.to_dataset() for one in node.subtree}
+    else:
+        below = {craft: node}
+    holding = [path for path, dataset in below.items() if name in dataset.data_vars]
+    if len(holding) > 1:
+        raise WrongData(
+            f"{craft} has {name} in several nodes, {', '.join(holding)}: give the one that is meant, or rename"
+        )
+    holding = holding or [path for path, dataset in below.items() if name in dataset.coords]
+    if not holding:
+        has = sorted({str(one) for dataset in below.values() for one in dataset.data_vars})
+        raise UnknownVariable(f"{craft} has no {name}; it has {', '.join(has) or 'none'}")
+    found = below[holding[0]]
+    array = found[name].assign_attrs(found[name].attrs | synthetic_attrs(found))
+    unit_of(array)
+    if "time" not in array.dims or "time" not in array.coords:
+        raise WrongData(f"{name} of {craft} has dims {array.dims}; it needs a dim 'time' with times")
+    refuse_disorder(array, f"{name} of {craft}")
+    if array.dtype.kind not in "fiu" or {"flag_values", "flag_masks", "flag_meanings"} & set(array.attrs):
+        what = "a flag" if array.dtype.kind in "fiu" else f"of the type {array.dtype}"
+        raise WrongData(f"{name} of {craft} is {what}: there is nothing between two of its samples")
+    return vector(array, name) if "component" in array.dims else array
 
 
 def _time_line(times: object) -> xr.DataArray:
@@ -180,6 +180,7 @@ def _on_line(
         other = set(first.dims) ^ set(one.dims)
         if other or any(one.sizes[dim] != first.sizes[dim] for dim in one.dims if dim != "time"):
             raise WrongData(f"{name} of {craft} has other axes than that of {next(iter(series))}: {dict(one.sizes)}")
+        one = _in_order(one, first, f"{name} of {craft}", next(iter(series)))
         values = in_units(named(one, name), str(first.attrs["units"])).transpose("time", ...)
         made = _between(values, line.values, gap)
         lost = int(np.isnan(made).reshape(len(made), -1).any(axis=1).sum())
@@ -201,6 +202,20 @@ def _on_line(
     return xr.DataArray(np.stack(rows), {"spacecraft": names, "time": line, **along}, dims, name, attrs), missing
 
 
+def _in_order(one: xr.DataArray, first: xr.DataArray, what: str, craft: str) -> xr.DataArray:
+    """Return a series with the labels of its axes in the order that the first spacecraft has."""
+    for dim, labels in first.indexes.items():
+        own = one.indexes.get(dim)
+        if dim == "time" or own is None or own.equals(labels):
+            continue
+        if own.size != labels.size or not own.is_unique or not own.isin(labels).all():
+            raise WrongData(
+                f"{what} has other values of {dim} than that of {craft}: {list(own)[:4]}, {list(labels)[:4]}"
+            )
+        one = one.sel({dim: labels})
+    return one
+
+
 def _between(series: xr.DataArray, line: np.ndarray, gap: int) -> np.ndarray:
     """Return a series at other times, NaN where it has no samples on both sides within the gap."""
     values = np.asarray(series.values, float)
@@ -219,10 +234,23 @@ def _between(series: xr.DataArray, line: np.ndarray, gap: int) -> np.ndarray:
     after, before = right[between], right[between] - 1
     span = ticks[after] - ticks[before]
     share = ((at[between] - ticks[before]) / span).reshape((-1,) + (1,) * (values.ndim - 1))
-    made = values[before] + (values[after] - values[before]) * share
+    step = values[after] - values[before]
+    if (turn := _turn(series)) is None:
+        made = values[before] + step * share
+    else:
+        lowest = 0.0 if values.min() >= 0 else -turn / 2
+        across = np.abs(step) > turn / 2
+        made = values[before] + np.where(across, step - np.copysign(turn, step), step) * share
+        made = np.where(across, (made - lowest) % turn + lowest, made)
     made[span > gap] = np.nan
     out[between] = made
     return out
+
+
+def _turn(series: xr.DataArray) -> float | None:
+    """Return how much once round is in the unit of an angle, None of what is no angle."""
+    unit = unit_of(series)
+    return 360 / float(unit.to("deg")) if unit.is_equivalent("deg") else None
 
 
 def _top(node: xr.Dataset | xr.DataTree) -> xr.Dataset:

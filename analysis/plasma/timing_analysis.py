@@ -9,6 +9,7 @@ import xarray as xr
 
 from analysis.errors import BadOption, OutsideCoverage, WrongData
 from analysis.model import derived, in_units
+from analysis.plasma.cross_correlation import VOGT_2011
 from analysis.plasma.formations import (
     FEWEST,
     HARVEY,
@@ -19,7 +20,6 @@ from analysis.plasma.formations import (
 from analysis.plasma.inputs import named, on_same_axes, synthetic_attrs
 from analysis.plasma.vectors import component_labels
 
-VOGT_2011 = "Vogt, Haaland & Paschmann, Ann. Geophys. 29, 2239 (2011), doi:10.5194/angeo-29-2239-2011"
 SCHWARTZ = "Schwartz, chapter 10 of ISSI SR-001 (1998), ISSN 1608-280X"
 
 
@@ -105,7 +105,7 @@ def timing(
         result["speed_error"] = _number(errors_of[0], "km s-1", "Error of the speed")
         result["normal_error"] = _number(errors_of[1], "deg", "Error of the normal")
     if errors is not None:
-        chi_squared = np.nansum((front.residual / errors) ** 2)
+        chi_squared = np.nansum(front.residual**2 / (errors**2 + (error_r / front.speed) ** 2))
         result["chi_squared"] = _number(chi_squared, "1", "Squared residuals over squared errors")
         result["degrees_of_freedom"] = _number(front.used - FEWEST, "1", "Degrees of freedom")
     data = xr.Dataset(result)
@@ -184,6 +184,11 @@ def _seconds(crossings: xr.DataArray) -> tuple[xr.DataArray, np.datetime64 | Non
         has = dict(crossings.sizes) if isinstance(crossings, xr.DataArray) else type(crossings).__name__
         raise WrongData(f"crossings has {has}; it is a DataArray with the one dim 'spacecraft', a time each")
     name = str(crossings.name or "crossings")
+    if crossings.dtype.kind not in "Mmfiu":
+        raise WrongData(
+            f"{name} holds {crossings.dtype}; times are datetime64 (.astype('datetime64[ns]') reads dates) or numbers "
+            "with a unit of time"
+        )
     if crossings.dtype.kind == "M":
         times = crossings.values.astype("datetime64[ns]")
         if np.isnat(times).all():

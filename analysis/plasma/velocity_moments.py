@@ -10,13 +10,13 @@ import xarray as xr
 
 from analysis.errors import WrongData
 from analysis.model import derived, labelled
-from analysis.plasma.drifts import right_handed
 from analysis.plasma.fluxes import phase_space_density
 from analysis.plasma.inputs import not_negative, on_same_axes
 from analysis.plasma.parameters import magnitude
 from analysis.plasma.particles import ELEMENTARY_CHARGE, Species, species
 from analysis.plasma.quality import quality_of, with_worst_quality
-from analysis.plasma.vectors import refuse_unknown, same_frame, vector
+from analysis.plasma.rotations import right_handed
+from analysis.plasma.vectors import refuse_unknown, same_frame
 from analysis.plasma.velocity_space import (
     AXES,
     BLOCK,
@@ -157,7 +157,7 @@ def field_direction(b: xr.DataArray, distribution: xr.DataArray, what: str = "b"
         If it is in another frame, no vector, or at other times.
     """
     on_same_axes(**{"distribution": distribution, what: b})
-    field = right_handed(vector(b, what))
+    field = right_handed(b, what)
     same_frame(**{"distribution": distribution, what: b})
     if extra := [dim for dim in field.dims if dim != "component" and (dim not in distribution.dims or dim in AXES)]:
         raise WrongData(f"{what} has the dims {', '.join(map(str, extra))} that the distribution has not")

@@ -22,6 +22,7 @@ from analysis.plasma.vectors import component_labels, frame_of, refuse_unknown
 AXES = ("energy", "theta", "phi")
 DIRECTIONS = {"flow": 1.0, "look": -1.0}
 THETA = ("colatitude", "latitude")
+COUNTED_FROM = {"pole": "colatitude", "equator": "latitude"}  # what the readers of files call them
 GAPS = ("nan", "zero")
 BLOCK = 4_000_000  # numbers that are worked on at a time
 
@@ -110,7 +111,7 @@ def sphere(distribution: xr.DataArray, *, directions: str | None, theta: str | N
 
 _WHICH_WAY = (
     "'flow' if theta and phi are where the particles move to, 'look' if they are where the instrument looks, "
-    "whence the particles come"
+    "whence the particles come; the wrong one turns every velocity round"
 )
 
 
@@ -118,10 +119,7 @@ def _said(distribution: xr.DataArray, given: str | None, key: str, known: list[s
     """Return a convention from the argument or the attribute of its name; they must not contradict each other."""
     attr = distribution.attrs.get(key)
     if given is None and attr is None:
-        raise BadOption(
-            f"{key} is not said: give {key}= (or {distribution.name}.attrs[{key!r}]) as {meaning}; "
-            "the wrong one turns every velocity round"
-        )
+        raise BadOption(f"{key} is not said: give {key}= (or {distribution.name}.attrs[{key!r}]) as {meaning}")
     word = refuse_unknown(attr if given is None else given, known, key)
     if attr is not None and attr != word:
         raise BadOption(f"{key}={word!r}, but {distribution.name}.attrs[{key!r}] says {attr!r}")
@@ -129,9 +127,17 @@ def _said(distribution: xr.DataArray, given: str | None, key: str, known: list[s
 
 
 def _polar(distribution: xr.DataArray, angle: xr.DataArray, given: str | None) -> str:
-    """Return what theta is measured from, as its values tell where they can."""
+    """Return what theta is measured from, as its values or the reader of its file tell where they can."""
     lowest, highest = np.degrees(float(angle.min())), np.degrees(float(angle.max()))
     told = "latitude" if lowest < 0 else "colatitude" if highest > 90 else None
+    table = distribution.coords["theta" if "theta" in distribution.coords else "theta_table"]
+    read = COUNTED_FROM.get(str(table.attrs.get("counted_from")))
+    if read and told and read != told:
+        raise WrongData(
+            f"theta reaches from {lowest:.4g} to {highest:.4g}°, but its attrs['counted_from'] says "
+            f"{table.attrs['counted_from']!r}, which makes it a {read}"
+        )
+    told = told or read
     word = told if given is None and "theta" not in distribution.attrs else None
     if word is None:
         meaning = (
@@ -205,7 +211,8 @@ def _bins(distribution: xr.DataArray, axis: str) -> tuple[xr.DataArray, xr.DataA
     table = axis if axis in distribution.coords else f"{axis}_table"
     if table not in distribution.coords or axis not in distribution[table].dims:
         raise WrongData(
-            f"{distribution.name} has no coordinate {axis!r} on its dim {axis!r}; assign_coords gives it one"
+            f"{distribution.name} has no coordinate {axis!r} on its dim {axis!r}; assign_coords gives it one "
+            f"({axis}_table, where it has more dims)"
         )
     unit = "J" if axis == "energy" else "rad"
     centre = in_units(_plain(distribution[table]).rename(axis), unit).transpose(..., axis)

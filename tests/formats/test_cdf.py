@@ -230,6 +230,9 @@ def test_a_variable_without_depend_0_takes_the_epoch_of_its_length_with_a_warnin
     with pytest.warns(AnalysisWarning, match="no DEPEND_0"):
         data = formats.read(path)
     assert data["b"].dims == ("time",)
+    path = made({"b": (np.arange(3.0), on_time(DEPEND_0="Epoch_hires"))}, epoch=seconds(3))
+    with pytest.warns(AnalysisWarning, match="DEPEND_0 is Epoch_hires, which is no time axis; Epoch taken"):
+        assert formats.read(path)["b"].dims == ("time",)
 
 
 def test_a_variable_with_other_records_than_its_epoch_is_left_out_with_a_warning(made):
@@ -273,6 +276,14 @@ def test_whole_numbers_stay_whole_unless_they_have_fills(made):
     data = formats.read(path)
     assert data["full"].dtype == np.uint8
     assert data["holed"].dtype == np.float32 and np.isnan(data["holed"].values[2])
+
+
+def test_whole_numbers_too_large_for_the_floats_that_fills_make_of_them_are_told_of(made):
+    ids = np.array([5, 2**60 + 1, -(2**63)])
+    path = made({"id": (ids, on_time(FILLVAL=[-(2**63)], UNITS=" "))}, epoch=seconds(3))
+    assert "1 values of id above 2^53 rounded" in formats.read(path).attrs["history"]
+    path = made({"id": (ids, on_time(FILLVAL=[-1], UNITS=" "))}, epoch=seconds(3))
+    assert np.array_equal(formats.read(path)["id"], ids)
 
 
 def test_valid_limits_are_kept_and_not_applied(made):

@@ -38,6 +38,19 @@ def test_variables_of_several_sets_of_axes_are_a_tree_with_the_names_of_the_whol
     assert part["ele/FEDO"].identical(whole["ele/FEDO"])
 
 
+def test_a_variable_is_asked_for_by_the_name_that_the_result_has_or_by_that_of_the_file(tmp_path):
+    held = {"time": (np.arange(3.0), on_time()), "a/b": (np.arange(3.0), on_time()), "c": (np.arange(3.0), on_time())}
+    path = cdf_file(tmp_path / "made.cdf", held, epoch=seconds(3))
+    whole = formats.read(path)
+    assert set(whole.data_vars) == {"time_variable", "a_b", "c"}
+    for shown, own in (("time_variable", "time"), ("a_b", "a/b")):
+        for name in (shown, own):
+            part = formats.read(path, variables=[name])
+            assert set(part.data_vars) == {shown} and part[shown].identical(whole[shown])
+    with pytest.raises(UnknownVariable, match="c_variable"):
+        formats.read(path, variables=["c_variable"])
+
+
 def test_what_is_unknown_is_refused_with_what_is_near():
     with pytest.raises(UnknownVariable, match=r"no 'FPDO2'; near: .*FPDO"):
         formats.read(sample.path(HOPE), variables=["FPDO2"])
@@ -123,6 +136,11 @@ def test_chunks_that_make_no_sense_are_refused(chunks):
 
 
 # --- checksums
+
+
+def test_a_checksum_is_asked_for_by_yes_or_no():
+    with pytest.raises(BadOption, match="checksum='sha1'"):
+        formats.read(sample.path("psp_fld_l2_mag_rtn_1min_20200104_v02.cdf"), checksum="sha1")
 
 
 def test_a_file_whose_checksum_was_not_taken_says_so(monkeypatch):

@@ -372,13 +372,46 @@ def test_a_beam_along_the_field_is_at_zero_and_its_look_directions_at_180():
 
 def test_pitch_angle_spectra_fit_the_functions_of_pitch_angle():
     even = PROTONS.copy(data=np.broadcast_to(np.linspace(1, 2, 32)[:, None, None], PROTONS.shape))
-    flux = plasma.differential_flux(even, particle="proton").assign_attrs(frame="GSE", directions="flow")
+    flux = plasma.differential_flux(even, particle="proton")
     spectra = plasma.pitch_angle_spectra(flux, B, bins=12)
     check(spectra)
     np.testing.assert_allclose(plasma.omnidirectional(spectra), flux.mean(("theta", "phi")), rtol=1e-12)
     np.testing.assert_allclose(plasma.anisotropy(spectra), 0, atol=1e-12)
     assert plasma.pitch_angle_distribution(spectra, energy=100.0).sizes == {"pitch_angle": 12}
     assert spectra.units == flux.units
+
+
+@pytest.mark.parametrize("convert", [plasma.differential_flux, plasma.differential_energy_flux])
+def test_a_distribution_said_in_another_way_has_the_same_directions_and_moments(convert):
+    look = PROTONS.assign_attrs(directions="look", theta="colatitude")
+    flux = convert(look, particle="proton")
+    assert (flux.frame, flux.directions, flux.attrs["theta"]) == ("GSE", "look", "colatitude")
+    again = plasma.phase_space_density(flux, particle="proton")
+    xr.testing.assert_allclose(again.drop_attrs(), look.drop_attrs().rename(again.name), rtol=1e-12)
+    velocity = plasma.moments(flux, particle="proton").velocity
+    np.testing.assert_allclose(velocity, plasma.moments(look, particle="proton").velocity, rtol=1e-9)
+
+
+def test_means_over_pitch_angles_are_weighted_by_solid_angle():
+    squared = (xr.zeros_like(PROTONS) + np.cos(np.radians(PROTONS.theta)) ** 2).assign_attrs(PROTONS.attrs)
+    whole = plasma.pitch_angle_spectra(squared, vectors([5, 0, 0]), bins=1)
+    np.testing.assert_allclose(whole, 1 / 3, rtol=1e-12)
+
+
+def test_a_range_of_energies_holds_both_its_ends():
+    low, high = PROTONS.energy.values[[10, 20]]
+    held = plasma.moments(PROTONS, particle="proton", energy_range=(low, high)).density
+    within = PROTONS.where((PROTONS.energy >= low) & (PROTONS.energy <= high), 0.0).assign_attrs(PROTONS.attrs)
+    np.testing.assert_allclose(held, plasma.moments(within, particle="proton").density)
+
+
+def test_a_slice_holds_directions_up_to_its_thickness_from_the_plane():
+    near = (xr.zeros_like(PROTONS) + (abs(PROTONS.theta - 90) < 45)).assign_attrs(PROTONS.attrs)
+    x, y = vectors([1, 0, 0]), vectors([0, 1, 0])
+    for thickness, only_near in ((44.0, True), (60.0, False)):
+        cut = plasma.velocity_slice(near, x, y, particle="proton", thickness=thickness)
+        assert float(cut.max()) == 1
+        assert (float(cut.min()) == 1) == only_near
 
 
 def test_pitch_angles_without_a_direction_are_nan_and_those_without_a_field():
@@ -529,6 +562,20 @@ def moments(array=PROTONS, **options):
     return plasma.moments(array, **{"particle": "proton", **options})
 
 
+def counted(distribution, origin):
+    """Return a distribution whose theta says what it is counted from, as a file's reader leaves it."""
+    return distribution.assign_coords(theta=distribution.theta.assign_attrs(counted_from=origin))
+
+
+def test_what_the_reader_of_a_file_says_of_theta_is_believed():
+    upper = PROTONS.isel(theta=slice(0, 8))
+    said = plasma.moments(upper, particle="proton", theta="colatitude", gaps="zero")
+    read = plasma.moments(counted(upper, "pole"), particle="proton", gaps="zero")
+    xr.testing.assert_equal(read.velocity, said.velocity)
+    turned = plasma.moments(counted(upper, "equator"), particle="proton", gaps="zero")
+    assert not np.allclose(turned.velocity, said.velocity)
+
+
 half = PROTONS.isel(theta=slice(0, 8))
 later = B.assign_coords(time=TIMES + np.timedelta64(1, "s"))
 
@@ -541,6 +588,8 @@ later = B.assign_coords(time=TIMES + np.timedelta64(1, "s"))
         (lambda: moments(PROTONS.assign_attrs(directions="looking")), BadOption, "directions 'looking'"),
         (lambda: moments(half), BadOption, "theta is not said"),
         (lambda: moments(theta="latitude"), WrongData, "no latitude"),
+        (lambda: moments(counted(half, "pole"), theta="latitude"), WrongData, "no latitude"),
+        (lambda: moments(counted(PROTONS, "equator")), WrongData, "counted_from'\\] says 'equator'"),
         (lambda: moments(theta="polar"), BadOption, "polar"),
         (lambda: moments(without(PROTONS, "frame")), WrongFrame, "does not say its frame"),
         (lambda: moments(b=vectors(FIELD, frame="GSM")), WrongFrame, "GSM"),

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from analysis import plasma
 from analysis.errors import BadOption, MissingUnits, WrongData, WrongFrame, WrongUnits
 from analysis.model import check
+from analysis.plasma.inputs import on_same_axes
 from analysis.plasma.particles import ELECTRON_MASS, ELEMENTARY_CHARGE, EPSILON0, LIGHT_SPEED, SPECIES
 
 speeds = st.floats(0.1, 3000)
@@ -358,9 +359,9 @@ def test_a_species_of_ones_own_serves_like_a_name():
         (lambda: plasma.exb_drift(three([1, 0, 0], "km/s"), three([0, 0, 1], "nT")), WrongUnits, "km/s"),
         (lambda: plasma.exb_drift(B, three([0, 0, 1], "nT")), WrongData, "component"),
         (
-            lambda: plasma.dot_product(*(three([1, 2, 3], "nT", component=["a", "b", "c"]),) * 2),
+            lambda: plasma.cross_product(*(three([1, 2, 3], "nT", component=["x", "x", "z"]),) * 2),
             WrongData,
-            "right-handed",
+            "two of one name",
         ),
     ],
 )
@@ -381,3 +382,37 @@ def test_arrays_on_other_times_are_refused():
     ):
         with pytest.raises(WrongData, match="not on the same axes"):
             call()
+
+
+def test_a_value_that_cannot_be_is_named_with_its_unit():
+    minus = xr.DataArray(-5.0, name="t", attrs={"units": "kelvin"})
+    with pytest.raises(WrongData, match=r"lowest -6.9\d*e-23 J\)"):
+        plasma.thermal_speed(minus, particle="proton")
+
+
+@pytest.mark.parametrize(
+    ("dim", "one", "other", "advice"),
+    [
+        ("time", [0, 1, 2], [0, 1, 3], "density.interp(time=b.time)"),
+        ("component", ["x", "y", "z"], ["1", "2", "3"], "density.assign_coords(component="),
+        ("component", ["x", "y", "z"], ["z", "y", "x"], "density.sel(component=b.component)"),
+        ("spacecraft", ["a", "b", "c"], ["a", "c", "b"], "density.sel(spacecraft=b.spacecraft)"),
+        ("spacecraft", ["a", "b", "c"], ["a", "c", "d"], "the same spacecraft"),
+        ("time", [0, 1, 2], [0, 1], "density.interp(time=b.time)"),
+    ],
+)
+def test_what_to_do_about_other_axes_is_said_with_the_arrays_own_names(dim, one, other, advice):
+    b, density = (xr.DataArray(np.ones(len(at)), {dim: at}, [dim], attrs={"units": "1"}) for at in (one, other))
+    with pytest.raises(WrongData) as refusal:
+        on_same_axes(b=b, density=density)
+    assert advice in str(refusal.value)
+
+
+def test_components_in_different_orders_meet_by_their_labels():
+    attrs = {"units": "nT", "frame": "GSE"}
+    one = xr.DataArray([1.0, 2.0, 3.0], {"component": ["x", "y", "z"]}, ["component"], attrs=attrs)
+    other = xr.DataArray([6.0, 5.0, 4.0], {"component": ["z", "y", "x"]}, ["component"], attrs=attrs)
+    assert plasma.dot_product(one, other).item() == 1 * 4 + 2 * 5 + 3 * 6
+    product = plasma.cross_product(one, other)
+    np.testing.assert_array_equal(product, np.cross([1, 2, 3], [4, 5, 6]))
+    assert product.component.values.tolist() == ["x", "y", "z"]

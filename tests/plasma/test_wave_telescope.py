@@ -347,7 +347,7 @@ DATA = measured([wave([0.01, 0, 0])])
         (MissingUnits, "units", DATA.b.drop_attrs().assign_attrs(frame="GSE"), DATA.position),
         (WrongUnits, "km", DATA.b, DATA.position.assign_attrs(units="nT", frame="GSE")),
         (WrongData, "not sampled evenly", DATA.b.isel(time=np.r_[:1000, 1100:4000]), DATA.position),
-        (WrongData, "not sampled evenly", DATA.b.isel(time=slice(None, None, -1)), DATA.position),
+        (WrongData, "do not increase", DATA.b.isel(time=slice(None, None, -1)), DATA.position),
         (BadTime, "less than a segment", DATA.b.isel(time=slice(100)), DATA.position),
         (WrongData, "one sample", DATA.b.isel(time=[0]), DATA.position),
         (BadTime, "holds 0", DATA.b.isel(time=[]), DATA.position),
