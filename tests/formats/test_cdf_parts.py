@@ -61,6 +61,7 @@ def test_what_is_unknown_is_refused_with_what_is_near():
             formats.read(sample.path(HOPE), variables=wrong)
 
 
+@pytest.mark.slow
 def test_other_formats_give_single_variables_too():
     path = sample.path("qin_denton_1999_2001.nc")
     name = str(next(iter(formats.read(path).data_vars)))

@@ -69,7 +69,7 @@ def test_a_long_path_is_thinned_and_says_so(field):
     )
     picture = panels.hodogram(long, x="x", y="y")
     assert len(one(picture, hv.Segments)) < 10_000
-    assert "Every 3th" not in (text := text_below(picture)) and "every 3rd of 25,000" in text.lower()
+    assert "Every 3th" not in (text := text_below(picture)) and "every third of 25,000" in text.lower()
 
 
 @pytest.mark.parametrize(("x", "y", "error"), [("m", "q", BadOption), ("m", "m", BadOption)])
@@ -104,6 +104,7 @@ def maxwellian():
     return f.rename("f").assign_attrs(units="s3 m-6", long_name="Phase-space density")
 
 
+@pytest.mark.slow
 def test_contours_lie_at_powers_of_ten_where_the_distribution_has_them():
     picture = panels.heatmap(maxwellian(), x="v_par", y="v_perp", equal=True, contours=True, clim=(1e-23, 1e-20))
     figure = figure_of(picture)
@@ -115,6 +116,7 @@ def test_contours_lie_at_powers_of_ten_where_the_distribution_has_them():
     assert sorted(radii) == pytest.approx(expected, rel=0.01)
 
 
+@pytest.mark.slow
 def test_contours_on_a_linear_scale_have_even_round_steps():
     picture = panels.heatmap(maxwellian() * 1e20, x="v_par", y="v_perp", logz=False, contours=True, clim=(0, 1))
     assert "Lines at steps of 0.2." in figure_of(picture).below[-1].text

@@ -42,6 +42,7 @@ def still(count=4, cadence=1.0):
     return plasma.straight_path(times(count, cadence), velocity=(0, 0, 0))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", FIELDS)
 def test_no_field_has_a_divergence_and_the_current_is_its_curl(name):
     field = FIELDS[name]
@@ -133,6 +134,7 @@ def test_turbulence_has_the_strength_and_slope_it_was_asked_for(anisotropy):
     assert np.polyfit(np.log(number), np.log(density), 1)[0] == pytest.approx(-5 / 3)
 
 
+@pytest.mark.slow
 def test_the_spectrum_of_turbulence_carried_past_a_spacecraft_falls_with_its_slope():
     turbulence = plasma.alfvenic_turbulence(
         waves=2000, wave_numbers=(1e-4, 1e-1), seed=1, velocity=(-400, 0, 0), mean_field=(1, 1, 1)

@@ -62,6 +62,7 @@ def test_nothing_couples_in_northward_field(function):
     assert (function(wind(bz=0.0)).values == 0).all()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("function", "power"), list(zip(COUPLING, (4 / 3, 1, 4 / 3), strict=True)))
 @given(speed=st.floats(200, 1500), by=st.floats(-30, 30), bz=st.floats(-30, -0.1))
 def test_coupling_goes_with_its_power_of_the_speed_and_not_with_the_sign_of_by(function, power, speed, by, bz):
@@ -121,6 +122,7 @@ def test_the_clock_goes_from_north_over_dusk_to_south():
     assert np.isnan(made.values[4])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("function", [*COUPLING, plasma.rectified_field, plasma.clock_angle])
 def test_coupling_refuses_other_frames_keeps_flags_and_works_on_dask(function):
     hours = plasma.fetch("qin_denton_hourly", "2001-03-31", "2001-04-01")

@@ -346,6 +346,7 @@ def test_a_mean_shock_goes_with_the_pressure_if_told_where_it_holds(model):
     np.testing.assert_allclose(found.standoff / mean.standoff, (storm().pdyn / 2.0) ** (-1 / 6))
 
 
+@pytest.mark.slow
 def test_boundaries_serve_spacecraft():
     # where a spacecraft on the x axis is, for each model: inside the magnetopause at 5, outside the shock at 25 R_E
     place = xr.DataArray(

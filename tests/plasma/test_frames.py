@@ -171,6 +171,7 @@ def test_all_frames_are_those_of_sunpy(time):
     assert max(apart.values()) < (0.02 if time < "2021" else 0.05), apart
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("year", [1900, 1927.3, 1955, 1996, 2000.0, 2003.8, 2015.8, 2020, 2024.99, 2026.2, 2029.9])
 def test_the_dipole_is_that_of_ppigrf(year):
     import pandas as pd

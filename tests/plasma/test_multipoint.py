@@ -27,6 +27,7 @@ from analysis.errors import BadOption, MissingUnits, OutsideCoverage, WrongData,
 from analysis.model import check
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("count", [4, 5, 7, 9])
 @given(slope=matrices, seed=seeds)
 @few
@@ -132,6 +133,7 @@ def test_errors_are_the_scatter_of_noisy_measurements(corners, sigma_b, sigma_r)
     assert result.div_b_error.mean().item() == pytest.approx(result.div_b.std().item(), rel=0.03)
 
 
+@pytest.mark.slow
 def test_seven_spacecraft_measure_the_current_better_than_four_of_them():
     random = np.random.default_rng(6)
     places = np.broadcast_to(100 * SEVEN[:, None], (7, 2000, 3))
@@ -332,6 +334,7 @@ def test_a_scalar_without_spacecraft_or_on_other_times_is_refused():
         plasma.gradient(n.assign_coords(time=times(3) + 1), GOOD[1])
 
 
+@pytest.mark.slow
 def test_lazy_arrays_give_the_same_numbers_and_stay_lazy_until_asked():
     random = np.random.default_rng(11)
     field = vectors(random.normal(size=(7, 40, 3)), "nT")

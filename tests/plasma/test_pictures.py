@@ -70,6 +70,7 @@ def test_without_a_sunward_axis_the_disc_claims_no_night():
     )
 
 
+@pytest.mark.slow
 def test_with_the_sun_at_the_left_the_picture_is_still_seen_from_the_north():
     def ends(**options):
         figure = figure_of(plasma.orbit_view(orbit(), reach=20, **options))
@@ -87,6 +88,7 @@ def test_mercury_lies_south_of_its_dipole():
     assert (disc.min(), disc.max()) == pytest.approx((-1.196, 0.804))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("plane", ["xy", "xz", "xrho"])
 def test_a_boundary_is_cut_in_the_plane_of_the_picture(plane):
     picture = plasma.orbit_view(orbit(), plane=plane, boundaries={"magnetopause": boundary()})
@@ -223,6 +225,7 @@ def test_the_twin_of_a_product_that_ships_looks_the_same():
             assert ARCHIVED[found.live].quicklook == found.quicklook
 
 
+@pytest.mark.slow
 def test_flags_are_marked_and_lines_of_reference_drawn_in_a_quick_look():
     picture = plasma.quicklook("qin_denton_hourly", "2001-03-30", "2001-04-03", marks={"shock": "2001-03-31T00:52"})
     names = {e.label for e in picture.traverse(lambda e: e, [hv.Element]) if e.label}
@@ -234,6 +237,7 @@ def test_flags_are_marked_and_lines_of_reference_drawn_in_a_quick_look():
     assert [len(dots) for dots in marked] == expected
 
 
+@pytest.mark.slow
 def test_data_know_their_product_and_what_is_left_out_is_said():
     storm = plasma.fetch("qin_denton_hourly", "2001-03-30", "2001-04-01", variables=["dst", "speed"])
     picture = plasma.quicklook(storm)

@@ -135,6 +135,7 @@ def test_saturns_boundaries_are_where_cassini_found_them():
     assert small.flaring.item() == pytest.approx(0.77)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("model", PLANET_MODELS)
 def test_every_model_keeps_the_contract_and_knows_where_it_is(model):
     boundary = check(made(model))
@@ -329,6 +330,7 @@ def test_a_fit_finds_the_surface_that_its_points_are_on_and_is_a_boundary():
     assert np.isnan(held.error.sel(parameter="x0")) and held.dof == fit.dof + 1
 
 
+@pytest.mark.slow
 def test_a_robust_fit_does_not_follow_a_stray_crossing_and_its_error_is_that_of_many_fits():
     rng = np.random.default_rng(5)
     truth = made("mercury_magnetopause_winslow_2013", frame="MSM", aberration=number(0.0, "deg"))

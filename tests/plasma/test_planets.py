@@ -30,6 +30,7 @@ def orbit(count=200, cadence=60.0, **options):
     return plasma.keplerian_positions(times(count, cadence), **given_)
 
 
+@pytest.mark.slow
 @settings(max_examples=30)
 @given(
     eccentricity=st.floats(0, 0.99), tilt=st.floats(0, 180), node=st.floats(-360, 360), argument=st.floats(-360, 360)
@@ -318,6 +319,7 @@ def test_minimum_variance_finds_the_normal_that_was_put_in():
     assert plasma.angle_between(found, crossed.normal.drop_vars("time")).item() < 3
 
 
+@pytest.mark.slow
 def test_deep_inside_a_synthetic_pass_is_the_dipole_and_noise_is_what_was_asked_for():
     made = flown()
     deep = (plasma.boundary_distance(MERCURY["magnetopause"], made.position) < -1500).values

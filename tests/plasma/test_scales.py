@@ -212,6 +212,7 @@ def test_total_pressure_is_the_sum_of_both():
 vectors = st.tuples(*[st.floats(-50, 50)] * 3).filter(lambda v: np.hypot(np.hypot(*v[:2]), v[2]) > 0.1)
 
 
+@pytest.mark.slow
 @few
 @given(v=vectors, b=vectors)
 def test_the_drift_in_the_convection_field_is_the_velocity_across_the_field(v, b):
@@ -227,6 +228,7 @@ def test_ten_km_per_s_across_a_hundred_nanotesla_is_one_millivolt_per_metre():
     assert (field.units, field.frame) == ("mV m-1", "GSE")
 
 
+@pytest.mark.slow
 @few
 @given(a=vectors, b=vectors)
 def test_products_are_those_of_numpy_and_angles_close(a, b):

@@ -76,6 +76,7 @@ def test_axes_are_right_handed_with_n_sunward(seed):
     np.testing.assert_allclose(np.cross(axes[0], axes[1]), axes[2], atol=1e-12)
 
 
+@pytest.mark.slow
 def test_errors_of_the_normal_are_those_that_repeated_noise_shows():
     normals = [plasma.minimum_variance(vectors(noisy_sheet(seed=seed))) for seed in range(300)]
     tilt_m = [
@@ -106,6 +107,7 @@ def test_errors_of_few_samples_are_those_of_the_formulae():
     assert axes.mean_field_error.sel(axis="N") == pytest.approx(expected)
 
 
+@pytest.mark.slow
 def test_a_field_in_a_plane_has_no_negative_variance_and_no_error():
     turn = np.linspace(0, 2, 50)
     for seed in range(20):
@@ -170,6 +172,7 @@ def test_the_frame_of_a_steady_structure_is_found_exactly(seed):
     assert frame.residual_ratio == pytest.approx(0, abs=1e-12)
 
 
+@pytest.mark.slow
 def test_errors_of_the_frame_are_those_that_repeated_noise_shows():
     field = noisy_sheet(noise=0)
     found, errors = [], []

@@ -92,6 +92,7 @@ def test_a_quadric_with_the_coefficients_of_a_conic_is_the_conic():
     xr.testing.assert_allclose(plasma.boundary_radius(same, theta, phi), conic_there)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("surface", [shue(), conic(), ELLIPSOID], ids=["shue", "conic", "quadric"])
 def test_the_distance_is_that_to_the_nearest_of_many_points(surface):
     rng = np.random.default_rng(3)
@@ -106,6 +107,7 @@ def test_the_distance_is_that_to_the_nearest_of_many_points(surface):
     assert found == pytest.approx(least, abs=0.02)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("surface", [shue(), conic(), ELLIPSOID], ids=["shue", "conic", "quadric"])
 @settings(max_examples=30)
 @given(x=st.floats(-40, 20), y=st.floats(-30, 30), z=st.floats(-30, 30))

@@ -69,6 +69,7 @@ PLANE = {
 NEARLY = {"X": np.diag([1.0, -0.9, -0.1]), "O": np.array([[-0.1, -1, 0], [1, -0.1, 0], [0, 0, 0.2]])}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("corners", [REGULAR, SEVEN], ids=["four", "seven"])
 @pytest.mark.parametrize(
     ("kind", "slope"),

@@ -66,6 +66,7 @@ def test_cross_correlation_and_timing_find_a_front_within_one_percent():
     assert found.speed_error.item() < 0.01 * found.speed.item()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("corners", "sigma_t", "sigma_r"),
     [(REGULAR, None, 2.0), (SEVEN, 0.02, None), (SEVEN, 0.02, 2.0)],

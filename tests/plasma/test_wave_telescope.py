@@ -53,6 +53,7 @@ def found(data, frequency=1.0, velocity=None, **options):
     return plasma.dispersion(spectrum, velocity=velocity).sel(frequency=frequency, method="nearest")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("axis", range(3))
 @pytest.mark.parametrize("sign", [1, -1])
 def test_a_wave_along_an_axis_has_k_along_it(axis, sign):
@@ -73,6 +74,7 @@ def test_the_same_in_time_order_a_crest_that_comes_to_the_spacecraft_at_larger_x
     assert float(wave_found.phase_speed) == pytest.approx(600, rel=0.05)
 
 
+@pytest.mark.slow
 @settings(max_examples=12, deadline=None)
 @given(
     direction=st.tuples(*[st.floats(-1, 1)] * 3).filter(lambda n: np.linalg.norm(n) > 0.2),

@@ -56,6 +56,7 @@ def test_white_noise_is_flat_at_twice_its_variance_times_the_step():
     assert found.psd.dims == ("time", "frequency") and found.psd.attrs["units"] == "nT2 / Hz"
 
 
+@pytest.mark.slow
 def test_95_of_100_spectra_lie_in_the_interval():
     inside = []
     for seed in range(100):
@@ -64,6 +65,7 @@ def test_95_of_100_spectra_lie_in_the_interval():
     assert np.mean(inside) == pytest.approx(0.95, abs=0.01)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("slope", [-1, -5 / 3, -2.5])
 def test_a_power_law_is_found_by_spectrum_and_wavelets(slope):
     noise = series(coloured(2**14, slope))
