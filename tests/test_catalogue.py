@@ -105,6 +105,7 @@ def test_start_is_in_and_stop_is_out():
     assert day.sizes["time"] == 24
 
 
+@pytest.mark.slow
 def test_an_interval_that_is_only_partly_covered_is_said_to_be():
     with pytest.warns(AnalysisWarning, match="begin 1999-07-01T14"):
         early = plasma.fetch("qin_denton_hourly", "1990-01-01", "2000-02-01")
@@ -118,6 +119,7 @@ def test_either_end_may_be_left_open():
     assert head.sizes["time"] + tail.sizes["time"] == whole.sizes["time"]
 
 
+@pytest.mark.slow
 def test_flags_stay_beside_the_variables_asked_for():
     storm = plasma.fetch("qin_denton_hourly", variables=["dst", "bz"])
     assert set(storm.variables) == {"time", "dst", "bz", "bz_quality"}
@@ -192,6 +194,7 @@ def test_a_wrong_request_is_told_what_would_be_right(request_, error, told):
     assert isinstance(caught.value, AnalysisError)
 
 
+@pytest.mark.slow
 def test_collect_gives_a_tree_with_a_node_each_and_its_own_provenance():
     tree = plasma.collect("qin_denton_hourly", "ring_current_hourly", start="2001-03-30", stop="2001-04-03")
     assert set(tree.children) == {"qin_denton_hourly", "ring_current_hourly"}

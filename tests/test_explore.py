@@ -110,6 +110,7 @@ def event_page():
     return page, seen, events["events"].to_dataset()
 
 
+@pytest.mark.slow
 def test_a_box_on_the_image_filters_spectrum_and_light_curve(event_page):
     page, seen, events = event_page
     stream_of(pictures(page)[0], BoundsXY).event(bounds=(2.0, 3.0, 6.0, 7.0))

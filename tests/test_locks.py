@@ -53,6 +53,7 @@ def test_a_lock_held_is_not_free(tmp_path):
     assert free(tmp_path / "a.lock")
 
 
+@pytest.mark.slow
 def test_a_lock_that_was_removed_while_one_waited_for_it_still_excludes(tmp_path):
     path, inside, order = tmp_path / "a.lock", threading.Event(), []
 

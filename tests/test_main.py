@@ -43,6 +43,7 @@ def test_fetch_writes_a_file_that_read_opens(tmp_path, capsys):
     assert "keeps the data contract" in capsys.readouterr().out
 
 
+@pytest.mark.slow
 def test_a_tree_is_written_too(tmp_path):
     assert main(["fetch", "ngc7793_ulx4_pn", str(tmp_path / "ulx.nc")]) == 0
 
@@ -78,6 +79,7 @@ def test_a_file_of_no_known_format_is_refused(tmp_path, capsys):
     assert "HTML" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_fetch_takes_an_interval_and_variables(tmp_path):
     path = tmp_path / "storm.nc"
     asked = ["fetch", "qin_denton_hourly", str(path), "--start", "2001-03-31", "--stop", "2001-04-01"]

@@ -11,11 +11,13 @@ def when(array):
     return str(array.time.values[array.values.argmax()])[:19]
 
 
+@pytest.mark.slow
 def test_the_storm_of_march_2001_reached_a_dst_of_minus_387_nt():
     dst = plasma.fetch("qin_denton_hourly").dst
     assert (when(-dst), float(dst.min())) == ("2001-03-31T08:00:00", -387)
 
 
+@pytest.mark.slow
 def test_dynamic_pressure_carries_the_worst_flag_it_was_made_of():
     wind = plasma.fetch("qin_denton_hourly")
     worst = np.minimum(wind.pdyn_quality_as_given, np.minimum(wind.density_quality, wind.speed_quality))
@@ -24,12 +26,14 @@ def test_dynamic_pressure_carries_the_worst_flag_it_was_made_of():
     assert (int(storm.pdyn_quality_as_given), int(storm.pdyn_quality), int(storm.speed_quality)) == (2, 1, 1)
 
 
+@pytest.mark.slow
 def test_a_third_of_the_pressures_are_called_measured_and_a_twelfth_are():
     wind = plasma.fetch("qin_denton_hourly")
     assert float((wind.pdyn_quality_as_given == 2).mean()) == pytest.approx(0.35, abs=0.005)
     assert float((wind.pdyn_quality == 2).mean()) == pytest.approx(1 / 12, abs=0.005)
 
 
+@pytest.mark.slow
 def test_the_pressure_holds_helium_more_than_protons_alone_give():
     wind = plasma.fetch("qin_denton_hourly")
     protons = 1.6726e-6 * wind.density * wind.speed**2

@@ -429,6 +429,7 @@ def test_a_web_page_that_speaks_of_votables_is_none():
     assert votable.recognises(b"<?xml version='1.0'?>\n<!-- made <today> -->\n<vot:VOTABLE version='1.4'>")
 
 
+@pytest.mark.slow
 @settings(max_examples=examples(150), suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
 def test_damaged_files_end_in_one_of_our_errors_or_in_data_that_keep_the_contract(tmp_path, data):

@@ -170,6 +170,7 @@ def test_years_whose_leap_seconds_nobody_knows_are_converted_without_a_stray_war
         assert utc_of_clock(0.0, mjdref=33384.0, timesys="TAI") == np.datetime64("1950-04-13", "ns")
 
 
+@pytest.mark.slow
 def test_no_conversion_goes_to_the_network_for_tables(monkeypatch):
     from astropy.utils import iers
 

@@ -225,6 +225,7 @@ def test_euler_steps_are_those_of_a_plain_loop():
     assert np.allclose(made.dst.values, np.array(star) + 7.26 * np.sqrt(hours.pdyn.values) - 11, rtol=1e-5)
 
 
+@pytest.mark.slow
 def test_the_storm_of_march_2001_is_too_small_by_obrien_and_near_by_burton():
     hours = plasma.fetch("qin_denton_hourly", "2001-03-25", "2001-04-06")
     least = {
@@ -675,6 +676,7 @@ def test_the_dipole_is_the_first_degree_of_igrf():
     assert np.allclose(b, expected, atol=0.01)
 
 
+@pytest.mark.slow
 @given(st.floats(1.1, 12), st.floats(0, 2 * np.pi), st.floats(-1.2, 1.2))
 def test_a_field_line_has_one_l_and_runs_along_the_field(shell, longitude, latitude):
     r = shell * np.cos(latitude) ** 2
@@ -823,6 +825,7 @@ def test_periods_refuse_the_impossible():
     assert np.isfinite(plasma.bounce_period(energy, shell, scalar([0.0, 180.0], "deg").rename(dim_0="a"))).all()
 
 
+@pytest.mark.slow
 def test_the_plasmapause_is_that_of_spacepy():
     # spacepy 0.7.0, empiricals.getPlasmaPause with every third Kp of the product from 2001-03-25T00, at 2001-03-26T03
     kp = plasma.fetch("qin_denton_hourly", "2001-03-25", "2001-04-06").kp.isel(time=slice(0, None, 3))

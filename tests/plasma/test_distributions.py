@@ -163,6 +163,7 @@ def test_latitude_and_colatitude_give_the_same_moments_in_any_order_of_bins():
             np.testing.assert_allclose(found[name].values, usual[name].values, rtol=1e-7, atol=1e-9)
 
 
+@pytest.mark.slow
 def test_any_way_and_unit_of_saying_the_distribution_gives_the_same_moments():
     usual = plasma.moments(PROTONS, particle="proton")
     flux = plasma.differential_flux(PROTONS, particle="proton")
@@ -493,6 +494,7 @@ def test_gaps_leave_no_integral_but_means_of_what_was_measured():
     assert np.isfinite(without.density).all()
 
 
+@pytest.mark.slow
 def test_lazy_distributions_give_the_same_and_stay_lazy():
     lazy, volts = PROTONS.chunk(time=1), xr.DataArray(5.0, attrs={"units": "V"})
     for call in (
@@ -542,6 +544,7 @@ def test_components_of_the_field_in_another_order_make_no_difference():
         np.testing.assert_allclose(plasma.moments(PROTONS, particle="proton", b=other).t_parallel, usual)
 
 
+@pytest.mark.slow
 def test_an_unknown_potential_gives_no_moments():
     volts = xr.DataArray([5.0, np.nan], {"time": TIMES}, attrs={"units": "V"})
     found = plasma.moments(PROTONS, particle="proton", potential=volts)
@@ -580,6 +583,7 @@ half = PROTONS.isel(theta=slice(0, 8))
 later = B.assign_coords(time=TIMES + np.timedelta64(1, "s"))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("call", "error", "says"),
     [

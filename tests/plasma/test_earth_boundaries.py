@@ -320,6 +320,7 @@ def test_the_shock_before_a_magnetopause_has_its_aberration():
 # Datasets
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("model", MAGNETOPAUSES)
 def test_every_magnetopause_keeps_the_contract_over_time_and_lazily(model):
     whole = check(plasma.magnetopause(storm(), model=model))
@@ -330,6 +331,7 @@ def test_every_magnetopause_keeps_the_contract_over_time_and_lazily(model):
     xr.testing.assert_identical(lazy.compute(), whole)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("model", BOW_SHOCKS)
 def test_every_shock_keeps_the_contract_over_time_and_lazily(model):
     whole = check(plasma.bow_shock(storm(), model=model))

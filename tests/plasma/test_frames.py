@@ -92,6 +92,7 @@ def test_matrices_are_proper_rotations(time, one, other):
     assert np.abs(matrix @ matrix.T - np.eye(3)).max() < 1e-13
 
 
+@pytest.mark.slow
 @given(time=instants, vector=triples, one=names, other=names)
 def test_matrices_turn_as_to_frame_does(time, vector, one, other):
     b = vectors(vector, one, time)
@@ -101,6 +102,7 @@ def test_matrices_turn_as_to_frame_does(time, vector, one, other):
     np.testing.assert_allclose(back.values, b.values, rtol=0, atol=1e-11)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("time", EPOCHS)
 def test_the_frames_of_sun_and_equator_are_those_of_erfa(time):
     import erfa
@@ -226,6 +228,7 @@ def test_a_sample_does_not_depend_on_which_others_come_with_it():
     np.testing.assert_allclose(scalar, plasma.to_frame(b, "SM").isel(time=5), atol=1e-12)
 
 
+@pytest.mark.slow
 def test_further_dims_and_dask_give_the_same():
     times = np.datetime64("2019-12-31T23:00", "ns") + np.arange(40) * np.timedelta64(10, "m")
     values = np.random.default_rng(1).normal(size=(4, 40, 3))
@@ -367,6 +370,7 @@ def state(frame="ECLIPJ2000", times=None, **other):
     )
 
 
+@pytest.mark.slow
 @given(r=triples, v=triples)
 def test_a_solar_orbital_frame_is_what_it_is_called(r, v):
     r, v = np.array(r) * 1e6, np.array(v)
@@ -419,6 +423,7 @@ def test_gsm_is_the_solar_magnetospheric_frame_of_the_earth():
     np.testing.assert_allclose(made.values, plasma.rotation_matrices(times, "GSE", "GSM").values, atol=1e-13)
 
 
+@pytest.mark.slow
 def test_rtn_at_the_earth_is_gseq_turned_about():
     times = np.array(["2003-10-30T22:55", "2015-10-16T13:07"], "datetime64[ns]")
     outward = plasma.to_frame(vectors([[-1.5e8, 0, 0]] * 2, "GSE", times, "km", "position"), "J2000")
@@ -576,6 +581,7 @@ def kernel(tmp_path_factory):
 SPICE_TIMES = np.datetime64("2009-07-10", "ns") + np.arange(5) * np.timedelta64(1, "D")
 
 
+@pytest.mark.slow
 def test_a_frame_from_kernels_is_the_frame_from_the_state(kernel):
     motion = check(plasma.spice_state("499", SPICE_TIMES, kernel))
     assert motion.position.attrs["frame"] == "J2000" and motion.velocity.attrs["units"] == "km s-1"

@@ -41,6 +41,7 @@ def test_a_linear_field_is_recovered_exactly(count, slope, seed):
     np.testing.assert_allclose(plasma.gradient(small, position).values[0], slope, atol=1e-10)
 
 
+@pytest.mark.slow
 @given(slope=matrices, seed=seeds)
 @few
 def test_curl_and_divergence_are_those_of_the_gradient(slope, seed):
@@ -72,6 +73,7 @@ def test_four_spacecraft_have_the_reciprocal_vectors_of_chanteur(seed):
         np.testing.assert_allclose(found[one], across / (across @ (places[one] - places[a])), rtol=1e-7, atol=1e-11)
 
 
+@pytest.mark.slow
 @given(seed=seeds, slope=matrices)
 @few
 def test_turning_the_frame_turns_vectors_and_leaves_numbers(seed, slope):
@@ -119,6 +121,7 @@ def test_a_straight_field_that_grows_along_itself_has_no_curvature():
     np.testing.assert_allclose(result.curvature, 0, atol=1e-12)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("corners", [REGULAR, SEVEN], ids=["four", "seven"])
 @pytest.mark.parametrize(("sigma_b", "sigma_r"), [(0.05, 0.0), (0.0, 0.5), (0.05, 0.5)])
 def test_errors_are_the_scatter_of_noisy_measurements(corners, sigma_b, sigma_r):
@@ -160,6 +163,7 @@ def test_misfit_is_the_noise_and_only_there_with_more_than_four():
     assert plasma.curlometer(field.isel(first), vectors(places, "km").isel(first)).misfit.isnull().all()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("gap", [np.nan, np.inf, -1e31])
 def test_a_spacecraft_without_a_value_is_left_out_and_three_are_too_few(gap):
     random = np.random.default_rng(8)
@@ -235,6 +239,7 @@ def test_other_frames_keep_the_names_of_their_components():
         assert made.attrs["frame"] == "RTN"
 
 
+@pytest.mark.slow
 def test_flags_of_the_field_are_those_of_the_current_and_not_of_the_formation():
     says = {"flag_values": [0, 1], "flag_meanings": "bad good", "units": "1", "long_name": "Quality"}
     flags = xr.DataArray([[1, 1, 1], [1, 0, 1], [1, 1, 1], [1, 1, 1]], dims=["spacecraft", "time"], attrs=says)
@@ -363,6 +368,7 @@ def test_single_precision_gives_the_same_within_its_rounding():
     np.testing.assert_allclose(single.current_density, plasma.curlometer(field, position).current_density, rtol=1e-4)
 
 
+@pytest.mark.slow
 def test_results_keep_the_data_contract_and_say_that_they_are_synthetic():
     random = np.random.default_rng(12)
     field = vectors(random.normal(size=(7, 4, 3)), "nT", synthetic="true")

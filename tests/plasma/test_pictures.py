@@ -44,6 +44,7 @@ def shades(picture):
     }
 
 
+@pytest.mark.slow
 def test_an_orbit_is_drawn_in_radii_of_the_planet():
     x, y = path_of(plasma.orbit_view(orbit()))
     assert (x.max(), y.max()) == pytest.approx((10, 3))
@@ -63,6 +64,7 @@ def test_the_night_is_on_the_side_away_from_the_sun(plane):
     assert seen[day] > 0 > seen[night]
 
 
+@pytest.mark.slow
 def test_without_a_sunward_axis_the_disc_claims_no_night():
     assert list(shades(plasma.orbit_view(orbit("GEO")))) == ["#b5b5b5"]
     assert "night" not in " ".join(
@@ -106,6 +108,7 @@ def test_events_are_marked_where_the_spacecraft_was():
     assert dots.dimension_values(0) == pytest.approx([(10 + 10 * np.cos(np.pi / 6)) / 2, 0], abs=1e-9)
 
 
+@pytest.mark.slow
 def test_several_spacecraft_come_by_dim_or_by_name():
     both = xr.concat([orbit(), 1.5 * orbit().assign_attrs()], "spacecraft", combine_attrs="override")
     both = both.assign_coords(spacecraft=["C1", "C2"]).assign_attrs(orbit().attrs)
@@ -152,6 +155,7 @@ def test_a_boundary_without_symmetry_has_no_line_over_rho():
     plasma.orbit_view(orbit("GSM"), plane="xy", boundaries={"mp": tilted})
 
 
+@pytest.mark.slow
 def test_a_hodogram_is_of_the_second_component_across_and_the_first_up():
     b = orbit().assign_coords(component=list("lmn")).assign_attrs(units="nT", long_name="Magnetic field", frame="LMN")
     figure = figure_of(plasma.hodogram(b))
@@ -163,6 +167,7 @@ def test_a_hodogram_is_of_the_second_component_across_and_the_first_up():
         plasma.hodogram(b.sel(component="l"))
 
 
+@pytest.mark.slow
 def test_a_distribution_over_two_velocities_has_equal_scales_and_contours():
     v = np.linspace(-500, 500, 21)
     axes = {"v_perp": ("v_perp", 1000 * v, {"units": "m s-1"}), "v_par": ("v_par", v, {"units": "km s-1"})}
@@ -175,6 +180,7 @@ def test_a_distribution_over_two_velocities_has_equal_scales_and_contours():
         plasma.view(f, marks={"a": HOURS[0]})
 
 
+@pytest.mark.slow
 def test_title_and_source_of_a_single_array_may_be_given():
     data = plasma.fetch("qin_denton_hourly", "2001-03-31", "2001-04-01")
     figure = figure_of(plasma.view(data.dst, attrs=data.attrs))
@@ -248,6 +254,7 @@ def test_data_know_their_product_and_what_is_left_out_is_said():
     assert len(plasma.quicklook(both)) == 6
 
 
+@pytest.mark.slow
 def test_lines_in_one_panel_share_a_unit():
     mixed = plasma.fetch("qin_denton_hourly", "2001-03-30", "2001-04-01")
     mixed["by"] = (mixed.by / 1000).assign_attrs(mixed.by.attrs, units="uT")
@@ -257,6 +264,7 @@ def test_lines_in_one_panel_share_a_unit():
     assert bz.dimension_values(1) == pytest.approx(mixed.bz.values / 1000, nan_ok=True)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("call", "error", "named"),
     [

@@ -184,6 +184,7 @@ def test_an_energy_may_bring_its_unit():
         xr.testing.assert_identical(plasma.pitch_angle_distribution(ions.flux, energy=energy), plain)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("energy", "error"),
     [("5 nT", WrongUnits), ("five", BadOption), ("5 blorb", UnknownUnits), ([5] * u.keV, BadOption), (True, BadOption)],
@@ -194,6 +195,7 @@ def test_what_is_no_energy_is_refused(energy, error):
         plasma.pitch_angle_distribution(ions.flux, energy=energy)
 
 
+@pytest.mark.slow
 def test_a_flux_without_any_record_is_refused():
     for species in ("ion", "electron"):
         empty = plasma.fetch("rbsp_hope_pad")[species].to_dataset().flux.isel(time=slice(0, 0))

@@ -284,6 +284,7 @@ def flown(imf=(-15.0, 12.0, -12.0), **options):
     return plasma.synthetic_pass(path, **MERCURY, moment=vector([0, 0, -190.0]), imf=vector(imf), **options)
 
 
+@pytest.mark.slow
 def test_no_field_crosses_the_magnetopause_of_a_synthetic_pass():
     made = flown()
     check(made)
@@ -294,6 +295,7 @@ def test_no_field_crosses_the_magnetopause_of_a_synthetic_pass():
     assert np.abs(across.values).max() < 1e-2 and float(plasma.magnitude(at.b).min()) > 20
 
 
+@pytest.mark.slow
 def test_the_shock_keeps_what_is_normal_to_it_and_multiplies_the_rest():
     crossed = plasma.boundary_crossings(MERCURY["bow_shock"], flown().position)
     normal = crossed.normal
@@ -307,6 +309,7 @@ def test_the_shock_keeps_what_is_normal_to_it_and_multiplies_the_rest():
     assert outside.b.values == pytest.approx(np.broadcast_to(wind, outside.b.shape))
 
 
+@pytest.mark.slow
 def test_minimum_variance_finds_the_normal_that_was_put_in():
     crossed = plasma.boundary_crossings(MERCURY["magnetopause"], flown().position).isel(time=0)
     path = plasma.straight_path(  # along the normal, through a layer so thin that the dipole hardly changes
@@ -334,6 +337,7 @@ def test_deep_inside_a_synthetic_pass_is_the_dipole_and_noise_is_what_was_asked_
     assert rest.std() == pytest.approx(2.0, rel=0.03)
 
 
+@pytest.mark.slow
 def test_a_synthetic_pass_keeps_nan_and_refuses_what_cannot_be():
     path = flown().position.isel(time=slice(0, 5))
     holed = path.where(path.time != path.time[2]).assign_attrs(path.attrs)

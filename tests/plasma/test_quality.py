@@ -65,6 +65,7 @@ def test_flags_as_coordinates_mask_as_well():
     assert np.isnan(plasma.measured(data).density).values.tolist() == [False, True, True]
 
 
+@pytest.mark.slow
 def test_few_pressures_of_qin_and_denton_are_measured_in_all_they_are_made_of():
     # the file calls 35 % of Pdyn measured, but for most of these density or speed were filled or interpolated
     data = plasma.fetch("qin_denton_hourly")

@@ -176,6 +176,7 @@ def test_gyroradius_of_alphas_counts_their_charge_once():
     assert alphas / protons == pytest.approx(plasma.species("alpha").mass / plasma.species("proton").mass / 2)
 
 
+@pytest.mark.slow
 @few
 @given(alfven=speeds, sound=speeds, degrees=st.floats(0, 360))
 def test_magnetosonic_speeds_keep_their_order_sum_and_product(alfven, sound, degrees):
@@ -260,6 +261,7 @@ def test_the_spelling_of_units_makes_no_difference(ours, spelling, number):
     )
 
 
+@pytest.mark.slow
 def test_whole_numbers_float32_and_dask_give_the_same():
     for number in (quantity(5, "#/cc"), quantity(np.float32(5), "cm-3"), quantity(5.0, "cm-3").chunk()):
         assert plasma.plasma_frequency(number, particle="electron").compute().item() == pytest.approx(20077, rel=1e-4)

@@ -55,6 +55,7 @@ def test_explorer_12_has_the_published_variance_axes(oracle):
     assert axes.eigenvector.attrs["frame"] == "GSM" and axes.eigenvalue.attrs["units"] == "nT2"
 
 
+@pytest.mark.slow
 @given(seed=st.integers(0, 2**32 - 1))
 def test_axes_turn_with_the_field_and_variances_do_not(seed):
     random = np.random.default_rng(seed)
@@ -67,6 +68,7 @@ def test_axes_turn_with_the_field_and_variances_do_not(seed):
         assert abs(there @ turned.eigenvector.sel(axis=axis).values) == pytest.approx(1, abs=1e-9)
 
 
+@pytest.mark.slow
 @given(seed=st.integers(0, 2**32 - 1))
 def test_axes_are_right_handed_with_n_sunward(seed):
     field = np.random.default_rng(seed).normal(size=(20, 3)) * [1, 5, 3]
@@ -137,6 +139,7 @@ def test_the_constrained_normal_has_no_mean_field_and_the_least_variance_left():
     assert axes.eigenvalue.sel(axis="N") < axes.eigenvalue.sel(axis="L")
 
 
+@pytest.mark.slow
 def test_windows_and_spacecraft_are_analysed_side_by_side_as_alone_and_lazily():
     field = vectors(noisy_sheet())
     windows = field.rolling(time=50).construct("sample")
@@ -237,6 +240,7 @@ def oblique_shock(seed, noise=0.0):
     )  # fmt: skip
 
 
+@pytest.mark.slow
 @given(seed=st.integers(0, 10_000))
 def test_normals_of_a_shock_that_keeps_the_conservation_laws_are_found(seed):
     b, v, n, normal, speed, theta, flow, ratio = oblique_shock(seed)

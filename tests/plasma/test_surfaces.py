@@ -200,6 +200,7 @@ def test_integers_other_orders_and_lazy_arrays_are_taken():
     xr.testing.assert_allclose(plasma.boundary_normal(shue(), lazy), plasma.boundary_normal(shue(), ints))
 
 
+@pytest.mark.slow
 def test_a_cut_is_on_the_surface_and_keeps_the_contract():
     for boundary in (shue(), shue().assign(aberration=number(4.0, "deg")), conic(), ELLIPSOID):
         for plane in ("xy", "xz", "yz"):

@@ -138,6 +138,7 @@ def test_eta_is_divergence_over_curl_and_xi_the_sum_over_the_largest_eigenvalue(
     assert result.xi.item() == pytest.approx(0.3 / np.abs(np.linalg.eigvals(slope)).max())
 
 
+@pytest.mark.slow
 @given(slope=matrices, seed=seeds)
 @few
 def test_the_index_is_the_sign_of_the_determinant_where_the_null_is_inside(slope, seed):

@@ -94,6 +94,7 @@ def test_names_and_units_are_on_the_axes():
     assert line.vdims[0].pprint_label == "Dst index (nT)"
 
 
+@pytest.mark.slow
 def test_a_picture_of_the_magnetopause_says_whose_wind_it_was_made_of():
     figure = drawn(plasma.view(plasma.magnetopause(storm()).standoff))
     text = " ".join(model.text for model in figure.below if hasattr(model, "text"))
@@ -132,6 +133,7 @@ def test_a_tree_is_drawn_node_by_node():
     drawn(plasma.view(tree))
 
 
+@pytest.mark.slow
 def test_energies_that_change_with_time_are_drawn_as_energies():
     electrons = plasma.fetch("rbsp_hope_pad")["electron"].to_dataset()
     mean, flux = plasma.view(electrons.flux_omni), plasma.view(electrons.flux, energy=1000)
@@ -148,6 +150,7 @@ def test_the_shape_of_the_magnetopause_has_a_picture():
     drawn(plasma.view(plasma.magnetopause_shape(theta, nose.standoff, nose.flaring)))
 
 
+@pytest.mark.slow
 def test_exploring_gives_a_page_with_selectors():
     import panel as pn
 
@@ -222,6 +225,7 @@ def test_of_the_flare_of_2017_only_the_samples_with_a_warning_are_marked():
     assert {(mark.label, len(mark)) for mark in marks if mark.label} == {("particle spike", 146)}
 
 
+@pytest.mark.slow
 def test_a_spectrum_is_drawn_on_logarithmic_axes_with_its_interval(tmp_path):
     times = np.datetime64("2020-01-01", "ns") + np.arange(500) * np.timedelta64(1, "s")
     noise = np.cumsum(np.random.default_rng(1).normal(size=500))
@@ -258,6 +262,7 @@ def noise(shape=(2000, 3)):
     return xr.DataArray(values, axes, dims, "b", {"units": "nT", "long_name": "Field", "frame": "GSE"})
 
 
+@pytest.mark.slow
 def test_a_spectrum_is_drawn_on_logarithmic_axes_with_its_bounds():
     spectrum = plasma.power_spectral_density(noise())
     (picture,) = plasma.view(spectrum)
@@ -273,6 +278,7 @@ def test_a_spectrum_is_drawn_on_logarithmic_axes_with_its_bounds():
     assert drawn(plasma.view(spectrum, variables="psd")) and drawn(plasma.view(spectrum.psd))
 
 
+@pytest.mark.slow
 def test_structure_functions_are_drawn_for_each_order():
     picture = plasma.view(plasma.structure_functions(noise(), orders=[1, 2]))
     assert {"order 1", "order 2"} <= labels(picture) and len(picture) == 3

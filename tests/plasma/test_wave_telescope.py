@@ -93,6 +93,7 @@ def test_a_wave_of_any_direction_and_polarization_is_found_within_half_a_step_of
     assert np.abs(peak.k.values - k).max() < peak.k_error.max()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("noise, error", [(0.1, 2e-4), (0.5, 1e-3), (1.0, 2e-3)])
 def test_noise_widens_the_peak_and_leaves_the_wave(noise, error):
     k = np.array([0.008, -0.01, 0.006])
@@ -102,6 +103,7 @@ def test_noise_widens_the_peak_and_leaves_the_wave(noise, error):
     assert (peak.k_error > quiet.k_error).all()
 
 
+@pytest.mark.slow
 def test_the_power_at_the_peak_is_that_of_the_wave_but_for_the_known_loss():
     # a wave of amplitude a has the power a^2 / 2; a Hann window spreads it over 1.5 steps of frequency
     data = measured([wave([0.01, 0, 0], size=2.0)], noise=0.02)
@@ -113,6 +115,7 @@ def test_the_power_at_the_peak_is_that_of_the_wave_but_for_the_known_loss():
     assert 1 - 16 / segments < float(at.peak_power) / density < 1
 
 
+@pytest.mark.slow
 def test_two_waves_of_one_frequency_are_told_apart_by_seven_points():
     # a hair apart in frequency, so that their phases change against each other from segment to segment
     one, other = np.array([0.012, 0.004, 0.0]), np.array([-0.004, 0.010, 0.008])
@@ -127,6 +130,7 @@ def test_two_waves_of_one_frequency_are_told_apart_by_seven_points():
     assert float(near.max()) > 5 * float(power.median())
 
 
+@pytest.mark.slow
 def test_a_wave_in_moving_plasma_has_its_own_frequency_back():
     # waves at 0.2 Hz in the plasma along x, carried at 300 km/s against x: f = f' + k.V / 2 pi
     k = np.array([-0.02, 0, 0])
@@ -237,6 +241,7 @@ def test_seven_points_are_at_least_as_good_as_their_best_four():
     assert set(limit.tetrahedron.values) == {"mother", "inner_1", "inner_2", "inner_3"}
 
 
+@pytest.mark.slow
 def test_results_keep_the_contract_and_stay_synthetic():
     data = measured([wave([0.01, 0, 0])])
     spectrum = check(plasma.wave_vector_power(data.b, data.position, segment=128, largest=0.02, points=5))
@@ -247,6 +252,7 @@ def test_results_keep_the_contract_and_stay_synthetic():
     check(plasma.wave_number_limit(SEVEN))
 
 
+@pytest.mark.slow
 def test_units_frames_and_orders_do_not_matter():
     data = measured([wave([0.01, 0.004, 0])])
     plain = found(data).k.values
@@ -268,6 +274,7 @@ def test_units_frames_and_orders_do_not_matter():
     np.testing.assert_allclose(found(lazy).k.values, plain, rtol=1e-9)
 
 
+@pytest.mark.slow
 def test_a_formation_that_flies_along_is_the_same_formation():
     path = plasma.straight_path(still().time, velocity=(3, -2, 1), through=(1e5, 2e4, 0))
     moving = plasma.constellation(path, scale=100)
@@ -291,6 +298,7 @@ def test_positions_farther_apart_than_the_interval_lasts_are_interpolated():
     )
 
 
+@pytest.mark.slow
 def test_segments_with_a_gap_are_left_out_and_counted():
     data = measured([wave([0.01, 0.004, 0])])
     holed = data.copy(deep=True)
@@ -300,6 +308,7 @@ def test_segments_with_a_gap_are_left_out_and_counted():
     assert found(holed).k.values == pytest.approx([0.01, 0.004, 0], abs=3e-4)
 
 
+@pytest.mark.slow
 def test_silence_has_no_wave():
     silent = (0 * measured([wave([0.01, 0, 0])]).b).assign_attrs(units="nT", frame="GSE")
     spectrum = check(plasma.wave_vector_power(silent, FOUR, segment=200, points=5))
@@ -329,6 +338,7 @@ def test_directions_and_wave_numbers_may_be_given():
 DATA = measured([wave([0.01, 0, 0])])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "error, says, b, position",
     [
@@ -366,6 +376,7 @@ def test_inputs_that_cannot_be_used_are_refused(error, says, b, position):
         plasma.wave_vector_power(b, position, segment=200)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "options",
     [

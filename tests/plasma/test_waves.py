@@ -141,6 +141,7 @@ def wave(handedness, direction, background, noise=0.01, hertz=8.0, seed=0):
     return series(values, step=1 / 64, frame="GSE")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("handedness", [1, -1])
 def test_a_whistler_is_right_handed_and_an_ion_cyclotron_wave_left_handed(handedness):
     # electrons gyrate from x to y about a field along z, as the field of a whistler along it turns
@@ -152,6 +153,7 @@ def test_a_whistler_is_right_handed_and_an_ion_cyclotron_wave_left_handed(handed
         np.testing.assert_allclose(at.background, background, atol=0.1)
 
 
+@pytest.mark.slow
 @given(seed=st.integers(0, 1000))
 def test_the_wave_vector_is_found_in_any_frame(seed):
     turn = Rotation.random(random_state=seed).as_matrix()
@@ -250,6 +252,7 @@ def test_the_mean_square_of_pvi_is_one_and_a_sheet_stands_out():
     assert int(local.argmax("time")) == 999
 
 
+@pytest.mark.slow
 @given(share=st.floats(-1, 1))
 def test_cross_helicity_is_the_share_of_outward_waves(share):
     random = np.random.default_rng(3)
@@ -290,6 +293,7 @@ def test_elsasser_variables_carry_frame_and_units():
     assert z.z_plus.attrs["frame"] == "RTN" and z.z_plus.attrs["units"] == "km s-1"
 
 
+@pytest.mark.slow
 @given(outward=st.floats(-1, 1), polarity=st.sampled_from([1, -1]), seed=st.integers(0, 99))
 def test_a_synthetic_wind_holds_what_it_says(outward, polarity, seed):
     wind = check(plasma.synthetic_wind(samples=1000, outward=outward, polarity=polarity, seed=seed))

@@ -153,6 +153,7 @@ def test_bands_share_the_plane_and_add_up(m82):
     xr.testing.assert_equal(bands[0].counts + bands[1].counts, bands[2].counts)
 
 
+@pytest.mark.slow
 def test_msh_15_52_keeps_its_258419_events():
     tree = xray.fetch("msh1552_acis_events")
     assert int(xray.image(tree).counts.sum()) == 258_419

@@ -81,6 +81,7 @@ def test_a_band_takes_the_channels_that_overlap_it(made_spectrum, made_response)
         assert int(xray.grouped(spectrum, band=band, rmf=rmf).counts.sum()) == expected, band
 
 
+@pytest.mark.slow
 def test_a_bin_at_the_end_of_a_band_holds_only_channels_of_the_band(ulx):
     made = xray.grouped(ulx["spectrum"], rmf=ulx["rmf"], band=(0.5, 8))
     assert made.sizes["bin"] == 104

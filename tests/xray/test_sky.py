@@ -184,6 +184,7 @@ def test_swift_j1727_was_polarized_by_four_percent_north_to_south():
     assert breaches(found) == []
 
 
+@pytest.mark.slow
 def test_two_bands_average_to_the_whole():
     ixpe = xray.fetch("ixpe_stokes")
     low, high, whole = (xray.polarization(ixpe, band=band) for band in ((2.001, 3.999), (4.001, 7.999), (2.001, 7.999)))
@@ -210,6 +211,7 @@ def test_a_modulation_factor_is_a_fraction_that_rises_with_energy():
     assert (factor > 0).all() and (factor < 1).all() and (np.diff(factor.values) > 0).all()
 
 
+@pytest.mark.slow
 def test_a_band_without_modulation_is_refused():
     ixpe = xray.fetch("ixpe_stokes")
     with pytest.raises(WrongData, match="narrower"):
@@ -220,6 +222,7 @@ def test_a_band_without_modulation_is_refused():
         xray.polarization(xray.fetch("ngc7793_ulx4_pn"))
 
 
+@pytest.mark.slow
 def test_every_place_of_the_sky_has_a_column():
     """Also on the rim of the map: the anticentre's meridian, where it was cut open, and the poles."""
     lab = xray.fetch("nh_lab")

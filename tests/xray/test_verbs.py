@@ -31,6 +31,7 @@ def test_search_lists_products_in_a_table():
     assert set(events["product"]) == {"msh1552_acis_events", "m82_acis_events"}
 
 
+@pytest.mark.slow
 def test_collect_gives_a_node_for_each_product():
     tree = xray.collect("ngc7793_ulx4_pn", "nh_lab")
     assert set(tree.children) == {"ngc7793_ulx4_pn", "nh_lab"}
@@ -67,6 +68,7 @@ def test_lazy_events_are_cut_alike(m82):
     assert int(xray.light_curve(lazy, 100).counts.sum()) == here["events"].sizes["event"]
 
 
+@pytest.mark.slow
 def test_an_observation_is_the_one_asked_for():
     for asked in ("10027", 10027, "010027"):
         assert "events" in xray.fetch("m82_acis_events", obsid=asked).children
@@ -77,6 +79,7 @@ def test_an_observation_is_the_one_asked_for():
         xray.fetch("nh_lab", obsid="1")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("options", "error", "match"),
     [

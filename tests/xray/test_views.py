@@ -19,6 +19,7 @@ def test_every_product_is_drawn(product):
     assert hv.render(xray.view(xray.fetch(product))) is not None
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("product", ["xte_4u1636_events", "m82_ulx_rxte_events"])
 def test_events_of_an_instrument_without_an_image_are_drawn_as_their_light_curve(product):
     tree = xray.fetch(product)
@@ -48,6 +49,7 @@ def test_a_spectrum_is_drawn_with_its_background(ulx):
     np.testing.assert_allclose(steps, binned.rate_density.values)
 
 
+@pytest.mark.slow
 def test_a_collected_product_is_drawn_as_the_product(ulx):
     assert len(curves(xray.view(xray.collect("ngc7793_ulx4_pn")))) == len(curves(xray.view(ulx)))
 
@@ -124,6 +126,7 @@ def test_models_are_drawn_over_energy_and_folded_models_over_channels(ulx_respon
     assert curves(xray.view(xray.folded(flux, rmf=ulx_response)))[0].kdims[0].label == "Channel"
 
 
+@pytest.mark.slow
 def test_what_has_no_picture_is_told_what_to_do_instead(ulx, ulx_response):
     numbers = xray.count_rate(ulx["spectrum"]), xray.polarization(xray.fetch("ixpe_stokes"))
     for data in (*numbers, xray.hydrogen_column(xray.fetch("nh_lab"), "10 10")):
