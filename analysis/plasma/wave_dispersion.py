@@ -7,7 +7,7 @@ import xarray as xr
 
 from analysis.errors import WrongData, WrongFrame
 from analysis.model import derived, in_units
-from analysis.plasma.synthetic_fields import in_order
+from analysis.plasma.rotations import cartesian
 from analysis.plasma.vectors import frame_of, made, vector
 
 
@@ -96,7 +96,7 @@ def dispersion(spectrum: xr.Dataset, *, velocity: xr.DataArray | None = None) ->
 
 def _flow(velocity: xr.DataArray, frame: str) -> np.ndarray:
     """Return a velocity in km/s, in the frame of the spectrum."""
-    flow = in_order(in_units(vector(velocity, "velocity"), "km s-1"))
+    flow = cartesian(in_units(vector(velocity, "velocity"), "km s-1"), "velocity")
     if flow.dims != ("component",):
         raise WrongData(
             f"velocity has dims {dict(flow.sizes)}; one vector for the interval is needed, for example its mean"

@@ -408,3 +408,19 @@ def test_velocities_of_another_kind_are_refused():
         plasma.dispersion(spectrum, velocity=flow.expand_dims(time=2))
     with pytest.raises(WrongData, match="wave_vector_power"):
         plasma.dispersion(DATA)
+
+
+def test_components_are_told_by_what_their_labels_hold():
+    data = measured([wave([0.01, 0.004, 0])])
+    plain = found(data)
+    b = data.b.isel(component=[2, 1, 0]).assign_coords(component=["Bz", "By", "Bx"])
+    position = data.position.isel(component=[1, 2, 0]).assign_coords(component=["Y", "Z", "X"])
+    other = plasma.wave_vector_power(b, position, segment=200, band=(0.95, 1.05), points=5)
+    same = plasma.wave_vector_power(data.b, data.position, segment=200, band=(0.95, 1.05), points=5)
+    xr.testing.assert_allclose(other.peak_k, same.peak_k)
+    assert plain.k.component.values.tolist() == ["x", "y", "z"]
+    flow = xr.DataArray([0.0, 0.0, -400.0], {"component": ["Vz", "Vy", "Vx"]}, ["component"])
+    flow = flow.assign_attrs(units="km s-1", frame=data.b.attrs["frame"])
+    shifted = plasma.dispersion(same, velocity=flow)
+    expected = shifted.frequency + 400 * same.peak_k.sel(component="x") / (2 * np.pi)
+    np.testing.assert_allclose(shifted.plasma_frequency, expected)

@@ -363,3 +363,15 @@ PSD = plasma.power_spectral_density(LINE).psd
 def test_nonsense_is_refused(call, error, says):
     with pytest.raises(error, match=says):
         call()
+
+
+def test_numbers_of_numpy_make_a_wind_whose_truth_is_written_down():
+    one = np.float32(5.0)
+    wind = check(plasma.synthetic_wind(samples=np.int64(32), field=one, density=one, step=one, seed=np.int64(3)))
+    assert json.loads(wind.attrs["truth"])["seed"] == 3
+
+
+@pytest.mark.parametrize("wrong", [{"samples": np.inf}, {"samples": np.nan}, {"step": 1e-12}, {"step": 1e12}])
+def test_a_wind_that_has_no_times_is_refused(wrong):
+    with pytest.raises(BadOption):
+        plasma.synthetic_wind(**{"samples": 32, **wrong})
