@@ -897,3 +897,37 @@ def test_positions_whose_dim_is_that_of_a_line_s_points_are_refused():
     for function in (plasma.dipole_field_line, plasma.dipole_footpoints):
         with pytest.raises(WrongData, match="dim 'point'"):
             function(where)
+
+
+def test_a_storm_after_or_before_a_step_without_samples_is_incomplete():
+    whole = series([-10, -10, -10, -40, -110, -40, -10, -10, -10], "dst", "nT")
+    assert plasma.storms(whole).complete.all()
+    for kept in ([0, 1, 3, 4, 5, 6, 7, 8], [0, 1, 2, 3, 4, 5, 7, 8]):
+        found = plasma.storms(whole.isel(time=kept))
+        assert found.minimum.values.tolist() == [-110] and not found.complete.any()
+
+
+def test_substorms_need_the_fall_of_all_three_minutes_and_every_minute():
+    sml = bay(20.0)
+    assert plasma.substorm_onsets(sml).sizes["onset"] == 1
+    for minute, limit in ((1, 15), (2, 30), (3, 45)):
+        short = sml.copy()
+        short[:30] = -500.0  # no earlier minute qualifies
+        short[31:] = -1000.0
+        short[30 + minute] = -20.0 - limit
+        onset = plasma.substorm_onsets(short).time_of_onset.values
+        assert sml.time.values[30] not in onset
+        short[30 + minute] -= 0.1
+        assert sml.time.values[30] in plasma.substorm_onsets(short).time_of_onset.values
+    holed = sml.isel(time=[n for n in range(90) if n != 45])
+    assert plasma.substorm_onsets(holed).sizes["onset"] == 0
+
+
+def test_of_two_samples_that_arrive_together_the_later_one_is_kept():
+    time = np.timedelta64(750, "s")
+    made = plasma.propagated(wind(speed=[400.0, 800.0], size=2, step=time), position=FAR, target=NEAR)
+    assert made.speed.values.tolist() == [800.0] and made.attrs["overtaken"] == 1
+
+
+FAR = xr.DataArray(9e5, attrs={"units": "km", "frame": "GSE"})
+NEAR = xr.DataArray(3e5, attrs={"units": "km", "frame": "GSE"})

@@ -419,3 +419,48 @@ def test_a_seed_is_a_whole_number(seed):
             bow_shock=plasma.planetary_boundary("mercury_bow_shock_winslow_2013"),
             **says,
         )
+
+
+@pytest.mark.parametrize("tilt", [20.0, 63.4349, 120.0])
+def test_the_apsides_turn_as_in_an_orbit_that_is_integrated_with_the_flattening(tilt):
+    from scipy.integrate import solve_ivp
+
+    gm, j2, size, low, high = 398600.435507, 1.08263e-3, 6378.137, 7000.0, 42000.0
+    axis = (low + high) / 2
+    period = 2 * np.pi * np.sqrt(axis**3 / gm)
+
+    def pulled(_, state):
+        r, v = state[:3], state[3:]
+        distance = np.linalg.norm(r)
+        share = 5 * (r[2] / distance) ** 2
+        flattened = r * np.array([1 - share, 1 - share, 3 - share])
+        return np.r_[v, -gm * r / distance**3 - 1.5 * j2 * gm * size**2 / distance**5 * flattened]
+
+    def apsis(r, v):
+        towards = np.cross(v, np.cross(r, v)) / gm - r / np.linalg.norm(r)
+        return towards / np.linalg.norm(towards)
+
+    inclined = np.radians(tilt)
+    start = np.r_[low, 0, 0, np.sqrt(gm * (2 / low - 1 / axis)) * np.array([0, np.cos(inclined), np.sin(inclined)])]
+    span = 40 * period
+    end = solve_ivp(pulled, (0, span), start, rtol=1e-9, atol=1e-6, method="DOP853").y[:, -1]
+    expected = apsis(end[:3], end[3:])
+    when = plasma.sampling_times("2030-01-01", cadence=10.0, count=round((span + period / 2) / 10))
+    options = {"body": "Earth", "periapsis": low, "apoapsis": high, "inclination": tilt, "oblate": True}
+    path = plasma.keplerian_positions(when, **options).values[-round(period / 10) :]
+    ours = path[np.linalg.norm(path, axis=1).argmin()]
+    moved = np.degrees(np.arccos(expected[0]))
+    off = np.degrees(np.arccos(ours @ expected / np.linalg.norm(ours)))
+    assert moved > 2 and off < max(0.05 * moved, 0.5)
+
+
+def test_the_sheath_at_the_magnetopause_holds_what_lies_along_it_k_fold():
+    crossed = plasma.boundary_crossings(MERCURY["magnetopause"], flown().position)
+    wind, thin = np.array([-15.0, 12.0, -12.0]), 0.01
+    outward = (crossed.position + 0.2 * crossed.normal).assign_attrs(crossed.position.attrs)
+    outside = plasma.synthetic_pass(
+        outward, **MERCURY, moment=vector([0, 0, -190.0]), imf=vector(wind), compression=2.5, half_thickness=thin
+    )
+    normal = crossed.normal.values
+    along = wind - (normal @ wind)[:, None] * normal
+    assert outside.b.values == pytest.approx(2.5 * along, abs=0.05)
