@@ -118,6 +118,8 @@ def synthetic_pass(
         for array, name in ((position, "position"), (imf, "imf"))
     )
     frame = same_frame(position=where, imf=wind, moment=vector(moment, "moment"))
+    if vector(moment, "moment").dims != ("component",):
+        raise WrongData(f"moment has dims {moment.dims}; it must be one vector, dim component")
     if where.dims != ("time", "component") or wind.dims != ("component",):
         raise WrongData(
             f"position has dims {position.dims} and imf {imf.dims}; they must be (time, component) and component"

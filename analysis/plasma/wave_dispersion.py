@@ -53,7 +53,8 @@ def dispersion(spectrum: xr.Dataset, *, velocity: xr.DataArray | None = None) ->
     if not isinstance(spectrum, xr.Dataset) or "peak_k" not in spectrum:
         raise WrongData("dispersion takes what wave_vector_power gives on its grid: a Dataset with peak_k")
     frequency = spectrum["frequency"]
-    k, error = spectrum.peak_k.values, spectrum.peak_width.values
+    spectrum = spectrum.sel(component=cartesian(spectrum.peak_k, "peak_k")["component"])
+    k, error = (spectrum[name].transpose("frequency", "component").values for name in ("peak_k", "peak_width"))
     number = np.linalg.norm(k, axis=1)
     with np.errstate(invalid="ignore", divide="ignore"):
         along = k / np.where(number > 0, number, np.nan)[:, None]

@@ -128,6 +128,8 @@ def wave_vector_power(
     kept, matrices, frequency, used = cross_spectra(field, segment, overlap, step, band)
     count, size = field.sizes["spacecraft"], 3 * field.sizes["spacecraft"]
     load = finite(loading, "loading")
+    if not isinstance(divergence_free, bool | np.bool_):
+        raise BadOption(f"divergence_free={divergence_free!r} is neither True nor False")
     if load < 0:
         raise BadOption(f"loading={loading} is below zero")
     if used < size and load < 1e-2:
@@ -159,7 +161,7 @@ def wave_vector_power(
     if wave_vectors is None:
         spacing, end = float(vectors[GRID[0]][1] - vectors[GRID[0]][0]), float(vectors[GRID[0]][-1])
         guesses = _highest(vectors, values, limit, divergence_free=bool(divergence_free))
-        highest = peaks(inverse, guesses, spacing, r, divergence_free=bool(divergence_free))
+        highest = peaks(inverse, guesses, spacing, r, divergence_free=bool(divergence_free), largest=limit)
         edge = (np.linalg.norm(highest[0], axis=1) > limit - spacing) | (np.abs(highest[0]) > end - spacing).any(axis=1)
         result = result.assign(_labelled_peaks(field, axis, unit, highest)).assign_coords(
             at_edge=labelled(

@@ -464,3 +464,9 @@ def test_the_sheath_at_the_magnetopause_holds_what_lies_along_it_k_fold():
     normal = crossed.normal.values
     along = wind - (normal @ wind)[:, None] * normal
     assert outside.b.values == pytest.approx(2.5 * along, abs=0.05)
+
+
+def test_a_synthetic_pass_takes_one_moment():
+    moment = vector([[0, 0, -190.0], [0, 0, -200.0]], dims=("point", "component"))
+    with pytest.raises(WrongData, match="moment"):
+        plasma.synthetic_pass(orbit(5), **MERCURY, moment=moment, imf=vector([0, 0, -20.0]))
