@@ -6,7 +6,7 @@ import numpy as np
 import xarray as xr
 
 from analysis.errors import BadOption, WrongData
-from analysis.model import in_units
+from analysis.model import in_units, unit_of
 from analysis.plasma.inputs import is_number, named, refuse_vectors
 from analysis.plasma.quality import quality_of
 from analysis.plasma.series_inputs import HOUR, hours_of, in_nanoseconds
@@ -50,7 +50,7 @@ def quiet_times(
     calm, hours, text = _on_this_side(index, at_most, at_least, window, "quiet_times")
     begins = calm & ~np.concatenate([[False], calm[1:] & calm[:-1] & ~broken(hours)])
     since = hours[np.maximum.accumulate(np.where(begins, np.arange(calm.size), 0))]
-    quiet = calm & (hours - since >= window)
+    quiet = calm & (hours - since >= window - 1e-9)
     label = f"{text} for {window:g} h"
     return made(_like(index, quiet), "quiet", named(index, "index"), units="1", long_name=label)
 
@@ -89,7 +89,9 @@ def active_times(
     there, hours, text = _on_this_side(index, at_most, at_least, window, "active_times")
     last = np.maximum.accumulate(np.where(there, hours, -np.inf))
     label = f"{text} within {window:g} h" if window else text
-    return made(_like(index, hours - last <= window), "active", named(index, "index"), units="1", long_name=label)
+    return made(
+        _like(index, hours - last <= window + 1e-9), "active", named(index, "index"), units="1", long_name=label
+    )
 
 
 def three_hourly(index: xr.DataArray) -> xr.DataArray:
@@ -150,7 +152,8 @@ def _on_this_side(
         raise BadOption(f"window={window!r} is no number of hours, zero or more")
     array = named(index, "index")
     refuse_vectors(index=array)
-    hours = hours_of(in_units(array, str(array.attrs.get("units", "1"))), function)
+    unit_of(array)
+    hours = hours_of(array, function)
     values = array.values
     where = values <= level if at_least is None else values >= level
     return where, hours, f"{array.name} {'≤' if at_least is None else '≥'} {level:g}"

@@ -8,7 +8,8 @@ from analysis.model import in_units, labelled
 from analysis.plasma.inputs import named, on_same_axes, synthetic_attrs
 from analysis.plasma.parameters import alfven_speed
 from analysis.plasma.quality import quality_of, with_worst_quality
-from analysis.plasma.vectors import same_frame, vector
+from analysis.plasma.rotations import cartesian
+from analysis.plasma.vectors import same_frame
 
 WINGS = ("along_b", "against_b")
 
@@ -60,7 +61,7 @@ def alfven_wing_angle(
     >>> alfven_wing_angle(b, v, rho, ion_mass=unit_mass).values.round(1)  # Io, where Voyager 1 passed
     array([11., 11.])
     """
-    field, flow = vector(b, "b"), vector(velocity, "velocity")
+    field, flow = cartesian(b, "b"), cartesian(velocity, "velocity")
     frame = same_frame(b=field, velocity=flow)
     on_same_axes(b=field, velocity=flow, density=named(density, "density"))
     waves = alfven_speed(field, density, ion_mass=ion_mass)

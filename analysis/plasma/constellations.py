@@ -57,8 +57,8 @@ def sampling_times(start: str, *, cadence: float, count: int) -> xr.DataArray:
     step = finite(cadence, "cadence", positive=True)
     if not isinstance(count, int | np.integer) or isinstance(count, bool) or count < 1:
         raise BadOption(f"count={count!r} is not a whole number above zero")
-    if step < 1e-9:
-        raise BadOption(f"cadence={cadence} s is below a nanosecond, the step of times")
+    if not 1e-9 <= step <= 1e9 / count:
+        raise BadOption(f"cadence={cadence} s makes no {count} times: at least a nanosecond, and some decades in all")
     times = utc(start) + np.round(np.arange(count) * step * 1e9).astype("int64").astype("timedelta64[ns]")
     return xr.DataArray(times, dims="time", coords={"time": times}, name="time", attrs={"long_name": "Time (UTC)"})
 
@@ -306,6 +306,8 @@ def sampled(
     """
     if not is_number(noise) or not 0 <= noise < np.inf:
         raise BadOption(f"noise={noise!r} is not a standard deviation in nT of zero or more")
+    if not isinstance(name, str) or not name or name in ("position", *position.dims):
+        raise BadOption(f"name={name!r} cannot name the field; for example 'b'")
     random, measured = seeded(seed), field_at(source, position)
     if noise:
         errors = random.normal(0, noise, measured.shape)

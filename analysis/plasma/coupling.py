@@ -203,7 +203,7 @@ def akasofu_epsilon(
     Returns
     -------
     xarray.DataArray
-        Watts. NaN where an input is. A storm takes more than about 1e11 W, a big one 1e12 W.
+        Watts. NaN where an input is. Substorms come above about 1e11 W, big storms above 1e12 W.
 
     Raises
     ------

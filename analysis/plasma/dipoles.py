@@ -9,7 +9,8 @@ from analysis.errors import BadOption, WrongData
 from analysis.model import in_units
 from analysis.plasma.inputs import is_number, named, not_negative, on_same_axes, refuse_vectors
 from analysis.plasma.parameters import MU0, strength_of
-from analysis.plasma.vectors import XYZ, component_labels, made, same_frame, vector
+from analysis.plasma.rotations import in_order
+from analysis.plasma.vectors import component_labels, made, same_frame
 
 
 def planetary_dipole_field(
@@ -174,8 +175,4 @@ def closed_field_latitude(equatorial_field: xr.DataArray, ambient_field: xr.Data
 
 def _ordered(array: xr.DataArray, what: str) -> xr.DataArray:
     """Return a vector with its components in the order x, y, z."""
-    whole = vector(array, what)
-    letters = [str(letter) for letter in whole["component"].values]
-    if sorted(letters) != list(XYZ):
-        raise WrongData(f"{array.name or what} has the components {', '.join(letters)}; they must be x, y and z")
-    return whole.sel(component=list(XYZ)).assign_coords(component=component_labels())
+    return in_order(array, what).assign_coords(component=component_labels())

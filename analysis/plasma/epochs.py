@@ -69,7 +69,7 @@ def epoch_windows(
     lags = _lags(before, after, width)
     at = (times - array["time"].values.astype("datetime64[ns]")[0]) / HOUR
     edges = at[:, None] + (np.append(lags, lags[-1] + width) - width / 2)[None, :]
-    bounds = np.searchsorted(hours, np.round(edges, 9), side="left")
+    bounds = np.searchsorted(np.round(hours, 9), np.round(edges, 9), side="left")
     values = array.values.astype(np.float64)
     total, number = _sums(np.nan_to_num(values), bounds), _sums(np.isfinite(values).astype(np.float64), bounds)
     with np.errstate(invalid="ignore", divide="ignore"):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import xarray as xr
 
-from analysis.errors import BadOption
+from analysis.errors import BadOption, WrongData
 from analysis.model import derived, in_units, labelled, unit_of
 from analysis.plasma.dipole import ALONG_DIPOLE, REFERENCE_RADIUS, WALT_1994, length, placed
 from analysis.plasma.inputs import is_number, named, not_negative
@@ -151,6 +151,10 @@ def dipole_field_line(position: xr.DataArray, *, altitude: float = 0.0, points: 
     if not isinstance(points, int | np.integer) or isinstance(points, bool) or points < 2:
         raise BadOption(f"points={points!r} is no whole number of at least two")
     where = placed(position, ALONG_DIPOLE)
+    if "point" in where.dims:
+        raise WrongData(
+            f"{where.name} has a dim 'point', which is that of the line here; rename it: .rename(point='place')"
+        )
     shell = l_shell(where).reset_coords(drop=True)
     radius = xr.DataArray(REFERENCE_RADIUS + altitude, attrs={"units": "km"})
     foot = in_units(radius, "R_earth").item()

@@ -44,12 +44,13 @@ def filtered(inverse: np.ndarray, k: np.ndarray, r: np.ndarray, *, divergence_fr
 
 
 def peaks(
-    inverse: np.ndarray, k: np.ndarray, step: float, r: np.ndarray, *, divergence_free: bool
+    inverse: np.ndarray, k: np.ndarray, step: float, r: np.ndarray, *, divergence_free: bool, largest: float
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Return k (frequency, 3) of most power near some guesses (frequency, guess, 3), P there and its half-widths.
 
     The best of 27 points around each guess becomes the next one, three times; then the points move together by half,
-    down to 1/128 of a step. Where fields along k are left out, k = 0 is no candidate: all fields pass there.
+    down to 1/128 of a step, and never beyond the largest wave number. Where fields along k are left out, k = 0 is no
+    candidate: all fields pass there.
     """
     blocks = _upper(inverse, len(r)).transpose(1, 2, 0)  # (frequency, pair, 6)
 
@@ -58,15 +59,19 @@ def peaks(
         values = _trace_of_inverse(np.moveaxis(pairs @ blocks, -1, 0), unit, across & divergence_free)
         return np.where(across, values, np.nan) if divergence_free else values
 
+    def within(at: np.ndarray, values: np.ndarray) -> np.ndarray:
+        short = np.linalg.norm(at, axis=-1) <= largest * (1 + 1e-9)
+        return np.where(short, np.nan_to_num(values, nan=-1.0), -2.0)
+
     cube = np.stack(np.meshgrid(*[(0.0, -1.0, 1.0)] * 3, indexing="ij"), axis=-1).reshape(-1, 3)
     count = k.shape[1]
     for move in range(3, 24):
         step_now = step / 2 ** (move // 3)
         trials = k[:, :, None] + step_now * cube
         values = power(trials.reshape(len(k), -1, 3)).reshape(len(k), count, len(cube))
-        best = np.nan_to_num(values, nan=-1.0).argmax(axis=2)
+        best = within(trials, values).argmax(axis=2)
         k = np.take_along_axis(trials, best[:, :, None, None], axis=2)[:, :, 0]
-    k = k[np.arange(len(k)), np.nan_to_num(power(k), nan=-1.0).argmax(axis=1)]
+    k = k[np.arange(len(k)), within(k, power(k)).argmax(axis=1)]
     sides = np.concatenate([np.zeros((1, 3)), np.eye(3), -np.eye(3)])
     with np.errstate(invalid="ignore", divide="ignore"):
         low = 1 / power(k[:, None] + step_now * (sides + 1e-9))  # beside k = 0, if a side is there

@@ -9,7 +9,7 @@ from analysis.errors import BadOption, WrongData
 from analysis.model import in_units
 from analysis.plasma.earth import times_of
 from analysis.plasma.inputs import on_same_axes
-from analysis.plasma.rotations import TRIADS, crossed, in_order, matrices_of, normalised, relabelled, right_handed
+from analysis.plasma.rotations import cartesian, crossed, matrices_of, normalised, relabelled
 from analysis.plasma.vectors import frame_of, same_frame
 
 PARALLEL = 1e-6  # sine of the angle below which two directions leave the third undefined
@@ -57,13 +57,13 @@ def field_aligned_frame(background: xr.DataArray, reference: xr.DataArray | None
     >>> field_aligned_frame(b, r).sel(row="perp1").values + 0.0
     array([0., 1., 0.])
     """
-    field = _axes_known(background, "background")
+    field = cartesian(background, "background")
     source, others = frame_of(field, "background"), [background]
     along = normalised(in_units(field, "nT").drop_vars("component"))
     if reference is None:
         towards = xr.DataArray([1.0, 0.0, 0.0], dims="component")
     else:
-        given = _axes_known(reference, "reference")
+        given = cartesian(reference, "reference")
         same_frame(background=field, reference=given)
         on_same_axes(background=field.drop_vars("component"), reference=given.drop_vars("component"))
         towards, others = normalised(given.drop_vars("component")), [background, reference]
@@ -114,13 +114,13 @@ def lmn_frame(normal: xr.DataArray, l_direction: xr.DataArray | None = None) -> 
     >>> lmn_frame(nose).values + 0.0
     array([[ 0.,  0.,  1.], [ 0., -1.,  0.], [ 1.,  0.,  0.]])
     """
-    given, others = _axes_known(normal, "normal"), [normal]
+    given, others = cartesian(normal, "normal"), [normal]
     source = frame_of(given, "normal")
     outward = normalised(given.drop_vars("component"))
     if l_direction is None:
         towards = xr.DataArray([0.0, 0.0, 1.0], dims="component")
     else:
-        direction = _axes_known(l_direction, "l_direction")
+        direction = cartesian(l_direction, "l_direction")
         same_frame(normal=given, l_direction=direction)
         on_same_axes(normal=given.drop_vars("component"), l_direction=direction.drop_vars("component"))
         towards, others = normalised(direction.drop_vars("component")), [normal, l_direction]
@@ -163,7 +163,7 @@ def mean_field(b: xr.DataArray, window: str | np.timedelta64) -> xr.DataArray:
     array([1.5, 3. , 4. ])
     """
     half = _duration(window) / 2
-    given = _axes_known(b, "b")
+    given = cartesian(b, "b")
     frame = frame_of(given, "b")
     times = times_of(given, "b")
     if times.dims != ("time",):
@@ -194,13 +194,6 @@ def mean_field(b: xr.DataArray, window: str | np.timedelta64) -> xr.DataArray:
         output_dtypes=[given.dtype],
     )
     return relabelled(made, given, frame, frame, given.component.values.tolist())
-
-
-def _axes_known(array: xr.DataArray, what: str) -> xr.DataArray:
-    """Return a vector along x, y, z or another cartesian frame's axes (r, t, n), in order; refuse spherical ones."""
-    given = right_handed(array, what)
-    letters = tuple(map(str, given.component.values))
-    return given if letters in TRIADS else in_order(given, what)
 
 
 def _across(axis: xr.DataArray, towards: xr.DataArray) -> xr.DataArray:

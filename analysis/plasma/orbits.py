@@ -8,7 +8,8 @@ import xarray as xr
 from analysis.errors import BadOption, BadTime, WrongData
 from analysis.model import in_units, labelled, unit_of, utc
 from analysis.plasma.inputs import is_number, named, synthetic_attrs
-from analysis.plasma.vectors import XYZ, component_labels, frame_of, refuse_unknown, vector
+from analysis.plasma.rotations import in_order
+from analysis.plasma.vectors import XYZ, component_labels, frame_of, refuse_unknown
 
 PARK = "Park et al., Astron. J. 161, 105 (2021), doi:10.3847/1538-3881/abd414"
 # GM in km3 s-2. Inner planets and the Moon: JPL's DE440 (Park et al. 2021); Mars, Jupiter, Saturn and their moons: the
@@ -124,10 +125,8 @@ def keplerian_positions(
     x = u * np.cos(node) - v * np.cos(tilt) * np.sin(node)
     y = u * np.sin(node) + v * np.cos(tilt) * np.cos(node)
     values = np.stack([x, y, v * np.sin(tilt)], axis=-1)
-    if not isinstance(frame, str) or not frame.strip():
-        raise BadOption(f"frame={frame!r} names no frame; for example 'MSO'")
     coords = {"time": ("time", times, {"long_name": "Time (UTC)"}), "component": component_labels()}
-    says = {"frame": frame.strip().upper(), "synthetic": "true", "source": f"a Kepler ellipse about {body}"}
+    says = {"frame": _named_frame(frame), "synthetic": "true", "source": f"a Kepler ellipse about {body}"}
     array = xr.DataArray(values, dims=("time", "component"), coords=coords)
     return labelled(array, "position", units="km", long_name="Position", attrs={**says, "references": PARK})
 
@@ -172,11 +171,9 @@ def residence_time(
     (5.0, ('rho', 'x'))
     """
     second, first = PLANES[refuse_unknown(plane, PLANES, "plane")]
-    path = vector(position, "position")
+    path = in_order(position, "position").assign_coords(component=component_labels())
     if path.dims != ("time", "component") or path.sizes["time"] < 2 or "time" not in path.coords:
         raise WrongData(f"position has dims {dict(position.sizes)}; coverage needs a trajectory: time and component")
-    if sorted(map(str, path["component"].values)) != list(XYZ):
-        raise WrongData(f"position has the components {list(path['component'].values)}, not x, y and z")
     unit_of(named(cell, "cell"))
     unit = str(cell.attrs["units"])
     side = in_units(cell, unit)
@@ -187,6 +184,10 @@ def residence_time(
     hours = _hours(path["time"].values)
     use = np.isfinite(x + y + z) & (hours > 0)
     if where is not None:
+        if not isinstance(where, xr.DataArray) or where.dims != ("time",) or where.dtype.kind != "b":
+            raise WrongData("where is no series of true and false over time, a DataArray with the dim time")
+        if "time" not in where.coords and where.size != path.sizes["time"]:
+            raise WrongData(f"where has {where.size} values without times for {path.sizes['time']} positions")
         use &= where.reindex(time=path["time"], fill_value=False).values.astype(bool)
     edges = [_edges(parts[letter], float(side), letter) for letter in (second, first)]
     if (cells := (edges[0].size - 1) * (edges[1].size - 1)) > 1_000_000:
@@ -256,7 +257,7 @@ def surface_positions(radius: xr.DataArray, *, step: float = 2.0, frame: str = "
         "component": component_labels(),
     }
     array = xr.DataArray(float(size) * values, dims=("latitude", "longitude", "component"), coords=coords)
-    attrs = {"frame": frame.strip().upper(), **synthetic_attrs(radius)}
+    attrs = {"frame": _named_frame(frame), **synthetic_attrs(radius)}
     return labelled(array, "position", units=str(size.attrs["units"]), long_name="Place on the surface", attrs=attrs)
 
 
@@ -304,6 +305,12 @@ def _finite(value: object, what: str) -> float:
     if not is_number(value) or not np.isfinite(value):
         raise BadOption(f"{what}={value!r} is not a finite number")
     return float(value)
+
+
+def _named_frame(frame: object) -> str:
+    if not isinstance(frame, str) or not frame.strip():
+        raise BadOption(f"frame={frame!r} names no frame; for example 'MSO'")
+    return frame.strip().upper()
 
 
 def times_of_path(time: xr.DataArray) -> np.ndarray:

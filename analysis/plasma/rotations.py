@@ -212,7 +212,7 @@ def in_order(array: xr.DataArray, what: str, letters: Sequence[str] = XYZ) -> xr
     if tuple(letters) != XYZ:
         raise WrongData(f"{says}; needed here are {', '.join(letters)}")
     if any(OTHER.search(label) for label in labels):
-        raise WrongData(f"{says}; a turn needs cartesian ones, x, y and z")
+        raise WrongData(f"{says}; cartesian ones are needed, x, y and z")
     return given
 
 
@@ -244,6 +244,27 @@ def right_handed(array: xr.DataArray, what: str) -> xr.DataArray:
             ordered = given.isel(component=[found.index(letter) for letter in axes])
             return ordered.assign_coords(component=component_labels(axes))
     return given
+
+
+def cartesian(array: xr.DataArray, what: str) -> xr.DataArray:
+    """Return a vector along x, y, z or another cartesian frame's axes (r, t, n), in order; refuse spherical ones.
+
+    Raises
+    ------
+    WrongData
+        If it is no vector, or its components are no cartesian ones.
+
+    Examples
+    --------
+    >>> r = xr.DataArray([3.0, 0.0, 0.0], coords={"component": ["r", "theta", "phi"]}, attrs={"units": "km"})
+    >>> cartesian(r, "position")
+    Traceback (most recent call last):
+    ...
+    analysis.errors.WrongData: position has the components r, theta, phi; cartesian ones are needed, x, y and z
+    """
+    given = right_handed(array, what)
+    letters = tuple(map(str, given.component.values))
+    return given if letters in TRIADS else in_order(given, what)
 
 
 def _axis(label: str, axes: Sequence[str]) -> str | None:

@@ -18,7 +18,8 @@ from analysis.model import in_units, labelled, utc
 from analysis.plasma.inputs import is_number
 from analysis.plasma.parameters import MU0
 from analysis.plasma.quality import with_worst_quality
-from analysis.plasma.vectors import XYZ, frame_of, vector
+from analysis.plasma.rotations import cartesian
+from analysis.plasma.vectors import frame_of, vector
 
 Values = Callable[[np.ndarray, np.ndarray], np.ndarray]
 Triple = Sequence[float] | np.ndarray
@@ -194,33 +195,22 @@ def _evaluated(
 
 
 def places(position: xr.DataArray) -> xr.DataArray:
-    """Return positions in km, in a named frame, their components in the order x, y, z.
+    """Return positions in km, in a named frame, their components in right-handed order, whatever their labels.
 
     Examples
     --------
     >>> place = xr.DataArray([1.0, 0, 0], dims="component", attrs={"units": "R_earth", "frame": "GSE"})
     >>> places(place).values.round(1).tolist()
     [6378.1, 0.0, 0.0]
+    >>> places(place.assign_coords(component=["Rz", "Ry", "Rx"])).values.round(1).tolist()
+    [0.0, 0.0, 6378.1]
     """
     whole = vector(position, "position")
     whole = whole.chunk({"component": -1}) if whole.chunks is not None else whole
     frame_of(whole, "position")
     if whole.dtype.kind != "f":
         raise WrongData(f"position holds {whole.dtype}, not real numbers")
-    return in_order(in_units(whole, "km"))
-
-
-def in_order(array: xr.DataArray) -> xr.DataArray:
-    """Return a vector with its components x, y, z in this order; other letters as they are.
-
-    Examples
-    --------
-    >>> in_order(xr.DataArray([3.0, 2.0, 1.0], coords={"component": ["z", "y", "x"]})).values.tolist()
-    [1.0, 2.0, 3.0]
-    """
-    letters = [str(letter) for letter in array["component"].values]
-    known = sorted(letters) == list(XYZ) and letters != list(XYZ)
-    return array.sel(component=list(XYZ)) if known else array
+    return cartesian(in_units(whole, "km"), "position")
 
 
 def _seconds(position: xr.DataArray, epoch: str) -> xr.DataArray:

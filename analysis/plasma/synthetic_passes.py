@@ -9,8 +9,10 @@ from analysis.errors import BadOption, WrongData
 from analysis.model import in_units, labelled, stamp
 from analysis.plasma.boundary_geometry import boundary_distance, boundary_normal
 from analysis.plasma.dipoles import planetary_dipole_field
-from analysis.plasma.inputs import is_number, named
-from analysis.plasma.vectors import XYZ, same_frame, vector
+from analysis.plasma.inputs import is_number
+from analysis.plasma.rotations import in_order
+from analysis.plasma.synthetic_fields import seeded
+from analysis.plasma.vectors import component_labels, same_frame, vector
 
 ADIABATIC_LIMIT = 4.0  # of the compression by a shock, for a ratio of specific heats of 5/3
 REFERENCES = (
@@ -109,16 +111,22 @@ def synthetic_pass(
             )
     if not is_number(compression) or not 1 <= compression <= ADIABATIC_LIMIT:
         raise BadOption(f"compression={compression!r} is not between 1 and {ADIABATIC_LIMIT:g}")
+    random = seeded(seed)
     _refuse_boundaries(magnetopause, bow_shock)
-    where, wind = vector(position, "position"), vector(imf, "imf")
+    where, wind = (
+        in_order(array, name).assign_coords(component=component_labels())
+        for array, name in ((position, "position"), (imf, "imf"))
+    )
     frame = same_frame(position=where, imf=wind, moment=vector(moment, "moment"))
+    if vector(moment, "moment").dims != ("component",):
+        raise WrongData(f"moment has dims {moment.dims}; it must be one vector, dim component")
     if where.dims != ("time", "component") or wind.dims != ("component",):
         raise WrongData(
             f"position has dims {position.dims} and imf {imf.dims}; they must be (time, component) and component"
         )
-    place = in_units(where.sel(component=list(XYZ)), "km")
+    place = in_units(where, "km")
     place = place.assign_attrs(where.attrs, units="km")
-    field = in_units(named(wind, "imf").sel(component=list(XYZ)), "nT").values
+    field = in_units(wind, "nT").values
     from_pause, normal = boundary_distance(magnetopause, place), boundary_normal(magnetopause, place).values
     from_shock, shock_normal = boundary_distance(bow_shock, place).values, boundary_normal(bow_shock, place).values
     depth = from_pause.values
@@ -127,7 +135,7 @@ def synthetic_pass(
     outside = _draped(field, depth, from_shock, normal, shock_normal, float(compression))
     b = _through_the_layer(outside, inside, normal, weight[:, None])
     if noise:
-        b = b + np.random.default_rng(seed).normal(0, noise, b.shape)
+        b = b + random.normal(0, noise, b.shape)
     b = np.where(np.isfinite(place.values).all(axis=-1, keepdims=True), b, np.nan)
     says = {"frame": frame, "synthetic": "true"}
     made = labelled(place.copy(data=b), "b", units="nT", long_name="Magnetic field", attrs=says)

@@ -10,8 +10,9 @@ import xarray as xr
 
 from analysis.errors import BadOption
 from analysis.model import stamp, utc
-from analysis.plasma.inputs import is_number
+from analysis.plasma.inputs import is_number, whole_number
 from analysis.plasma.parameters import BOLTZMANN, MU0, PROTON_MASS
+from analysis.plasma.synthetic_fields import seeded
 from analysis.plasma.vectors import component_labels
 
 if TYPE_CHECKING:
@@ -101,8 +102,13 @@ def synthetic_wind(
     for name, value in numbers.items():
         if not is_number(value) or not 0 < value < np.inf:
             raise BadOption(f"{name}={value!r} is not a number above zero")
-    if not is_number(samples) or samples != int(samples) or samples < 16:
-        raise BadOption(f"samples={samples!r} is not a whole number, 16 or more")
+    samples = whole_number(samples, "samples", 16)
+    if step < 1e-9 or samples * step > 1e9:
+        raise BadOption(f"step={step!r} s makes no times: at least a nanosecond, and some decades in all")
+    random = seeded(seed)
+    distance, speed, density, temperature, field, amplitude = map(
+        float, (distance, speed, density, temperature, field, amplitude)
+    )
     if polarity not in (1, -1):
         raise BadOption(f"polarity={polarity!r} is neither 1 (field away from the Sun) nor -1 (towards it)")
     if not is_number(outward) or not -1 <= outward <= 1:
@@ -112,8 +118,7 @@ def synthetic_wind(
     spiral = np.arctan(SUN_TURN * distance * ASTRONOMICAL_UNIT / speed)
     along = polarity * np.array([np.cos(spiral), -np.sin(spiral), 0.0])
     alfven = field * 1e-9 / np.sqrt(MU0 * PROTON_MASS * density * 1e6) * 1e-3  # km/s
-    random = np.random.default_rng(seed)
-    outgoing, incoming = (_across(random, int(samples), slope, along) for _ in range(2))
+    outgoing, incoming = (_across(random, samples, slope, along) for _ in range(2))
     incoming = incoming - np.mean(np.sum(incoming * outgoing, axis=1)) * outgoing  # no chance correlation
     incoming /= np.sqrt(np.mean(np.sum(incoming**2, axis=1)))
     total = 2 * amplitude * alfven  # root of E+ + E-, for the field's part is their quarter
@@ -143,7 +148,7 @@ def synthetic_wind(
         "alfven_speed_km_s": alfven,
         "spiral_angle_deg": float(np.degrees(spiral)),
         "beta": pressure / ((field * 1e-9) ** 2 / (2 * MU0)),
-        "seed": seed,
+        "seed": int(seed),
     }
     data.attrs |= {"synthetic": "true", "truth": json.dumps(truth)}
     return stamp(

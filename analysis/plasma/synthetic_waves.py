@@ -14,7 +14,7 @@ from numpy.typing import ArrayLike
 
 from analysis.errors import BadOption, WrongData
 from analysis.model import stamp
-from analysis.plasma.inputs import is_number
+from analysis.plasma.inputs import is_number, whole_number
 from analysis.plasma.synthetic_fields import EPOCH, SyntheticField, Triple, Values, finite, seeded, start_of, triple
 from analysis.plasma.vectors import component_labels, refuse_unknown
 
@@ -65,7 +65,10 @@ def plane_waves(
     >>> plasma.field_at(wave, place).values.tolist()
     [5.0, 1.0, 0.0]
     """
-    k, f, b = np.asarray(wave_vectors, float), np.asarray(frequencies, float), np.asarray(amplitudes, complex)
+    try:
+        k, f, b = np.asarray(wave_vectors, float), np.asarray(frequencies, float), np.asarray(amplitudes, complex)
+    except (TypeError, ValueError) as error:
+        raise BadOption(f"wave_vectors, frequencies or amplitudes are no arrays of numbers ({error})") from error
     if k.ndim != 2 or k.shape[1] != 3 or f.shape != k.shape[:1] or b.shape != k.shape:
         raise BadOption(
             f"wave_vectors of shape {k.shape}, frequencies {f.shape}, amplitudes {b.shape}; "
@@ -165,7 +168,7 @@ def alfvenic_turbulence(
     strength, waves = finite(rms, "rms", positive=True), _count(waves)
     if isinstance(anisotropy, str):
         refuse_unknown(anisotropy, ["critical_balance"], "anisotropy")
-    elif not is_number(anisotropy) or not anisotropy >= 1:
+    elif not is_number(anisotropy) or not 1 <= anisotropy < np.inf:
         raise BadOption(f"anisotropy={anisotropy!r} is neither a number of 1 or more nor 'critical_balance'")
     slope, alfven_speed = finite(slope, "slope"), finite(alfven_speed, "alfven_speed")
     if alfven_speed < 0:
@@ -199,10 +202,10 @@ def alfvenic_turbulence(
         **summed.truth,
         "slope": slope,
         "wave_numbers": [low, high],
-        "anisotropy": anisotropy,
+        "anisotropy": anisotropy if isinstance(anisotropy, str) else float(anisotropy),
         "velocity": flow.tolist(),
         "alfven_speed": alfven_speed,
-        "seed": seed,
+        "seed": int(seed),
     }
     return SyntheticField(
         name="alfvenic_turbulence", title=title, b=summed.b, curl=summed.curl, epoch=summed.epoch, truth=truth,
@@ -284,6 +287,4 @@ def _limits(wave_numbers: Sequence[float]) -> tuple[float, float]:
 
 
 def _count(waves: object) -> int:
-    if not isinstance(waves, int) or isinstance(waves, bool) or waves < 1:
-        raise BadOption(f"waves={waves!r} is not a whole number above zero")
-    return waves
+    return whole_number(waves, "waves", 1)

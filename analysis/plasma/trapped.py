@@ -9,6 +9,7 @@ import xarray as xr
 
 from analysis.errors import WrongData
 from analysis.model import in_units, utc
+from analysis.plasma.activity import broken
 from analysis.plasma.dipole import REFERENCE_RADIUS, equatorial_field
 from analysis.plasma.field_lines import shell_number
 from analysis.plasma.inputs import named, not_negative, on_same_axes, refuse_vectors
@@ -73,8 +74,8 @@ def bounce_period(
     >>> round(bounce_period(energy, l, xr.DataArray(90.0, attrs={"units": "deg"})).item(), 3)
     0.441
     """
-    gamma, shell, y, _ = _particle(energy, l_shell, pitch_angle, species)
-    speed = LIGHT * xr.ufuncs.sqrt(1 - gamma**-2.0)
+    kinetic, shell, y, _ = _particle(energy, l_shell, pitch_angle, species)
+    speed = LIGHT * xr.ufuncs.sqrt(kinetic * (kinetic + 2)) / (kinetic + 1)
     period = 4 * shell * REFERENCE_RADIUS * 1e3 * _bounce_integral(y) / speed
     label = f"Bounce period ({species})"
     return made(period, "bounce_period", energy, l_shell, pitch_angle, units="s", long_name=label)
@@ -125,10 +126,10 @@ def drift_period(
     >>> round(drift_period(energy, l, xr.DataArray(90.0, attrs={"units": "deg"})).item() / 60, 2)
     9.56
     """
-    gamma, shell, y, (mass, charge) = _particle(energy, l_shell, pitch_angle, species)
+    kinetic, shell, y, (mass, charge) = _particle(energy, l_shell, pitch_angle, species)
     strength = float(equatorial_field(np.asarray(utc(time, "time")))) * 1e-9
     scale = 2 * np.pi * charge * CHARGE * strength * (REFERENCE_RADIUS * 1e3) ** 2 / (3 * mass * LIGHT**2)
-    period = scale / shell * gamma / (gamma**2 - 1) * _bounce_integral(y) / _drift_integral(y)
+    period = scale / shell * (kinetic + 1) / (kinetic * (kinetic + 2)) * _bounce_integral(y) / _drift_integral(y)
     label = f"Drift period ({species})"
     return made(period, "drift_period", energy, l_shell, pitch_angle, units="s", long_name=label)
 
@@ -207,15 +208,12 @@ def plasmapause(kp: xr.DataArray, *, model: str = "carpenter_1992") -> xr.DataAr
     values = index.values.astype(np.float64)
     if np.nanmax(values, initial=0.0) > 9.01:
         raise WrongData(f"kp reaches {np.nanmax(values):g}; Kp ends at 9. Is it ten times Kp, or ap?")
-    step = np.diff(hours)
-    usual = float(np.median(step)) if step.size else chosen.hours
     first = np.searchsorted(hours, hours - chosen.hours - 1e-9)
-    expected = round(chosen.hours / usual) + 1
-    whole = np.arange(values.size) - first + 1 >= expected
-    highest = np.full(values.size, np.nan)
-    if whole.any():
-        window = np.lib.stride_tricks.sliding_window_view(values, expected)
-        highest[expected - 1 :] = window.max(axis=1)  # NaN in the window gives NaN
+    bounds = np.column_stack([first, np.arange(values.size) + 1]).ravel()
+    highest = np.maximum.reduceat(np.append(values, 0.0), bounds)[::2]  # NaN in the window gives NaN
+    gaps = np.append(0, np.cumsum(broken(hours)))
+    start = np.searchsorted(hours, hours - chosen.hours + 1e-9) - 1  # the last sample at the window's beginning
+    whole = (start >= 0) & (gaps == gaps[start])
     result = index.copy(data=np.where(whole, chosen.at_rest - chosen.slope * highest, np.nan))
     label, attrs = f"Plasmapause ({chosen.name})", {"references": chosen.reference}
     return made(result, "plasmapause", given, units="R_earth", long_name=label, attrs=attrs)
@@ -224,7 +222,7 @@ def plasmapause(kp: xr.DataArray, *, model: str = "carpenter_1992") -> xr.DataAr
 def _particle(
     energy: xr.DataArray, l_shell: xr.DataArray, pitch_angle: xr.DataArray, species: str
 ) -> tuple[xr.DataArray, xr.DataArray, xr.DataArray, tuple[float, int]]:
-    """Return Lorentz factor, L, sine of the pitch angle, and mass and charge number."""
+    """Return kinetic over rest energy, L, sine of the pitch angle, and mass and charge number."""
     mass, charge = SPECIES[refuse_unknown(species, SPECIES, "species")]
     on_same_axes(energy=energy, l_shell=l_shell, pitch_angle=pitch_angle)
     refuse_vectors(energy=energy, l_shell=l_shell, pitch_angle=pitch_angle)
@@ -234,7 +232,7 @@ def _particle(
     if bool(((angle < 0) | (angle > 180)).any()):
         raise WrongData("pitch_angle is outside 0 to 180 degrees")
     y = xr.ufuncs.sin(xr.ufuncs.radians(angle))
-    return 1 + kinetic / (mass * LIGHT**2), shell, y.clip(min=0.0), (mass, charge)
+    return kinetic / (mass * LIGHT**2), shell, y.clip(min=0.0), (mass, charge)
 
 
 def _bounce_integral(y: xr.DataArray) -> xr.DataArray:

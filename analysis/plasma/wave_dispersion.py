@@ -7,7 +7,7 @@ import xarray as xr
 
 from analysis.errors import WrongData, WrongFrame
 from analysis.model import derived, in_units
-from analysis.plasma.synthetic_fields import in_order
+from analysis.plasma.rotations import cartesian
 from analysis.plasma.vectors import frame_of, made, vector
 
 
@@ -53,7 +53,8 @@ def dispersion(spectrum: xr.Dataset, *, velocity: xr.DataArray | None = None) ->
     if not isinstance(spectrum, xr.Dataset) or "peak_k" not in spectrum:
         raise WrongData("dispersion takes what wave_vector_power gives on its grid: a Dataset with peak_k")
     frequency = spectrum["frequency"]
-    k, error = spectrum.peak_k.values, spectrum.peak_width.values
+    spectrum = spectrum.sel(component=cartesian(spectrum.peak_k, "peak_k")["component"])
+    k, error = (spectrum[name].transpose("frequency", "component").values for name in ("peak_k", "peak_width"))
     number = np.linalg.norm(k, axis=1)
     with np.errstate(invalid="ignore", divide="ignore"):
         along = k / np.where(number > 0, number, np.nan)[:, None]
@@ -96,7 +97,7 @@ def dispersion(spectrum: xr.Dataset, *, velocity: xr.DataArray | None = None) ->
 
 def _flow(velocity: xr.DataArray, frame: str) -> np.ndarray:
     """Return a velocity in km/s, in the frame of the spectrum."""
-    flow = in_order(in_units(vector(velocity, "velocity"), "km s-1"))
+    flow = cartesian(in_units(vector(velocity, "velocity"), "km s-1"), "velocity")
     if flow.dims != ("component",):
         raise WrongData(
             f"velocity has dims {dict(flow.sizes)}; one vector for the interval is needed, for example its mean"

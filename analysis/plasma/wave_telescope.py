@@ -14,8 +14,9 @@ from analysis.errors import BadOption, BadTime, OutsideCoverage, WrongData
 from analysis.model import derived, in_units, labelled, unit_of
 from analysis.plasma.cross_spectra import cross_spectra
 from analysis.plasma.k_filtering import filtered, loaded_inverse, peaks
+from analysis.plasma.rotations import cartesian
 from analysis.plasma.spectral import even_step
-from analysis.plasma.synthetic_fields import finite, in_order, places
+from analysis.plasma.synthetic_fields import finite, places
 from analysis.plasma.vectors import frame_of, made, same_frame, vector
 from analysis.plasma.wave_limits import wave_number_limit
 
@@ -127,6 +128,8 @@ def wave_vector_power(
     kept, matrices, frequency, used = cross_spectra(field, segment, overlap, step, band)
     count, size = field.sizes["spacecraft"], 3 * field.sizes["spacecraft"]
     load = finite(loading, "loading")
+    if not isinstance(divergence_free, bool | np.bool_):
+        raise BadOption(f"divergence_free={divergence_free!r} is neither True nor False")
     if load < 0:
         raise BadOption(f"loading={loading} is below zero")
     if used < size and load < 1e-2:
@@ -158,7 +161,7 @@ def wave_vector_power(
     if wave_vectors is None:
         spacing, end = float(vectors[GRID[0]][1] - vectors[GRID[0]][0]), float(vectors[GRID[0]][-1])
         guesses = _highest(vectors, values, limit, divergence_free=bool(divergence_free))
-        highest = peaks(inverse, guesses, spacing, r, divergence_free=bool(divergence_free))
+        highest = peaks(inverse, guesses, spacing, r, divergence_free=bool(divergence_free), largest=limit)
         edge = (np.linalg.norm(highest[0], axis=1) > limit - spacing) | (np.abs(highest[0]) > end - spacing).any(axis=1)
         result = result.assign(_labelled_peaks(field, axis, unit, highest)).assign_coords(
             at_edge=labelled(
@@ -207,7 +210,7 @@ def _labelled_peaks(
 
 def _inputs(b: xr.DataArray, position: xr.DataArray) -> tuple[xr.DataArray, xr.DataArray]:
     """Return the field (spacecraft, time, component) and the mean places (spacecraft, component), km."""
-    field, place = in_order(vector(b, "b")), places(position)
+    field, place = cartesian(b, "b"), places(position)
     same_frame(b=field, position=position)
     if set(field.dims) != {"spacecraft", "time", "component"}:
         raise WrongData(f"{field.name} has dims {dict(field.sizes)}; spacecraft, time and component are needed")
@@ -292,7 +295,7 @@ def _grid(largest: float | None, points: int, limit: float) -> xr.DataArray:
 
 
 def _given(wave_vectors: xr.DataArray, field: xr.DataArray) -> xr.DataArray:
-    vectors = in_order(in_units(vector(wave_vectors, "wave_vectors"), "rad km-1"))
+    vectors = cartesian(in_units(vector(wave_vectors, "wave_vectors"), "rad km-1"), "wave_vectors")
     if taken := sorted({"time", "frequency", "spacecraft"} & set(map(str, vectors.dims))):
         raise WrongData(f"wave_vectors has the dim {taken[0]!r}, which means something else here; rename it")
     if "frame" in vectors.attrs and frame_of(vectors) != frame_of(field, "b"):

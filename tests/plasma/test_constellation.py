@@ -393,3 +393,49 @@ def test_seven_points_measure_the_current_of_a_field_that_is_linear_over_them_ex
     wide = plasma.harris_sheet(half_thickness=1e6)
     seven = plasma.constellation(places([1.0, 2, 3]), kind="plasma_observatory", scale=10, outer_scale=100)
     assert float(plasma.current_error(wide, seven).relative_error) < 1e-6
+
+
+@pytest.mark.parametrize("letters", [["Z", "Y", "X"], ["Rz", "Ry", "Rx"], ["z_gse", "y_gse", "x_gse"]])
+def test_components_are_told_by_what_their_labels_hold(letters):
+    path = plasma.straight_path(times(3), velocity=(10, 0, 0), through=(5, 50, 200))
+    other = path.isel(component=[2, 1, 0]).assign_coords(component=letters)
+    for source in (FIELDS["sheet"], FIELDS["waves"]):
+        expected = plasma.field_at(source, path).values
+        np.testing.assert_allclose(plasma.field_at(source, other).sel(component=["x", "y", "z"]).values, expected)
+    four, same = plasma.constellation(path, scale=50), plasma.constellation(other, scale=50)
+    np.testing.assert_allclose(same.sel(component=["x", "y", "z"]).values, four.values)
+    errors = [plasma.current_error(FIELDS["sheet"], one).error.values for one in (four, same)]
+    np.testing.assert_allclose(*errors)
+
+
+def test_spherical_positions_are_refused():
+    where = places([1.0, 2.0, 3.0]).assign_coords(component=["r", "theta", "phi"])
+    with pytest.raises(WrongData, match="cartesian"):
+        plasma.field_at(FIELDS["sheet"], where)
+
+
+def test_numbers_of_numpy_make_fields_whose_truth_is_written_down():
+    one = np.float32(1.5)
+    field = plasma.alfvenic_turbulence(rms=one, anisotropy=one, waves=np.int64(8), seed=np.int64(1), slope=one)
+    data = check(plasma.sampled(field, still(3), noise=one, seed=np.int64(2)))
+    assert json.loads(data.attrs["truth"])["anisotropy"] == 1.5
+
+
+@pytest.mark.parametrize("name", ["position", "time", "component", "", 3])
+def test_a_field_cannot_take_the_name_of_the_positions_or_of_an_axis(name):
+    with pytest.raises(BadOption, match="name="):
+        plasma.sampled(FIELDS["sheet"], still(3), name=name)
+
+
+@pytest.mark.parametrize(
+    "made",
+    [
+        lambda: plasma.sampling_times("2030-01-01", cadence=1e12, count=20),
+        lambda: plasma.alfvenic_turbulence(anisotropy=np.inf),
+        lambda: plasma.plane_waves("a", "b", "c"),
+        lambda: plasma.plane_waves([[1, 2], [3]], [1, 2], [[1], [2]]),
+    ],
+)
+def test_times_beyond_the_calendar_and_arrays_that_are_none_are_refused(made):
+    with pytest.raises(BadOption):
+        made()

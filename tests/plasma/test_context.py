@@ -844,3 +844,95 @@ def test_the_plasmapause_refuses_what_is_no_kp():
         plasma.plasmapause(kp)
     with pytest.raises(BadOption, match="plasmapause model"):
         plasma.plasmapause(kp / 10, model="obrien")
+
+
+# Irregular times, times that no binary fraction holds, and inputs of another kind.
+
+
+@pytest.mark.parametrize("window", [0.1, 0.7, 1.1])
+def test_a_window_of_minutes_holds_the_same_number_of_samples_wherever_it_stands(window):
+    values = np.ones(400)
+    values[[50, 100, 237]] = 9
+    kp = series(values, "kp", "1", step=np.timedelta64(60, "s"))
+    minutes = round(window * 60)
+    quiet = plasma.quiet_times(kp, at_most=2, window=window).values
+    active = plasma.active_times(kp, at_least=5, window=window).values
+    for spike in (100, 237):
+        assert not quiet[spike : spike + 1 + minutes].any() and quiet[spike + 1 + minutes]
+        assert active[spike : spike + minutes + 1].all() and not active[spike + minutes + 1]
+
+
+def test_quiet_times_of_a_bare_array_are_refused():
+    for function in (plasma.quiet_times, plasma.active_times):
+        with pytest.raises(MissingUnits, match="ndarray"):
+            function(np.ones(3), at_most=2)
+
+
+def test_epochs_half_a_step_off_the_samples_put_one_sample_into_each_bin():
+    minutes = series(np.arange(600.0), "ap", "1", step=np.timedelta64(60, "s"))
+    epochs = minutes.time.values[60:500:7] + np.timedelta64(30, "s")
+    table = plasma.epoch_windows(minutes, epochs, before=5 / 60, after=5 / 60).values
+    np.testing.assert_array_equal(table, np.arange(60, 500, 7)[:, None] + np.arange(-5, 6))
+
+
+def test_the_plasmapause_takes_the_largest_kp_of_the_hours_however_the_samples_lie():
+    values = np.r_[1.0, 8.0, np.ones(14)]
+    kp = series(values, "kp", "1", step=3 * HOUR)
+    time = np.insert(kp.time.values, 6, kp.time.values[5] + HOUR)
+    more = xr.DataArray(np.insert(values, 6, 1.0), {"time": time}, ["time"], name="kp", attrs=kp.attrs)
+    plain = plasma.plasmapause(kp)
+    xr.testing.assert_equal(plasma.plasmapause(more).sel(time=kp.time).drop_attrs(), plain.drop_attrs())
+    assert plain.sel(time="2020-01-02T03").item() == pytest.approx(5.6 - 0.46 * 8)
+    assert plain.sel(time="2020-01-02T06").item() == pytest.approx(5.6 - 0.46)
+    holed = plasma.plasmapause(kp.isel(time=[n for n in range(16) if n != 4]))
+    known = holed.notnull().values
+    assert not known[:-3].any() and known[-3:].all()  # a whole day after the hole
+
+
+def test_particles_of_a_thousandth_of_an_electronvolt_move_as_newton_says():
+    given_ = ((1e-3, "eV"), (4.0, "R_earth"), (90.0, "deg"))
+    energy, shell, angle = (xr.DataArray(value, attrs={"units": units}) for value, units in given_)
+    period = plasma.bounce_period(energy, shell, angle, species="oxygen").item()
+    speed = np.sqrt(2 * 1e-3 * 1.602176634e-19 / (15.999 * 1.66053907e-27))
+    assert period == pytest.approx(4 * 4 * 6371.2e3 * np.pi * np.sqrt(2) / 6 / speed, rel=1e-3)
+
+
+def test_positions_whose_dim_is_that_of_a_line_s_points_are_refused():
+    where = xr.DataArray(np.eye(3), dims=["point", "component"], attrs={"units": "R_earth", "frame": "SM"})
+    for function in (plasma.dipole_field_line, plasma.dipole_footpoints):
+        with pytest.raises(WrongData, match="dim 'point'"):
+            function(where)
+
+
+def test_a_storm_after_or_before_a_step_without_samples_is_incomplete():
+    whole = series([-10, -10, -10, -40, -110, -40, -10, -10, -10], "dst", "nT")
+    assert plasma.storms(whole).complete.all()
+    for kept in ([0, 1, 3, 4, 5, 6, 7, 8], [0, 1, 2, 3, 4, 5, 7, 8]):
+        found = plasma.storms(whole.isel(time=kept))
+        assert found.minimum.values.tolist() == [-110] and not found.complete.any()
+
+
+def test_substorms_need_the_fall_of_all_three_minutes_and_every_minute():
+    sml = bay(20.0)
+    assert plasma.substorm_onsets(sml).sizes["onset"] == 1
+    for minute, limit in ((1, 15), (2, 30), (3, 45)):
+        short = sml.copy()
+        short[:30] = -500.0  # no earlier minute qualifies
+        short[31:] = -1000.0
+        short[30 + minute] = -20.0 - limit
+        onset = plasma.substorm_onsets(short).time_of_onset.values
+        assert sml.time.values[30] not in onset
+        short[30 + minute] -= 0.1
+        assert sml.time.values[30] in plasma.substorm_onsets(short).time_of_onset.values
+    holed = sml.isel(time=[n for n in range(90) if n != 45])
+    assert plasma.substorm_onsets(holed).sizes["onset"] == 0
+
+
+def test_of_two_samples_that_arrive_together_the_later_one_is_kept():
+    time = np.timedelta64(750, "s")
+    made = plasma.propagated(wind(speed=[400.0, 800.0], size=2, step=time), position=FAR, target=NEAR)
+    assert made.speed.values.tolist() == [800.0] and made.attrs["overtaken"] == 1
+
+
+FAR = xr.DataArray(9e5, attrs={"units": "km", "frame": "GSE"})
+NEAR = xr.DataArray(3e5, attrs={"units": "km", "frame": "GSE"})

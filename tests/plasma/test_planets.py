@@ -357,3 +357,122 @@ def test_a_synthetic_pass_keeps_nan_and_refuses_what_cannot_be():
     ):
         with pytest.raises(error):
             plasma.synthetic_pass(path, **{**fine, **change})
+
+
+def named_otherwise(array, order, letters):
+    return array.isel(component=order).assign_coords(component=letters)
+
+
+def test_components_are_told_by_what_their_labels_hold():
+    path = orbit(60)
+    other = named_otherwise(path, [2, 1, 0], ["Z", "Y", "X"])
+    moment, radius = vector([10.0, 20.0, -190.0]), number(3390.0, "km")
+    turned = named_otherwise(moment.assign_coords(component=list("xyz")), [1, 2, 0], ["By", "Bz", "Bx"])
+    xr.testing.assert_allclose(
+        plasma.planetary_dipole_field(other, turned, radius=radius),
+        plasma.planetary_dipole_field(path, moment, radius=radius),
+    )
+    cell = number(500.0, "km")
+    xr.testing.assert_allclose(plasma.residence_time(other, cell=cell), plasma.residence_time(path, cell=cell))
+    mercury = {
+        "magnetopause": plasma.planetary_boundary("mercury_magnetopause_winslow_2013"),
+        "bow_shock": plasma.planetary_boundary("mercury_bow_shock_winslow_2013"),
+    }
+    imf = vector([-15.0, 12.0, -20.0]).assign_coords(component=list("xyz"))
+    plain = plasma.synthetic_pass(path, moment=moment, imf=imf, **mercury)
+    again = plasma.synthetic_pass(
+        other, moment=turned, imf=named_otherwise(imf, [2, 0, 1], ["Bz", "Bx", "By"]), **mercury
+    )
+    xr.testing.assert_allclose(again.b, plain.b)
+    density, flow = number(1.0, "cm-3"), vector([400.0, 30.0, 0.0], "km s-1").assign_coords(component=list("xyz"))
+    xr.testing.assert_allclose(
+        plasma.alfven_wing_angle(turned, named_otherwise(flow, [2, 1, 0], ["Vz", "Vy", "Vx"]), density),
+        plasma.alfven_wing_angle(moment, flow, density),
+    )
+
+
+def test_components_along_other_axes_are_refused():
+    for letters in (["r", "theta", "phi"], ["r", "t", "n"]):
+        with pytest.raises(WrongData, match="cartesian"):
+            plasma.residence_time(orbit(60).assign_coords(component=letters), cell=number(500.0, "km"))
+
+
+def test_coverage_takes_a_mask_without_times_only_if_it_fits():
+    path, cell = orbit(60), number(500.0, "km")
+    mask = np.arange(60) < 30
+    hours = plasma.residence_time(path, cell=cell, where=xr.DataArray(mask, dims="time"))
+    assert float(hours.sum()) == pytest.approx(0.5)
+    for wrong in (mask, xr.DataArray(mask[1:], dims="time"), xr.DataArray(mask * 1.0, dims="time")):
+        with pytest.raises(WrongData, match="where"):
+            plasma.residence_time(path, cell=cell, where=wrong)
+
+
+@pytest.mark.parametrize("frame", [None, "", 3])
+def test_a_sphere_needs_a_frame_with_a_name(frame):
+    with pytest.raises(BadOption, match="frame"):
+        plasma.surface_positions(number(1.0, "km"), step=90, frame=frame)
+
+
+@pytest.mark.parametrize("seed", [-1, 2.5, "a", None, True])
+def test_a_seed_is_a_whole_number(seed):
+    with pytest.raises(BadOption, match="seed"):
+        plasma.synthetic_wind(samples=32, seed=seed)
+    says = {"moment": vector([0.0, 0, -190]), "imf": vector([0.0, 0, -20]), "seed": seed, "noise": 1.0}
+    with pytest.raises(BadOption, match="seed"):
+        plasma.synthetic_pass(
+            orbit(5),
+            magnetopause=plasma.planetary_boundary("mercury_magnetopause_winslow_2013"),
+            bow_shock=plasma.planetary_boundary("mercury_bow_shock_winslow_2013"),
+            **says,
+        )
+
+
+@pytest.mark.parametrize("tilt", [20.0, 63.4349, 120.0])
+def test_the_apsides_turn_as_in_an_orbit_that_is_integrated_with_the_flattening(tilt):
+    from scipy.integrate import solve_ivp
+
+    gm, j2, size, low, high = 398600.435507, 1.08263e-3, 6378.137, 7000.0, 42000.0
+    axis = (low + high) / 2
+    period = 2 * np.pi * np.sqrt(axis**3 / gm)
+
+    def pulled(_, state):
+        r, v = state[:3], state[3:]
+        distance = np.linalg.norm(r)
+        share = 5 * (r[2] / distance) ** 2
+        flattened = r * np.array([1 - share, 1 - share, 3 - share])
+        return np.r_[v, -gm * r / distance**3 - 1.5 * j2 * gm * size**2 / distance**5 * flattened]
+
+    def apsis(r, v):
+        towards = np.cross(v, np.cross(r, v)) / gm - r / np.linalg.norm(r)
+        return towards / np.linalg.norm(towards)
+
+    inclined = np.radians(tilt)
+    start = np.r_[low, 0, 0, np.sqrt(gm * (2 / low - 1 / axis)) * np.array([0, np.cos(inclined), np.sin(inclined)])]
+    span = 40 * period
+    end = solve_ivp(pulled, (0, span), start, rtol=1e-9, atol=1e-6, method="DOP853").y[:, -1]
+    expected = apsis(end[:3], end[3:])
+    when = plasma.sampling_times("2030-01-01", cadence=10.0, count=round((span + period / 2) / 10))
+    options = {"body": "Earth", "periapsis": low, "apoapsis": high, "inclination": tilt, "oblate": True}
+    path = plasma.keplerian_positions(when, **options).values[-round(period / 10) :]
+    ours = path[np.linalg.norm(path, axis=1).argmin()]
+    moved = np.degrees(np.arccos(expected[0]))
+    off = np.degrees(np.arccos(ours @ expected / np.linalg.norm(ours)))
+    assert moved > 2 and off < max(0.05 * moved, 0.5)
+
+
+def test_the_sheath_at_the_magnetopause_holds_what_lies_along_it_k_fold():
+    crossed = plasma.boundary_crossings(MERCURY["magnetopause"], flown().position)
+    wind, thin = np.array([-15.0, 12.0, -12.0]), 0.01
+    outward = (crossed.position + 0.2 * crossed.normal).assign_attrs(crossed.position.attrs)
+    outside = plasma.synthetic_pass(
+        outward, **MERCURY, moment=vector([0, 0, -190.0]), imf=vector(wind), compression=2.5, half_thickness=thin
+    )
+    normal = crossed.normal.values
+    along = wind - (normal @ wind)[:, None] * normal
+    assert outside.b.values == pytest.approx(2.5 * along, abs=0.05)
+
+
+def test_a_synthetic_pass_takes_one_moment():
+    moment = vector([[0, 0, -190.0], [0, 0, -200.0]], dims=("point", "component"))
+    with pytest.raises(WrongData, match="moment"):
+        plasma.synthetic_pass(orbit(5), **MERCURY, moment=moment, imf=vector([0, 0, -20.0]))

@@ -421,3 +421,45 @@ def test_velocities_of_another_kind_are_refused():
         plasma.dispersion(spectrum, velocity=flow.expand_dims(time=2))
     with pytest.raises(WrongData, match="wave_vector_power"):
         plasma.dispersion(DATA)
+
+
+def test_components_are_told_by_what_their_labels_hold():
+    data = measured([wave([0.01, 0.004, 0])])
+    plain = found(data)
+    b = data.b.isel(component=[2, 1, 0]).assign_coords(component=["Bz", "By", "Bx"])
+    position = data.position.isel(component=[1, 2, 0]).assign_coords(component=["Y", "Z", "X"])
+    other = plasma.wave_vector_power(b, position, segment=200, band=(0.95, 1.05), points=5)
+    same = plasma.wave_vector_power(data.b, data.position, segment=200, band=(0.95, 1.05), points=5)
+    xr.testing.assert_allclose(other.peak_k, same.peak_k)
+    assert plain.k.component.values.tolist() == ["x", "y", "z"]
+    flow = xr.DataArray([0.0, 0.0, -400.0], {"component": ["Vz", "Vy", "Vx"]}, ["component"])
+    flow = flow.assign_attrs(units="km s-1", frame=data.b.attrs["frame"])
+    shifted = plasma.dispersion(same, velocity=flow)
+    expected = shifted.frequency + 400 * same.peak_k.sel(component="x") / (2 * np.pi)
+    np.testing.assert_allclose(shifted.plasma_frequency, expected)
+
+
+@pytest.mark.parametrize("k", [[0.01, 0, 0], [0, -0.012, 0.01], [-0.02, 0.01, 0.005]])
+@pytest.mark.parametrize("points", [5, 9])
+def test_a_peak_is_never_beyond_the_limit_where_its_aliases_are(k, points):
+    data = measured([wave(k)])
+    made = plasma.wave_vector_power(data.b, data.position, segment=128, band=(0.5, 1.5), points=points)
+    size = np.linalg.norm(made.peak_k.values, axis=-1)
+    assert (size <= float(made.limit) * (1 + 1e-6)).all()
+    at = made.peak_k.sel(frequency=1.0, method="nearest").values
+    np.testing.assert_allclose(at, k, atol=4e-4)
+
+
+def test_a_spectrum_in_another_order_moves_with_the_same_flow():
+    data = measured([wave([0.01, 0.004, 0])])
+    made = plasma.wave_vector_power(data.b, data.position, segment=200, band=(0.95, 1.05), points=5)
+    flow = xr.DataArray([-400.0, 0, 0], dims="component", attrs={"units": "km s-1", "frame": data.b.attrs["frame"]})
+    turned = plasma.dispersion(made.isel(component=[2, 0, 1]).transpose(...), velocity=flow)
+    xr.testing.assert_allclose(turned.plasma_frequency, plasma.dispersion(made, velocity=flow).plasma_frequency)
+
+
+@pytest.mark.parametrize("word", [None, "no", 1])
+def test_whether_a_field_is_free_of_divergence_is_true_or_false(word):
+    data = measured([wave([0.01, 0, 0])])
+    with pytest.raises(BadOption, match="divergence_free"):
+        plasma.wave_vector_power(data.b, data.position, divergence_free=word)

@@ -369,3 +369,26 @@ PSD = plasma.power_spectral_density(LINE).psd
 def test_nonsense_is_refused(call, error, says):
     with pytest.raises(error, match=says):
         call()
+
+
+def test_numbers_of_numpy_make_a_wind_whose_truth_is_written_down():
+    one = np.float32(5.0)
+    wind = check(plasma.synthetic_wind(samples=np.int64(32), field=one, density=one, step=one, seed=np.int64(3)))
+    assert json.loads(wind.attrs["truth"])["seed"] == 3
+
+
+@pytest.mark.parametrize("wrong", [{"samples": np.inf}, {"samples": np.nan}, {"step": 1e-12}, {"step": 1e12}])
+def test_a_wind_that_has_no_times_is_refused(wrong):
+    with pytest.raises(BadOption):
+        plasma.synthetic_wind(**{"samples": 32, **wrong})
+
+
+@pytest.mark.parametrize("slope", [-5 / 3, -1.0, -2.5])
+def test_the_power_of_a_synthetic_wind_falls_with_its_slope(slope):
+    wind = plasma.synthetic_wind(samples=16384, slope=slope, seed=5)
+    frequency = np.fft.rfftfreq(16384)[1:-1]
+    for field in (wind.b, wind.v):
+        power = (np.abs(np.fft.rfft(field.values - field.values.mean(axis=0), axis=0)) ** 2).sum(axis=1)[1:-1]
+        means = np.histogram(np.log(frequency), 12, weights=power)[0] / np.histogram(np.log(frequency), 12)[0]
+        middle = np.linspace(np.log(frequency[0]), np.log(frequency[-1]), 25)[1::2]
+        assert np.polyfit(middle[5:], np.log(means[5:]), 1)[0] == pytest.approx(slope, abs=0.1)
