@@ -234,6 +234,11 @@ def _axes(axes: Any, panel: _Panel, inches: float) -> None:
         x=pad_x if isinstance(pad_x, int | float) else 0.0, y=pad_y if isinstance(pad_y, int | float) else 0.05
     )
     axes.autoscale_view()
+    columns = [np.asarray(e.dimension_values(0)) for e in panel.elements if type(e).__name__ != "Text"]
+    times = [column for column in columns if column.dtype.kind == "M" and column.size]
+    if times and min(column.min() for column in times) == max(column.max() for column in times):
+        half = np.timedelta64(30, "s")  # of a single moment matplotlib would show years around it
+        axes.set_xlim(times[0][0] - half, times[0][0] + half)
     for axis in ("x", "y"):
         ends = look.get(f"{axis}lim")
         if isinstance(ends, tuple) and None not in ends:

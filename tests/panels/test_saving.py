@@ -13,6 +13,7 @@ from PIL import Image
 
 from analysis import panels
 from analysis.errors import BadOption, StoreError
+from analysis.panels.printed import figure_of
 
 
 def words_of_pdf(path):
@@ -215,3 +216,17 @@ def test_what_cannot_be_drawn_for_print_is_named(thing, named, tmp_path):
     with pytest.raises(BadOption, match=named):
         panels.save(thing, tmp_path / "a.pdf")
     assert not list(tmp_path.iterdir())
+
+
+def test_a_single_moment_has_room_on_either_side_in_print():
+    time = np.array(["2020-01-01"], "datetime64[ns]")
+    one = xr.DataArray([1.0], {"time": time}, ["time"], "n", attrs={"units": "cm-3"})
+    low, high = figure_of(panels.curves(one)).axes[0].get_xlim()
+    assert high - low == pytest.approx(1 / 1440)
+
+
+def test_colours_over_hundreds_of_powers_of_ten_can_be_printed(tmp_path):
+    time = np.datetime64("2020-01-01", "ns") + np.arange(4) * np.timedelta64(1, "m")
+    axes = {"time": time, "energy": ("energy", [10.0, 100.0, 1000.0], {"units": "eV"})}
+    flux = xr.DataArray(10.0 ** np.linspace(-250, 250, 12).reshape(4, 3), axes, ["time", "energy"], "flux")
+    assert panels.save(panels.spectrogram(flux), tmp_path / "wide.png", dpi=50).stat().st_size > 0
