@@ -97,7 +97,7 @@ def curves(
     :Overlay...
     """
     hv = loaded()
-    array, remarks = _in_order(numeric(array))
+    array, remarks = in_order(numeric(array))
     if remarks and quality is not None:
         raise WrongData(f"the times of {array.name or 'the array'} are not in order; sort the data: sortby('time')")
     lines = _lines_of(array)
@@ -177,8 +177,16 @@ def _framed(array: xr.DataArray) -> xr.DataArray:
     return array.assign_attrs(long_name=f"{label}, {frame}")
 
 
-def _in_order(array: xr.DataArray) -> tuple[xr.DataArray, list[str]]:
-    """Return the array with rising times, and remarks on what was sorted or left out for that."""
+def in_order(array: xr.DataArray) -> tuple[xr.DataArray, list[str]]:
+    """Return the array with rising times, and remarks on what was sorted or left out for that.
+
+    Examples
+    --------
+    >>> times = np.array(["2020-01-02", "NaT", "2020-01-01"], "datetime64[ns]")
+    >>> array, remarks = in_order(xr.DataArray([1, 2, 3], {"time": times}))
+    >>> array.values, len(remarks)
+    (array([3, 1]), 2)
+    """
     if "time" not in array.dims or array["time"].dtype.kind != "M":
         return array, []  # refused later
     remarks, missing = [], int(np.isnat(array["time"].values).sum())
