@@ -235,7 +235,7 @@ def test_a_colour_bar_stands_beside_its_frame_whatever_legends_other_panels_have
     flux = xr.DataArray(np.ones((time.size, 2)) * [1.0, 2.0], axes, ["time", "energy"], "flux")
     marks = {"an event with a very long name indeed, for the legend": time[5]}
     figure = figure_of(panels.time_panels(xr.Dataset({"density": wind["density"], "flux": flux}), marks=marks))
-    figure.canvas.draw()
+    figure.draw_without_rendering()
     frame = figure.axes[1]
     (bar,) = frame.child_axes
     gap = bar.get_window_extent().x0 - frame.get_window_extent().x1
@@ -246,6 +246,6 @@ def test_a_long_title_is_folded_before_the_edge_of_the_paper(wind):
     words = "Stokes Q: WMAP 7-year W band (94 GHz), NGC 7793 ULX4, MMS FGM and MSH 15-52, "
     with matplotlib.rc_context(RC):
         figure = figure_of(panels.curves(wind["density"], attrs={"title": words * 3}))
-        figure.canvas.draw()
+        figure.draw_without_rendering()
     title = figure.axes[0]._left_title.get_window_extent()
     assert title.x1 < figure.bbox.x1 and title.y1 < figure.bbox.y1
