@@ -73,7 +73,7 @@ def events(marks: Marks | None, time: xr.DataArray, *, legend: bool = True) -> l
     hv = loaded()
     if marks is None:
         return []
-    first, last = time.values.min(), time.values.max()
+    first, last = _ends(time)
     drawn = []
     for number, (name, times) in enumerate(times_of_marks(marks).items()):
         times = times[(times >= first) & (times <= last)]
@@ -117,7 +117,7 @@ def spans(flag: xr.DataArray | None, time: xr.DataArray, *, legend: bool = True)
     if not isinstance(flag, xr.DataArray) or flag.dims != ("time",) or flag["time"].dtype.kind != "M":
         raise WrongData("bands= takes a flag over time: a DataArray with dim time, flag_values and flag_meanings")
     words_of(flag)
-    first, last = time.values.min(), time.values.max()
+    first, last = _ends(time)
     start = dimension(time)
     axes = [start, start.clone(f"{start.name}_end")]
     drawn = []
@@ -146,6 +146,11 @@ def marked(picture: Any, under: list[Any], over: list[Any]) -> Any:
 
 
 _INSIDE = {"click_policy": "hide", "padding": 3, "spacing": 0, "background_fill_alpha": 0.7}
+
+
+def _ends(time: xr.DataArray) -> tuple[np.datetime64, np.datetime64]:
+    known = time.values[~np.isnat(time.values)]
+    return known.min(), known.max()
 
 
 def runs(times: np.ndarray, chosen: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -13,7 +13,7 @@ from analysis.panels.contours import contour_lines
 from analysis.panels.loading import loaded
 from analysis.panels.marks import cursor
 from analysis.panels.notes import note
-from analysis.panels.series import GAP
+from analysis.panels.series import GAP, in_order
 from analysis.panels.style import (
     BACKGROUND,
     DIVERGING,
@@ -77,7 +77,7 @@ def spectrogram(
     if "time" not in array.dims:
         raise WrongData(f"{array.name or 'array'} has dims {array.dims}; a spectrogram needs time and one other")
     other = next(str(d) for d in array.dims if d != "time")
-    array = array.transpose("time", other)
+    array, remarks = in_order(array.transpose("time", other))
     times, values = array["time"].values, values_of(array)
     if not np.isfinite(values).any():
         return note(
@@ -86,10 +86,9 @@ def spectrogram(
         )
     log = _is_logarithmic(array, other)
     low, high = _cell_edges(array, other, log=log)
-    remark = ""
     most = min(MOST_COLUMNS, max(200, MOST_CELLS // values.shape[1]))
     if times.size > most:
-        remark = f"Each column is the mean of about {times.size / most:.3g} samples ({times.size:,} in all)."
+        remarks.append(f"Each column is the mean of about {times.size / most:.3g} samples ({times.size:,} in all).")
         starts, ends, values, low, high = _block_means(times, values, low, high, most)
     else:
         starts, ends = _time_edges(times)
@@ -106,7 +105,7 @@ def spectrogram(
         backend="bokeh", frame_width=WIDTH, frame_height=HEIGHT, default_tools=TIME_TOOLS,
         active_tools=["xwheel_zoom", "xpan"], hooks=[left_border, cursor],
     )  # fmt: skip
-    return note(picture, merged(array, attrs), remark=remark)
+    return note(picture, merged(array, attrs), remark=" ".join(remarks))
 
 
 def heatmap(

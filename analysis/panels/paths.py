@@ -266,8 +266,8 @@ def _thinned(samples: int) -> tuple[np.ndarray, str]:
     """Return which samples of a path are drawn, and the words for it."""
     every = -(-samples // LONGEST)
     keep = np.unique(np.r_[np.arange(0, samples, every), samples - 1])
-    ordinal = {2: "second", 3: "third"}.get(every, f"{every}th")
-    return keep, f"Every {ordinal} of {samples:,} samples is drawn." if every > 1 else ""
+    ending = "th" if every % 100 in (11, 12, 13) else {1: "st", 2: "nd", 3: "rd"}.get(every % 10, "th")
+    return keep, f"Every {every}{ending} of {samples:,} samples is drawn." if every > 1 else ""
 
 
 def _of_component(array: xr.DataArray, letter: str) -> Any:

@@ -22,6 +22,7 @@ WIDE = 7.1  # inches: both columns of a journal
 AROUND = 1.55  # inches beside a frame, for labels and for a colour bar or a legend
 BESIDE = 3.4  # inches of a frame that has others beside it
 LETTER, SMALL = 8.0, 6.5  # points: labels, and the line of sources
+BOLD = LETTER + 5  # points that bold letters of a title, LETTER + 1 high, are as wide as
 RC: dict[Any, Any] = {
     "font.family": "DejaVu Sans",
     "font.size": LETTER,
@@ -166,7 +167,7 @@ def _beside_frame(panel: _Panel) -> float:
 def _around(panel: _Panel, inches: float) -> float:
     """Return the room above and below a frame, in inches: title, labels, notes."""
     lines = sum(len(textwrap.wrap(text, _letters(inches, SMALL))) for text in panel.notes)
-    title = len(_folded(panel.title, inches + 0.5, LETTER + 2).splitlines())
+    title = len(_folded(panel.title, inches + 0.5, BOLD).splitlines())
     points = 30 + 12 * title + 12 * panel.synthetic + 8.5 * lines
     return points / 72
 
@@ -210,7 +211,10 @@ def _fill(figure: Any, axes: Any, panel: _Panel, inches: float) -> None:
     for mappable in coloured:
         if mappable is not None and look.get("colorbar", True):
             place = "bottom" if look.get("colorbar_position") == "bottom" else "right"
-            bar = figure.colorbar(mappable, ax=axes, location=place, pad=0.02, fraction=0.06, aspect=25)
+            if place == "right" and not _has_names_outside(axes, panel):  # beside the frame, not beyond other legends
+                bar = figure.colorbar(mappable, cax=axes.inset_axes((1.015, 0.0, 0.12 / inches, 1.0)))
+            else:
+                bar = figure.colorbar(mappable, ax=axes, location=place, pad=0.02, fraction=0.06, aspect=25)
             length = inches if place == "bottom" else inches * panel.frame[1] / panel.frame[0]
             bar.set_label(_folded(str(look.get("clabel") or ""), length, LETTER), parse_math=False)
             bar.outline.set_linewidth(0.4)
@@ -234,6 +238,11 @@ def _axes(axes: Any, panel: _Panel, inches: float) -> None:
         x=pad_x if isinstance(pad_x, int | float) else 0.0, y=pad_y if isinstance(pad_y, int | float) else 0.05
     )
     axes.autoscale_view()
+    columns = [np.asarray(e.dimension_values(0)) for e in panel.elements if type(e).__name__ != "Text"]
+    times = [column for column in columns if column.dtype.kind == "M" and column.size]
+    if times and min(column.min() for column in times) == max(column.max() for column in times):
+        half = np.timedelta64(30, "s")  # of a single moment matplotlib would show years around it
+        axes.set_xlim(times[0][0] - half, times[0][0] + half)
     for axis in ("x", "y"):
         ends = look.get(f"{axis}lim")
         if isinstance(ends, tuple) and None not in ends:
@@ -249,6 +258,12 @@ def _axes(axes: Any, panel: _Panel, inches: float) -> None:
             getattr(axes, f"set_{axis}ticks")(inside, [f"{tick:g}" for tick in inside], minor=False)
     if look.get("show_frame") is False or ("xaxis" in look and look["xaxis"] is None):
         axes.set_frame_on(False)
+
+
+def _has_names_outside(axes: Any, panel: _Panel) -> bool:
+    """Return whether a legend will stand where a colour bar would."""
+    shown = panel.look.get("show_legend") is not False and panel.look.get("legend_position") in OUTSIDE
+    return shown and bool(axes.get_legend_handles_labels()[1])
 
 
 def _legend(axes: Any, panel: _Panel) -> None:
@@ -273,7 +288,7 @@ def _words(axes: Any, panel: _Panel, inches: float) -> None:
         _beside(axes, SYNTHETIC, (0.0, above), up=True, color="#b2182b", fontsize=LETTER - 0.5, fontweight="bold")
         above += 11.0
     if panel.title:
-        title = _folded(panel.title, inches + 0.5, LETTER + 2)
+        title = _folded(panel.title, inches + 0.5, BOLD)
         axes.set_title(title, loc="left", pad=above + 1, fontweight="bold", parse_math=False)
     if panel.notes:
         letters = _letters(inches, SMALL)

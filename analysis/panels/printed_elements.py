@@ -138,7 +138,7 @@ def _scale(element: Any, look: Mapping[str, Any]) -> dict[str, Any] | None:
     values = np.asarray(values, dtype=float)
     low, high = look.get("clim") or (np.nanmin(values), np.nanmax(values))
     log = look.get("cnorm") == "log"
-    norm = LogNorm(low, high, clip=False) if log else Normalize(low, high, clip=False)
+    norm = LogNorm(max(low, 1e-200), min(high, 1e200), clip=False) if log else Normalize(low, high, clip=False)
     cmap = look.get("cmap", "viridis")
     return {"values": values, "cmap": cmap if isinstance(cmap, str) else "viridis", "norm": norm}
 

@@ -34,6 +34,7 @@ from analysis.panels.style import (
 GAP = 3.5  # a step this many times the usual one is a gap: the line is not drawn across it
 LONGEST = 100_000  # samples drawn one by one; of longer series the extremes of equal blocks are drawn
 BLOCKS = 20_000
+MOST_NAMED = 16  # lines; the names of more do not fit beside a panel
 MARKS = (("#E69F00", "circle"), ("#6f6f6f", "diamond"), ("#CC79A7", "triangle"), ("#000000", "x"))
 
 
@@ -73,12 +74,14 @@ def curves(
     -------
     holoviews.Overlay
         NaN and gaps in time are left open; a sample alone between gaps is a dot. Of more than 100,000 samples
-        the smallest and largest of each of 20,000 blocks are drawn, which the picture says.
+        the smallest and largest of each of 20,000 blocks are drawn, which the picture says. So it does where times
+        are not in order or missing (NaT), or where there are more lines than names fit beside it.
 
     Raises
     ------
     WrongData
-        If the array is empty, not numeric, has no dim ``time`` or more than two, or the flags don't fit it.
+        If the array is empty, not numeric, has no dim ``time`` or more than two, lines of one name, or the flags
+        don't fit it.
     BadOption
         If a meaning in ``marked`` is not among the flags', or ``ylim`` is not (low, high).
 
@@ -94,15 +97,19 @@ def curves(
     :Overlay...
     """
     hv = loaded()
-    lines = _lines_of(numeric(array))
+    array, remarks = in_order(numeric(array))
+    if remarks and quality is not None:
+        raise WrongData(f"the times of {array.name or 'the array'} are not in order; sort the data: sortby('time')")
+    lines = _lines_of(array)
     times = array["time"].values
     if not np.isfinite(values_of(array)).any():
         nothing = f"{array.name or 'the array'} holds no value in this time range (all NaN)"
         return note(hv.Overlay([message(nothing, array)]), merged(array, attrs))
-    remarks = []
     drawn: list[Any] = []
     time_dim, value_dim = dimension(array["time"]), dimension(array)
     several = len(lines) > 1
+    if crowd := len(lines) > MOST_NAMED:
+        remarks.append(f"{len(lines)} lines, too many for names: choose some with sel or isel.")
     for index, (name, values) in enumerate(lines.items()):
         if logy and (values <= 0).any():
             values = np.where(values > 0, values, np.nan)
@@ -115,10 +122,13 @@ def curves(
             )
         shown_times, shown, alone = _opened(times[kept], values[kept], whole=times)
         colour = LINES[index % len(LINES)]
-        legend = name if several else label
+        legend = "" if crowd else name if several else label
         drawn.append(
             hv.Curve((shown_times, shown), time_dim, value_dim, label=legend).opts(
-                backend="bokeh", color=colour, line_width=1.2, **_hover(array, name if several else "")
+                backend="bokeh",
+                color=colour,
+                line_width=1.2,
+                **({} if crowd else _hover(array, name if several else "", first=index == 0)),
             )
         )
         if alone.any():
@@ -127,7 +137,7 @@ def curves(
     flags = quality if isinstance(quality, Mapping) else {} if quality is None else dict.fromkeys(lines, quality)
     drawn += _marks(array, flags, lines, marked, (time_dim, value_dim))
     options = dict(
-        backend="bokeh", frame_width=WIDTH, frame_height=HEIGHT, logy=logy, ylabel=axis_label(array),
+        backend="bokeh", frame_width=WIDTH, frame_height=HEIGHT, logy=logy, ylabel=axis_label(_framed(array)),
         fontsize=FONTS, default_tools=TIME_TOOLS, active_tools=["xwheel_zoom", "xpan"], show_grid=True,
         gridstyle=GRID, hooks=[left_border, cursor], padding=(0, 0.08),
     )  # fmt: skip
@@ -152,8 +162,42 @@ def _lines_of(array: xr.DataArray) -> dict[str, np.ndarray]:
         return {str(array.name or "value"): values_of(array)}
     other = next(str(d) for d in array.dims if d != "time")
     table = values_of(array.transpose("time", other))
-    names = array[other].values if other in array.coords else np.arange(table.shape[1])
-    return {_component_name(other, name): table[:, i] for i, name in enumerate(names)}
+    labels = array[other].values if other in array.coords else np.arange(table.shape[1])
+    names = [_component_name(other, label) for label in labels]
+    if twice := sorted({name for name in names if names.count(name) > 1}):
+        raise WrongData(f"{array.name or 'the array'} has several lines named {', '.join(twice)}; name each its own")
+    return {name: table[:, i] for i, name in enumerate(names)}
+
+
+def _framed(array: xr.DataArray) -> xr.DataArray:
+    """Return a vector with its frame in its name, unless the name says it already."""
+    frame, label = str(array.attrs.get("frame", "")).strip(), str(dimension(array).label)
+    if "component" not in array.dims or not frame or frame.lower() in label.lower():
+        return array
+    return array.assign_attrs(long_name=f"{label}, {frame}")
+
+
+def in_order(array: xr.DataArray) -> tuple[xr.DataArray, list[str]]:
+    """Return the array with rising times, and remarks on what was sorted or left out for that.
+
+    Examples
+    --------
+    >>> times = np.array(["2020-01-02", "NaT", "2020-01-01"], "datetime64[ns]")
+    >>> array, remarks = in_order(xr.DataArray([1, 2, 3], {"time": times}))
+    >>> array.values, len(remarks)
+    (array([3, 1]), 2)
+    """
+    if "time" not in array.dims or array["time"].dtype.kind != "M":
+        return array, []  # refused later
+    remarks, missing = [], int(np.isnat(array["time"].values).sum())
+    if missing:
+        remarks.append(f"{missing} of {array.sizes['time']} samples have no time (NaT) and are left out.")
+        array = numeric(array.isel(time=np.flatnonzero(~np.isnat(array["time"].values))))
+    times = array["time"].values
+    if (times[1:] < times[:-1]).any():
+        remarks.append("The samples are not in the order of time; they are drawn in it.")
+        array = array.sortby("time")
+    return array, remarks
 
 
 def _component_name(dim: str, name: object) -> str:
@@ -188,8 +232,11 @@ def _opened(times: np.ndarray, values: np.ndarray, *, whole: np.ndarray) -> tupl
     return times, values, seen & ~left & ~right
 
 
-def _hover(array: xr.DataArray, line: str) -> dict[str, Any]:
-    """Return options that show value and time (UTC) of the sample next to the mouse's place across."""
+def _hover(array: xr.DataArray, line: str, *, first: bool) -> dict[str, Any]:
+    """Return options that show value and time (UTC) of the sample next to the mouse's place across.
+
+    Of several lines only the first tells the time: boxes that all did would cover each other.
+    """
     name, unit = str(array.name or "value"), unit_label(array)
     shown = (
         (line, f"@{{{name}}}{f' {unit}' if unit else ''}") if line else (dimension(array).pprint_label, f"@{{{name}}}")
@@ -197,7 +244,7 @@ def _hover(array: xr.DataArray, line: str) -> dict[str, Any]:
     return {
         "tools": ["hover"],
         "hover_mode": "vline",
-        "hover_tooltips": [shown, ("UTC", "@{time}{%F %T.%3N}")],
+        "hover_tooltips": [shown, ("UTC", "@{time}{%F %T.%3N}")] if first else [shown],
         "hover_formatters": {"@{time}": "datetime"},
     }
 

@@ -14,6 +14,7 @@ from analysis.panels.marks import Marks, events, marked, spans
 from analysis.panels.meshes import spectrogram
 from analysis.panels.notes import note
 from analysis.panels.series import curves
+from analysis.panels.style import TIME_TOOLS, dimension
 
 
 def time_panels(
@@ -71,7 +72,7 @@ def time_panels(
     wanted = [str(v) for v in variables] if variables is not None else _drawable(dataset)
     if not wanted:
         shapes = ", ".join(f"{k} {v.dims}" for k, v in dataset.data_vars.items()) or "nothing"
-        raise WrongData(f"the dataset holds no variable over time to draw; it holds {shapes}")
+        raise WrongData(f"the dataset holds no variable over time to draw; it holds {shapes}{other_times(dataset)}")
     known = {**dataset.attrs, **(attrs or {})}
     left_out = [str(v) for v in dataset.data_vars if v not in wanted and not _is_flag(dataset, str(v))]
     remark = f"Not drawn: {', '.join(left_out)}." if variables is None and left_out else ""
@@ -104,7 +105,28 @@ def over_time(
     under, over = spans(bands, array["time"], legend=legend), events(marks, array["time"], legend=legend)
     if not np.isfinite(array.values).any():
         return panel  # words instead of axes: there is no time to mark
-    return marked(panel, under if lines else [], over)
+    return marked(panel, under if lines else [], [*_cone(array), *over])
+
+
+def _cone(array: xr.DataArray) -> list[Any]:
+    """Return the line below which the edges of the series matter, of wavelet power that says where."""
+    inside = array.coords.get("inside_cone")
+    if inside is None or array.ndim != 2 or set(inside.dims) != set(array.dims):
+        return []
+    other = next(str(dim) for dim in array.dims if dim != "time")
+    lowest = array[other].where(inside).min(other)
+    seen = np.isfinite(lowest.values)
+    if not seen.any():
+        return []
+    table = (array["time"].values[seen], lowest.values[seen])
+    line = loaded().Curve(table, dimension(array["time"]), dimension(array[other]), label="cone of influence")
+    return [line.opts(backend="bokeh", color="white", line_dash="dashed", line_width=1.5, default_tools=TIME_TOOLS)]
+
+
+def other_times(data: xr.Dataset | xr.DataArray) -> str:
+    """Return what to do with datetimes along a dim of another name, if there are any."""
+    named = [str(dim) for dim in data.dims if dim in data.coords and data[dim].dtype.kind == "M" and dim != "time"]
+    return f"; rename({named[0]}='time') makes {named[0]} the time" if named else ""
 
 
 def _panel(dataset: xr.Dataset, name: str, attrs: Mapping[str, Any]) -> Any:

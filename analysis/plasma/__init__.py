@@ -457,3 +457,7 @@ def quicklook(
 def _with_flags(tree: xr.DataTree) -> xr.DataTree:
     nodes = {node.path: with_flags_as_coordinates(node.to_dataset(inherit=False)) for node in tree.subtree}
     return xr.DataTree.from_dict(nodes, name=tree.name)
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -42,7 +42,7 @@ def array_picture(
         If there is no picture for its dims.
     """
     from analysis import panels
-    from analysis.panels.stacks import over_time
+    from analysis.panels.stacks import other_times, over_time
 
     dims = set(array.dims)
     if reference and dims != {"time"}:
@@ -64,7 +64,8 @@ def array_picture(
         return profile(array, attrs)
     cuts = f"; say energy= or time= ({ranges_of(array)})" if dims == {"time", "energy", DIM} else ""
     error = BadOption if cuts else WrongData
-    raise error(f"{array.name or 'the array'} has dims {', '.join(map(str, array.dims)) or 'none'}: no picture{cuts}")
+    dims_of = ", ".join(map(str, array.dims)) or "none"
+    raise error(f"{array.name or 'the array'} has dims {dims_of}: no picture{cuts or other_times(array)}")
 
 
 def with_levels(picture: Any, array: xr.DataArray, reference: Reference) -> Any:

@@ -257,7 +257,7 @@ def _crossings(
             "direction": labelled(way, "direction", units="1", long_name="Direction of the crossing", attrs=flags),
             "step": labelled(seconds, "step", units="s", long_name="Time between the samples around the crossing"),
         },
-        attrs={key: says[key] for key in ("body", "boundary", "model", "frame")},
+        attrs={**{key: says[key] for key in ("body", "boundary", "model")}, "frame": attrs["frame"]},
     )
     references = str(says.get("references", "")).splitlines()
     title = f"Crossings of the {called}"

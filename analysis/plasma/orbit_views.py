@@ -131,7 +131,7 @@ def orbit_view(
     if any(is_synthetic(where) for where in craft.values()):
         known["synthetic"] = "true"
     seen = f", seen {SEEN_FROM[plane]}" if plane in SEEN_FROM and sunward else ""
-    title = str(known.get("title", "")).strip() or f"Orbit of {', '.join(craft)}"
+    title = str(known.get("title", "")).strip() or _called(list(craft))
     if sunward and first == "x":
         seen += f"; the Sun is to the {sun}, the dark half of {body} is night"
     return panels.plane_paths(
@@ -338,3 +338,8 @@ def _disc(plane: str, *, sunward: bool, body: str, frame: str) -> list[Area]:
         x, y = arc(*ends)
         halves.append(Area(x=np.r_[x, corner], y=np.r_[y, corner], colour=colour, label=f"{body}, {word}"))
     return halves
+
+
+def _called(names: list[str]) -> str:
+    """Return a title for orbits that have none."""
+    return f"Orbits of {len(names)} spacecraft" if len(names) > 6 else f"Orbit of {', '.join(names)}"

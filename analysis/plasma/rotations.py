@@ -24,18 +24,19 @@ KEPT_ATTRS = ("source", "references", "institution", "license", "provenance", "c
 OTHER = re.compile(r"theta|phi|lat|lon|rad|mag|tot|(?<![a-z])[a-z]?[rtnlm](?![a-z])")
 
 
-def rotated(vector: xr.DataArray, matrices: xr.DataArray, *, inverse: bool = False) -> xr.DataArray:
+def rotated(vector: xr.DataArray, matrices: xr.DataArray | xr.Dataset, *, inverse: bool = False) -> xr.DataArray:
     """Return a vector in the frame that rotation matrices lead to.
 
     Parameters
     ----------
     vector : xarray.DataArray
         Dim ``component`` of size 3, attr ``frame``, any other dims; any unit.
-    matrices : xarray.DataArray
+    matrices : xarray.DataArray or xarray.Dataset
         Dims ``row`` (the axes of the new frame) and ``column`` (those of the old one), and those the rotation
         depends on, with the same coordinates as the vector's; attrs ``from_frame`` and ``frame``. As
         :func:`rotation_matrices`, :func:`orbital_frame`, :func:`rtn_frame`, :func:`field_aligned_frame` and
-        :func:`lmn_frame` give them.
+        :func:`lmn_frame` give them. Or the variance axes L, M, N of :func:`minimum_variance` and
+        :func:`maximum_variance`, as these give them.
     inverse : bool, optional
         Turn back: from the new frame to the old one.
 
@@ -63,6 +64,8 @@ def rotated(vector: xr.DataArray, matrices: xr.DataArray, *, inverse: bool = Fal
     """
     if not isinstance(inverse, bool | np.bool_):
         raise BadOption(f"inverse={inverse!r} is neither True nor False")
+    if isinstance(matrices, xr.Dataset):
+        matrices = _of_variance_axes(matrices)
     _refuse_no_matrices(matrices)
     source, target = str(matrices.attrs["from_frame"]), str(matrices.attrs["frame"])
     old, new = ("row", "column") if inverse else ("column", "row")
@@ -338,6 +341,21 @@ def _refuse_other_times(given: xr.DataArray, matrices: xr.DataArray) -> None:
         )
     if not theirs.dims and not own.equals(theirs):
         raise WrongData(f"{given.name} and the matrices are not at the same times: {own.values} and {theirs.values}")
+
+
+def _of_variance_axes(found: xr.Dataset) -> xr.DataArray:
+    """Return the rotation into the axes that a variance analysis gives."""
+    axes = found.get("eigenvector")
+    if axes is None or not {"axis", "component"} <= set(axes.dims) or list(axes["axis"].values) != ["L", "M", "N"]:
+        raise WrongData(
+            f"a Dataset of {', '.join(map(str, found.data_vars)) or 'nothing'} is no rotation; rotated takes rotation "
+            "matrices or what minimum_variance gives"
+        )
+    says = {"units": "1", "from_frame": frame_of(axes, "the axes"), "frame": "LMN", **synthetic_attrs(axes, found)}
+    rows = (
+        axes.transpose(..., "axis", "component").rename(axis="row", component="column").assign_coords(row=list("lmn"))
+    )
+    return rows.drop_attrs(deep=False).assign_attrs(says)
 
 
 def _refuse_no_matrices(matrices: object) -> None:

@@ -35,7 +35,8 @@ def aligned(
     ----------
     data : xarray.DataTree or mapping of name to xarray.Dataset
         One child or entry for each spacecraft, its name that of the spacecraft; a child may hold further nodes where
-        variables have times of their own.
+        variables have times of their own. The tree of a single spacecraft, instrument by instrument, is given a name:
+        ``{"mine": tree}``.
     variables : sequence or mapping of str
         Names that all spacecraft have; or the new name of each and what it is called there, ``{spacecraft}``
         standing for the name of the spacecraft: ``{"b": "{spacecraft}_fgm_b_gse"}``. With the dim ``time`` and
@@ -82,9 +83,11 @@ def aligned(
            [1., 2., 3.]])
     """
     crafts = _by_spacecraft(data)
+    title = f"{'Several spacecraft' if len(crafts) > 1 else next(iter(crafts))} on one time line"
     wanted = _wanted(variables)
     each = {name: max_gap.get(name) if isinstance(max_gap, Mapping) else max_gap for name in wanted}
     gaps = {name: nanoseconds(gap, "max_gap", f" of {name}") for name, gap in each.items()}
+    _refuse_instruments(crafts, wanted)
     found = {
         new: {craft: _variable(node, old.replace("{spacecraft}", craft), craft) for craft, node in crafts.items()}
         for new, old in wanted.items()
@@ -101,9 +104,7 @@ def aligned(
     told = ", ".join(f"{name}: {gap / 1e9:g} s" for name, gap in gaps.items())
     step = "; ".join([f"plasma.aligned(max_gap={{{told}}}): interpolated linearly in time", *missing])
     sources = [_top(node) for node in crafts.values()]
-    return derived(
-        xr.Dataset(result), sources[0], title="Several spacecraft on one time line", step=step, also=[*sources, *nodes]
-    )
+    return derived(xr.Dataset(result), sources[0], title=title, step=step, also=[*sources, *nodes])
 
 
 def _by_spacecraft(data: object) -> dict[str, xr.Dataset | xr.DataTree]:
@@ -116,6 +117,26 @@ def _by_spacecraft(data: object) -> dict[str, xr.Dataset | xr.DataTree]:
         if not isinstance(node, xr.Dataset | xr.DataTree):
             raise WrongData(f"{name} is a {type(node).__name__}; each spacecraft is a Dataset or a DataTree")
     return {str(name): node for name, node in crafts.items()}
+
+
+def _refuse_instruments(crafts: Mapping[str, xr.Dataset | xr.DataTree], wanted: Mapping[str, str]) -> None:
+    """Refuse the tree of one spacecraft, whose children are instruments: each variable is in one of them only."""
+    if len(crafts) < 2:
+        return
+    names = {craft: _names_in(node) for craft, node in crafts.items()}
+    homes = [
+        [craft for craft, has in names.items() if old.replace("{spacecraft}", craft) in has] for old in wanted.values()
+    ]
+    if all(len(home) == 1 for home in homes) and len({home[0] for home in homes}) > 1:
+        raise UnknownVariable(
+            f"{', '.join(wanted.values())} are each in one child only ({', '.join(crafts)}): if these are instruments "
+            "of one spacecraft, give its tree a name, aligned({'mine': tree}, …)"
+        )
+
+
+def _names_in(node: xr.Dataset | xr.DataTree) -> set[str]:
+    datasets = [one.to_dataset() for one in node.subtree] if isinstance(node, xr.DataTree) else [node]
+    return {str(name) for dataset in datasets for name in (*dataset.data_vars, *dataset.coords)}
 
 
 def _wanted(variables: object) -> dict[str, str]:

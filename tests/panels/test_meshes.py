@@ -122,3 +122,18 @@ def test_a_logarithmic_axis_refuses_coordinates_at_zero():
     array = xr.DataArray(np.ones((2, 2)), {"x": [0.0, 1.0], "y": [1.0, 2.0]}, ["x", "y"])
     with pytest.raises(WrongData, match="x has coordinates that are not positive"):
         panels.heatmap(array, x="x", y="y", logx=True)
+
+
+def test_columns_out_of_order_or_without_a_time_are_drawn_in_order_and_the_picture_says_so():
+    time = np.datetime64("2020-01-01", "ns") + np.arange(6) * np.timedelta64(1, "m")
+    axes = {"time": time, "energy": ("energy", [10.0, 100.0], {"units": "eV"})}
+    flux = xr.DataArray(np.arange(1.0, 13).reshape(6, 2), axes, ["time", "energy"], "flux")
+    plain, mixed = panels.spectrogram(flux), panels.spectrogram(flux.isel(time=[3, 0, 5, 1, 4, 2]))
+    for dim in ("time", "time_end", "energy", "flux"):
+        np.testing.assert_array_equal(mixed.dimension_values(dim), plain.dimension_values(dim))
+    assert "not in the order of time" in hv.render(mixed, backend="bokeh").below[-1].text
+    times = time.copy()
+    times[2] = np.datetime64("NaT")
+    lacking = panels.spectrogram(flux.assign_coords(time=times))
+    assert len(lacking) == 10
+    assert "1 of 6 samples have no time" in hv.render(lacking, backend="bokeh").below[-1].text

@@ -5,6 +5,7 @@ import re
 import zlib
 
 import holoviews as hv
+import matplotlib
 import numpy as np
 import panel as pn
 import pytest
@@ -13,6 +14,7 @@ from PIL import Image
 
 from analysis import panels
 from analysis.errors import BadOption, StoreError
+from analysis.panels.printed import RC, figure_of
 
 
 def words_of_pdf(path):
@@ -119,8 +121,6 @@ def drawn_with(picture):
     """Return the matplotlib axes of a picture's first panel."""
     import matplotlib
 
-    from analysis.panels.printed import RC, figure_of
-
     with matplotlib.rc_context(RC):
         figure = figure_of(picture)
         figure.savefig(io.BytesIO(), format="png", dpi=50)
@@ -156,8 +156,6 @@ def test_an_image_stands_the_right_way_up():
 @pytest.mark.slow
 def test_panels_of_a_column_share_the_time_axis(wind):
     import matplotlib
-
-    from analysis.panels.printed import RC, figure_of
 
     later = wind["bz"].isel(time=slice(24, None))
     with matplotlib.rc_context(RC):
@@ -215,3 +213,39 @@ def test_what_cannot_be_drawn_for_print_is_named(thing, named, tmp_path):
     with pytest.raises(BadOption, match=named):
         panels.save(thing, tmp_path / "a.pdf")
     assert not list(tmp_path.iterdir())
+
+
+def test_a_single_moment_has_room_on_either_side_in_print():
+    time = np.array(["2020-01-01"], "datetime64[ns]")
+    one = xr.DataArray([1.0], {"time": time}, ["time"], "n", attrs={"units": "cm-3"})
+    low, high = figure_of(panels.curves(one)).axes[0].get_xlim()
+    assert high - low == pytest.approx(1 / 1440)
+
+
+def test_colours_over_hundreds_of_powers_of_ten_can_be_printed(tmp_path):
+    time = np.datetime64("2020-01-01", "ns") + np.arange(4) * np.timedelta64(1, "m")
+    axes = {"time": time, "energy": ("energy", [10.0, 100.0, 1000.0], {"units": "eV"})}
+    flux = xr.DataArray(10.0 ** np.linspace(-250, 250, 12).reshape(4, 3), axes, ["time", "energy"], "flux")
+    assert panels.save(panels.spectrogram(flux), tmp_path / "wide.png", dpi=50).stat().st_size > 0
+
+
+def test_a_colour_bar_stands_beside_its_frame_whatever_legends_other_panels_have(wind):
+    time = wind.time.values
+    axes = {"time": time, "energy": ("energy", [10.0, 100.0], {"units": "eV"})}
+    flux = xr.DataArray(np.ones((time.size, 2)) * [1.0, 2.0], axes, ["time", "energy"], "flux")
+    marks = {"an event with a very long name indeed, for the legend": time[5]}
+    figure = figure_of(panels.time_panels(xr.Dataset({"density": wind["density"], "flux": flux}), marks=marks))
+    figure.draw_without_rendering()
+    frame = figure.axes[1]
+    (bar,) = frame.child_axes
+    gap = bar.get_window_extent().x0 - frame.get_window_extent().x1
+    assert 0 < gap < 0.03 * frame.get_window_extent().width
+
+
+def test_a_long_title_is_folded_before_the_edge_of_the_paper(wind):
+    words = "Stokes Q: WMAP 7-year W band (94 GHz), NGC 7793 ULX4, MMS FGM and MSH 15-52, "
+    with matplotlib.rc_context(RC):
+        figure = figure_of(panels.curves(wind["density"], attrs={"title": words * 3}))
+        figure.draw_without_rendering()
+    title = figure.axes[0]._left_title.get_window_extent()
+    assert title.x1 < figure.bbox.x1 and title.y1 < figure.bbox.y1

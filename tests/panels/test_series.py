@@ -159,3 +159,45 @@ def test_words_for_a_good_sample_need_no_mark(wind, word):
     quality = wind["density_quality"].assign_attrs(flag_meanings=f"filled interpolated {word}")
     figure = figures(panels.curves(wind["density"], quality=quality))[0]
     assert sorted(legend(figure)) == ["filled", "interpolated"]
+
+
+def test_samples_out_of_order_or_without_a_time_are_drawn_in_order_and_the_picture_says_so(wind):
+    density = wind["density"]
+    mixed = density.isel(time=[3, 0, 2, 1])
+    figure = figures(panels.curves(mixed))[0]
+    np.testing.assert_array_equal(sources(figure, "Line")[0]["density"], density[:4])
+    assert "not in the order of time" in figure.below[-1].text
+    times = density.time.values[:4].copy()
+    times[1] = np.datetime64("NaT")
+    figure = figures(panels.curves(density[:4].assign_coords(time=times)))[0]
+    assert "1 of 4 samples have no time (NaT)" in figure.below[-1].text
+    with pytest.raises(WrongData, match="sort"):
+        panels.curves(mixed, quality=wind["density_quality"].isel(time=[3, 0, 2, 1]))
+
+
+def test_lines_of_one_name_are_refused_rather_than_one_of_them_lost(wind):
+    twice = xr.concat([wind["density"]] * 3, xr.Variable("component", ["x", "x", "y"]))
+    with pytest.raises(WrongData, match="several lines named x"):
+        panels.curves(twice)
+
+
+def test_more_lines_than_names_fit_have_none(wind):
+    many = xr.concat([wind["density"]] * 20, xr.Variable("channel", np.arange(20)))
+    figure = figures(panels.curves(many))[0]
+    assert not legend(figure)
+    assert "20 lines, too many for names" in figure.below[-1].text
+
+
+@pytest.mark.parametrize(
+    ("name", "label"), [("Magnetic field", "Magnetic field, GSE (nT)"), ("B in gse", "B in gse (nT)")]
+)
+def test_the_frame_of_a_vector_stands_on_its_axis(wind, name, label):
+    attrs = {"units": "nT", "frame": "GSE", "long_name": name}
+    b = xr.concat([wind["density"]] * 3, xr.Variable("component", ["x", "y", "z"])).rename("b")
+    b.attrs = attrs
+    assert figures(panels.curves(b))[0].yaxis[0].axis_label == label
+
+
+def test_times_by_another_name_are_pointed_out(wind):
+    with pytest.raises(WrongData, match=r"rename\(time2='time'\)"):
+        panels.time_panels(wind[["density"]].rename(time="time2"))

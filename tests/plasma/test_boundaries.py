@@ -280,3 +280,12 @@ def test_a_position_in_another_frame_of_a_planet_hears_of_the_frames_of_the_boun
     place = xr.DataArray([90.0, 0, 0], dims="component", attrs={"units": "R_J", "frame": "JSO"})
     with pytest.raises(WrongFrame, match=r"JSS.*frame=…"):
         plasma.boundary_distance(shock, place)
+
+
+def test_crossings_are_in_the_frame_of_the_position():
+    bz = xr.DataArray(-2.0, attrs={"units": "nT", "frame": "GSM"})
+    nose = plasma.magnetopause(bz=bz, pdyn=xr.DataArray(2.0, attrs={"units": "nPa"}))
+    time = np.array(["2020-01-01T00", "2020-01-01T01"], "datetime64[ns]")
+    path = xr.DataArray([[8.0, 1, 1], [14.0, 1, 1]], {"time": time}, ["time", "component"])
+    found = plasma.boundary_crossings(nose, path.assign_attrs(units="R_earth", frame="GSE"))
+    assert found.attrs["frame"] == found.position.attrs["frame"] == found.normal.attrs["frame"] == "GSE"

@@ -744,3 +744,32 @@ def test_slow_angles_are_the_same_by_cubics():
     days = 7300.3 + np.linspace(0, 2, 5000)
     for function in (ephemeris._sun_longitude, ephemeris._nutation_in_longitude, ephemeris._nutation_in_obliquity):
         np.testing.assert_allclose(ephemeris._slowly(function, days), function(days), atol=5e-13, rtol=0)
+
+
+def test_variance_axes_turn_a_vector_into_their_own_frame_and_back():
+    random = np.random.default_rng(3)
+    time = np.datetime64("2020-01-01", "ns") + np.arange(300) * np.timedelta64(1, "s")
+    values = random.normal(size=(300, 3)) * [1.0, 5.0, 20.0] + [3.0, 0.0, 1.0]
+    attrs = {"units": "nT", "frame": "GSE", "synthetic": "true"}
+    b = xr.DataArray(values, {"time": time, "component": ["x", "y", "z"]}, ["time", "component"], "b", attrs)
+    axes = plasma.minimum_variance(b)
+    turned = plasma.rotated(b, axes)
+    assert turned.frame == "LMN" and list(turned.component.values) == ["l", "m", "n"] and turned.synthetic == "true"
+    np.testing.assert_allclose(turned.mean("time"), axes.mean_field, rtol=1e-12)
+    np.testing.assert_allclose(turned.var("time"), axes.eigenvalue, rtol=0.01)
+    np.testing.assert_allclose(plasma.rotated(turned, axes, inverse=True), b, atol=1e-12)
+    with pytest.raises(WrongFrame):
+        plasma.rotated(b.assign_attrs(frame="GSM"), axes)
+    with pytest.raises(WrongData, match="minimum_variance"):
+        plasma.rotated(b, axes[["eigenvalue"]])
+
+
+def test_variance_axes_of_windows_turn_each_window_by_its_own():
+    random = np.random.default_rng(4)
+    attrs = {"units": "nT", "frame": "GSE"}
+    windows = xr.DataArray(
+        random.normal(size=(4, 50, 3)), dims=["window", "sample", "component"], name="b", attrs=attrs
+    )
+    axes = plasma.minimum_variance(windows, dim="sample")
+    turned = plasma.rotated(windows, axes)
+    np.testing.assert_allclose(turned.mean("sample"), axes.mean_field.transpose("window", "axis"), rtol=1e-9)

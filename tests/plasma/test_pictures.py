@@ -314,3 +314,13 @@ def test_a_wrong_quick_look_is_named(look, told):
     with pytest.raises(AnalysisError, match="'demo'") as caught:
         declared.declaration("demo", keys | tomllib.loads(f"quicklook = [{look}]"), domain="plasma")
     assert told in str(caught.value)
+
+
+def test_orbits_of_many_are_counted_in_the_title():
+    time = np.datetime64("2020-01-01", "ns") + np.arange(5) * np.timedelta64(1, "h")
+    attrs = {"units": "R_earth", "frame": "GSE"}
+    place = xr.DataArray(
+        np.ones((5, 3)) * np.arange(2.0, 7)[:, None], {"time": time}, ["time", "component"], attrs=attrs
+    )
+    many = plasma.orbit_view({f"craft {number}": place for number in range(30)})
+    assert hv.render(many, backend="bokeh").title.text == "Orbits of 30 spacecraft"

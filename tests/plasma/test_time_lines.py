@@ -175,3 +175,15 @@ def test_aligned_data_of_four_spacecraft_go_straight_into_the_curlometer():
 def test_what_cannot_be_brought_to_one_time_line_is_refused(crafts, options, error, named):
     with pytest.raises(error, match=named):
         plasma.aligned(crafts, **({"variables": ["n"], "max_gap": "1s"} | options))
+
+
+def test_the_tree_of_one_spacecraft_is_asked_for_by_a_name():
+    time = np.datetime64("2020-01-01", "ns") + np.arange(5) * np.timedelta64(1, "s")
+    field = xr.Dataset({"b": ("time", np.arange(5.0), {"units": "nT"})}, {"time": time})
+    ions = xr.Dataset({"n": ("time", np.arange(3.0), {"units": "cm-3"})}, {"time": time[::2]})
+    tree = xr.DataTree.from_dict({"field": field, "ions": ions})
+    with pytest.raises(UnknownVariable, match="instruments of one spacecraft"):
+        plasma.aligned(tree, variables=["b", "n"], max_gap="2s")
+    made = plasma.aligned({"mine": tree}, variables=["b", "n"], max_gap="2s")
+    np.testing.assert_allclose(made.n.sel(spacecraft="mine"), [0, 0.5, 1, 1.5, 2])
+    assert made.title == "mine on one time line"

@@ -300,3 +300,17 @@ def test_what_has_no_picture_says_what_to_do():
         plasma.view(plasma.bow_shock(model="farris_1991"))
     with pytest.raises(WrongData, match=r"one component: .*component='x'"):
         plasma.view(plasma.power_spectral_density(noise(), window=100))
+
+
+def test_wavelet_power_is_drawn_with_its_cone_of_influence():
+    time = np.datetime64("2020-01-01", "ns") + np.arange(256) * np.timedelta64(1, "s")
+    line = xr.DataArray(np.sin(np.arange(256.0)), {"time": time}, ["time"], "b", attrs={"units": "nT"})
+    power = plasma.wavelet_power(line)
+    for picture in (plasma.view(power.power), plasma.view(power).values()[0]):
+        (cone,) = (element for element in picture if element.label == "cone of influence")
+        expected = power.frequency.where(power.inside_cone).min("frequency").dropna("time")
+        np.testing.assert_array_equal(cone.dimension_values(1), expected)
+
+
+def test_tab_completion_shows_what_there_is_and_no_more():
+    assert dir(plasma) == sorted(plasma.__all__)
