@@ -69,7 +69,7 @@ def test_a_long_path_is_thinned_and_says_so(field):
     )
     picture = panels.hodogram(long, x="x", y="y")
     assert len(one(picture, hv.Segments)) < 10_000
-    assert "Every 3th" not in (text := text_below(picture)) and "every third of 25,000" in text.lower()
+    assert "Every 3th" not in (text := text_below(picture)) and "every 3rd of 25,000" in text.lower()
 
 
 @pytest.mark.parametrize(("x", "y", "error"), [("m", "q", BadOption), ("m", "m", BadOption)])
