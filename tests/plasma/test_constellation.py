@@ -14,6 +14,8 @@ from analysis.model import check
 from analysis.plasma.parameters import MU0
 from analysis.plasma.synthetic_shock import energy_gained
 
+pytestmark = pytest.mark.slow  # the examples in the docstrings stay in the quick tier
+
 FIELDS = {
     "sheet": plasma.harris_sheet(
         guide_field=3, normal_field=1, normal=(1, 2, 3), centre=(10, 20, 30), velocity=(5, -3, 40)

@@ -20,6 +20,8 @@ from analysis.errors import (
 from analysis.model import check
 from analysis.plasma.dst_models import MODELS, recurrence
 
+pytestmark = pytest.mark.slow  # the examples in the docstrings stay in the quick tier
+
 HOUR = np.timedelta64(1, "h")
 
 

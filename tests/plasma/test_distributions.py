@@ -10,6 +10,8 @@ from analysis.errors import BadOption, MissingUnits, OutsideCoverage, WrongData,
 from analysis.model import check
 from analysis.plasma.velocity_space import fejer_weights
 
+pytestmark = pytest.mark.slow  # the examples in the docstrings stay in the quick tier
+
 EV = 1.602176634e-19
 FIELD = np.array([3.0, 4.0, -2.0])
 UNIT = FIELD / np.linalg.norm(FIELD)

@@ -11,6 +11,8 @@ from analysis.errors import AnalysisWarning, BadOption, MissingUnits, OutsideCov
 from analysis.model import check
 from analysis.plasma.planet_models import PLANET_MODELS
 
+pytestmark = pytest.mark.slow  # the examples in the docstrings stay in the quick tier
+
 MARS, MERCURY, SATURN = 3390.0, 2440.0, 60268.0
 MINUTES = np.arange("2020-01-01T00:00", "2020-01-01T02:01", dtype="datetime64[m]").astype("datetime64[ns]")
 

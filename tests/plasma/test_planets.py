@@ -10,6 +10,8 @@ from analysis import plasma
 from analysis.errors import BadOption, BadTime, MissingUnits, WrongData, WrongFrame, WrongUnits
 from analysis.model import check
 
+pytestmark = pytest.mark.slow  # the examples in the docstrings stay in the quick tier
+
 DAY = np.timedelta64(1, "D")
 
 

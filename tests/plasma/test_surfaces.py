@@ -11,6 +11,8 @@ from analysis.errors import BadOption, MissingUnits, OutsideCoverage, WrongData,
 from analysis.model import check
 from analysis.plasma import forms
 
+pytestmark = pytest.mark.slow  # the examples in the docstrings stay in the quick tier
+
 HOURS = np.arange("2001-03-31T00", "2001-03-31T06", dtype="datetime64[h]").astype("datetime64[ns]")
 EARTH = {"body": "Earth", "boundary": "magnetopause", "model": "mine", "frame": "GSM"}
 

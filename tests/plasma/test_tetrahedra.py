@@ -9,6 +9,8 @@ from hypothesis import given
 
 from analysis import plasma
 
+pytestmark = pytest.mark.slow  # the examples in the docstrings stay in the quick tier
+
 
 def test_a_regular_tetrahedron_is_the_best_there_is():
     turned = 40 * REGULAR @ rotation(3).T + [1e4, 2e4, 3e4]

@@ -10,6 +10,8 @@ from hypothesis import strategies as st
 from analysis import plasma
 from analysis.errors import BadOption, MissingUnits, OutsideCoverage, WrongData, WrongUnits
 
+pytestmark = pytest.mark.slow  # the examples in the docstrings stay in the quick tier
+
 
 def plane_crossings(velocity, places):
     speed = np.linalg.norm(velocity)

@@ -21,6 +21,8 @@ from analysis.plasma.cross_spectra import cross_spectra
 from analysis.plasma.k_filtering import filtered, loaded_inverse
 from analysis.plasma.wave_limits import _shortest
 
+pytestmark = pytest.mark.slow  # the examples in the docstrings stay in the quick tier
+
 STEP = 0.1
 SIZE = 4096
 
