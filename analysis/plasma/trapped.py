@@ -29,7 +29,6 @@ SPECIES = {
 # Schulz & Lanzerotti, Particle Diffusion in the Radiation Belts (1974), eqs. 1.28 and 1.36.
 T0 = 1 + np.log(2 + np.sqrt(3)) / (2 * np.sqrt(3))
 T1 = np.pi * np.sqrt(2) / 6
-SCHULZ = "Schulz & Lanzerotti, Particle Diffusion in the Radiation Belts (1974), doi:10.1007/978-3-642-65675-0"
 
 
 def bounce_period(
