@@ -9,9 +9,9 @@ import xarray as xr
 
 from analysis.errors import BadOption, WrongData
 from analysis.model import in_units, labelled, stamp, utc
-from analysis.plasma.inputs import is_number
+from analysis.plasma.inputs import finite, is_number
 from analysis.plasma.orbits import GRAVITY, keplerian_positions, times_of_path
-from analysis.plasma.synthetic_fields import SyntheticField, Triple, field_at, finite, places, seeded, triple
+from analysis.plasma.synthetic_fields import SyntheticField, Triple, field_at, places, seeded, triple
 from analysis.plasma.vectors import component_labels, frame_of, refuse_unknown
 
 RETINO_2022 = "Retinò et al., Exp. Astron. 54, 427 (2022), doi:10.1007/s10686-021-09797-7"

@@ -209,6 +209,19 @@ def whole_number(value: object, name: str, least: int) -> int:
     return int(value)
 
 
+def finite(value: object, what: str, *, positive: bool = False) -> float:
+    """Return an option that is a finite number as float, or refuse it.
+
+    Examples
+    --------
+    >>> finite(np.float32(2), "scale", positive=True)
+    2.0
+    """
+    if not is_number(value) or not np.isfinite(value) or (positive and value <= 0):
+        raise BadOption(f"{what}={value!r} is not a {'number above zero' if positive else 'finite number'}")
+    return float(value)
+
+
 def not_negative(array: xr.DataArray, what: str, *, zero: bool = True, hint: str = "") -> xr.DataArray:
     """Return the array if no value is negative or infinite nor, with ``zero=False``, zero.
 

@@ -7,7 +7,7 @@ import xarray as xr
 
 from analysis.errors import BadOption, BadTime, WrongData
 from analysis.model import in_units, labelled, unit_of, utc
-from analysis.plasma.inputs import is_number, named, synthetic_attrs
+from analysis.plasma.inputs import finite, named, synthetic_attrs
 from analysis.plasma.rotations import in_order
 from analysis.plasma.vectors import XYZ, component_labels, frame_of, refuse_unknown
 
@@ -104,11 +104,11 @@ def keplerian_positions(
            [    -0.,  -2302., -17482.]])
     """
     refuse_unknown(body, GRAVITY, "body")
-    low, high = _finite(periapsis, "periapsis"), _finite(apoapsis, "apoapsis")
+    low, high = finite(periapsis, "periapsis"), finite(apoapsis, "apoapsis")
     if not 0 < low <= high:
         raise BadOption(f"periapsis={low:g}, apoapsis={high:g}: km from the centre, 0 < periapsis <= apoapsis")
     angles = {"inclination": inclination, "ascending_node": ascending_node, "argument": argument_of_periapsis}
-    tilt, node, argument = (np.radians(_finite(value, name)) for name, value in angles.items())
+    tilt, node, argument = (np.radians(finite(value, name)) for name, value in angles.items())
     times = times_of_path(time)
     start = times[0] if at_periapsis is None else utc(at_periapsis)
     seconds = (times - start).astype("int64") / 1e9
@@ -118,7 +118,7 @@ def keplerian_positions(
     anomaly = _eccentric((motion + drifts[2]) * seconds, eccentricity)
     along = axis * (np.cos(anomaly) - eccentricity)
     across = axis * np.sqrt(1 - eccentricity**2) * np.sin(anomaly)
-    node = node + (drifts[0] - np.radians(_finite(frame_rate, "frame_rate")) / 86400) * seconds
+    node = node + (drifts[0] - np.radians(finite(frame_rate, "frame_rate")) / 86400) * seconds
     argument = argument + drifts[1] * seconds
     u = along * np.cos(argument) - across * np.sin(argument)  # in the plane: from the node, and 90° ahead of it
     v = along * np.sin(argument) + across * np.cos(argument)
@@ -241,7 +241,7 @@ def surface_positions(radius: xr.DataArray, *, step: float = 2.0, frame: str = "
     size = in_units(radius, str(radius.attrs["units"]))
     if size.ndim or not 0 < float(size) < np.inf:
         raise WrongData("radius is no length above zero; give one number with units")
-    wide = _finite(step, "step")
+    wide = finite(step, "step")
     if not 0 < wide <= 180 or abs(180 / wide - round(180 / wide)) > 1e-9:
         raise BadOption(f"step={step!r} does not divide 180°")
     rows = round(180 / wide)
@@ -299,12 +299,6 @@ def _edges(values: np.ndarray, side: float, letter: str) -> np.ndarray:
         raise WrongData("position has no finite value")
     low = 0.0 if letter == "rho" else np.floor(finite.min() / side)
     return np.arange(low, np.floor(finite.max() / side) + 2) * side
-
-
-def _finite(value: object, what: str) -> float:
-    if not is_number(value) or not np.isfinite(value):
-        raise BadOption(f"{what}={value!r} is not a finite number")
-    return float(value)
 
 
 def _named_frame(frame: object) -> str:

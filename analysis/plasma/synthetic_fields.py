@@ -15,7 +15,6 @@ import xarray as xr
 
 from analysis.errors import BadOption, BadTime, WrongData
 from analysis.model import in_units, labelled, utc
-from analysis.plasma.inputs import is_number
 from analysis.plasma.parameters import MU0
 from analysis.plasma.quality import with_worst_quality
 from analysis.plasma.rotations import cartesian
@@ -137,13 +136,6 @@ def triple(value: Triple, what: str) -> np.ndarray:
     if numbers.shape != (3,) or not np.isfinite(numbers).all():
         raise BadOption(f"{what}={value!r} is not three numbers, for example (1, 0, 0)")
     return numbers
-
-
-def finite(value: object, what: str, *, positive: bool = False) -> float:
-    """Return a finite number as float, or refuse."""
-    if not is_number(value) or not np.isfinite(value) or (positive and value <= 0):
-        raise BadOption(f"{what}={value!r} is not a {'number above zero' if positive else 'finite number'}")
-    return float(value)
 
 
 def seeded(seed: object) -> np.random.Generator:

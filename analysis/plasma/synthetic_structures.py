@@ -5,13 +5,13 @@ from __future__ import annotations
 import numpy as np
 
 from analysis.errors import BadOption
+from analysis.plasma.inputs import finite
 from analysis.plasma.synthetic_fields import (
     CURRENT,
     EPOCH,
     SyntheticField,
     Triple,
     axes_of,
-    finite,
     motion,
     moving,
     start_of,

@@ -14,8 +14,8 @@ from numpy.typing import ArrayLike
 
 from analysis.errors import BadOption, WrongData
 from analysis.model import stamp
-from analysis.plasma.inputs import is_number, whole_number
-from analysis.plasma.synthetic_fields import EPOCH, SyntheticField, Triple, Values, finite, seeded, start_of, triple
+from analysis.plasma.inputs import finite, is_number, whole_number
+from analysis.plasma.synthetic_fields import EPOCH, SyntheticField, Triple, Values, seeded, start_of, triple
 from analysis.plasma.vectors import component_labels, refuse_unknown
 
 BLOCK = 32  # waves summed at once: keeps the table of phases small

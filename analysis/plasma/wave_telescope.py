@@ -13,10 +13,11 @@ import xarray as xr
 from analysis.errors import BadOption, BadTime, OutsideCoverage, WrongData
 from analysis.model import derived, in_units, labelled, unit_of
 from analysis.plasma.cross_spectra import cross_spectra
+from analysis.plasma.inputs import finite
 from analysis.plasma.k_filtering import filtered, loaded_inverse, peaks
 from analysis.plasma.rotations import cartesian
 from analysis.plasma.spectral import even_step
-from analysis.plasma.synthetic_fields import finite, places
+from analysis.plasma.synthetic_fields import places
 from analysis.plasma.vectors import frame_of, made, same_frame, vector
 from analysis.plasma.wave_limits import wave_number_limit
 
