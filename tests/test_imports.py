@@ -16,6 +16,11 @@ HEAVY = (
     "ducc0",
     "dask.array",
     "scipy.optimize",
+    "numba",
+    "stingray",
+    "emcee",
+    "regions",
+    "xspectrampoline",
 )
 WATCH = """
 import sys
