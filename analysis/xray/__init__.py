@@ -17,10 +17,14 @@ from analysis.errors import BadOption, OutsideCoverage
 from analysis.model import check, derived
 from analysis.xray.absorbers import absorbed_flux, cross_section, transmission
 from analysis.xray.binning import event_spectrum, image, light_curve
+from analysis.xray.components import model_components
 from analysis.xray.emission import power_law
+from analysis.xray.evaluation import energy_bins, photon_flux
+from analysis.xray.fitting import fit
 from analysis.xray.folding import folded, response
 from analysis.xray.grouping import channel_bins, channel_energies
 from analysis.xray.inputs import amount
+from analysis.xray.models import model
 from analysis.xray.polarimetry import modulation_factor, polarization
 from analysis.xray.selecting import selected
 from analysis.xray.sky import hydrogen_column, position, sky_positions, within
@@ -46,15 +50,20 @@ __all__ = [
     "collect",
     "count_rate",
     "cross_section",
+    "energy_bins",
     "event_spectrum",
     "explore",
     "fetch",
+    "fit",
     "folded",
     "grouped",
     "hydrogen_column",
     "image",
     "light_curve",
+    "model",
+    "model_components",
     "modulation_factor",
+    "photon_flux",
     "polarization",
     "power_law",
     "response",

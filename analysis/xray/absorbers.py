@@ -81,10 +81,10 @@ def cross_section(energies: xr.DataArray | xr.Dataset, *, model: str = "tbabs") 
     values = centre.values
     if not ((values > 0) & np.isfinite(values)).all():
         raise WrongData("cross_section needs energies that are positive and finite")
-    table_energy, table_sigma = _table(model)
+    table_energy, _ = _table(model)
     _, abundances, atomic, paper = TABLES[model]
     outside = int(np.count_nonzero((values < np.exp(table_energy[0])) | (values > np.exp(table_energy[-1]))))
-    sigma = centre.copy(data=np.exp(_interpolated(np.log(values), table_energy, table_sigma)))
+    sigma = centre.copy(data=sigma_at(values, model))
     told = {
         "model": model,
         "abundances": abundances,
@@ -201,6 +201,11 @@ def absorbed_flux(photon_flux: xr.DataArray, nh: Amount, *, model: str = "tbabs"
         long_name="Photon flux in the bin, absorbed",
         attrs={**known, **told},
     )
+
+
+def sigma_at(energies: np.ndarray, model: str) -> np.ndarray:
+    """Return cross sections in cm2 at energies in keV, interpolated in the logarithms of both."""
+    return np.exp(_interpolated(np.log(energies), *_table(model)))
 
 
 def _centres(energies: xr.DataArray | xr.Dataset) -> xr.DataArray:

@@ -70,7 +70,7 @@ def power_law(
         )
     }
     with np.errstate(over="ignore", invalid="ignore"):
-        photons = strength * _integral(low, high, 1.0 - index)
+        photons = strength * powers_integrated(low, high, 1.0 - index)
     if not np.isfinite(photons).all():
         bad = int(np.flatnonzero(~np.isfinite(photons.ravel()))[0])
         raise WrongData(
@@ -82,8 +82,8 @@ def power_law(
     return labelled(flux, "photon_flux", units="ph cm-2 s-1", long_name="Photon flux in the bin", attrs=told)
 
 
-def _integral(low: np.ndarray, high: np.ndarray, power: float) -> np.ndarray:
-    """Integrate E^(power - 1) from low to high.
+def powers_integrated(low: np.ndarray, high: np.ndarray, power: float) -> np.ndarray:
+    """Return the integral of E^(power - 1) from low to high.
 
     Written as low^p · (e^x - 1) / p with x = p ln(high/low): the difference of two powers loses all digits
     where p is small, this form loses none, and for p = 0 it is the logarithm.

@@ -6,7 +6,7 @@ Everything here refuses what it cannot use with an error that names it; nothing 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
@@ -286,3 +286,39 @@ def named_band(band: tuple[Amount, Amount] | None) -> str:
         return "all energies"
     low, high = limits(band)
     return f"{low:g}-{high:g} keV"
+
+
+def near(word: str, known: Iterable[str]) -> str:
+    """Return a question after the known word that is nearest to an unknown one; nothing if none is.
+
+    Examples
+    --------
+    >>> near("powerlow", ["powerlaw", "tbabs"])
+    "; did you mean 'powerlaw'?"
+    """
+    from difflib import get_close_matches
+
+    lower = {name.lower(): name for name in known}
+    found = get_close_matches(str(word).lower(), lower, n=2, cutoff=0.5)
+    return f"; did you mean {' or '.join(repr(lower[name]) for name in found)}?" if found else ""
+
+
+def number(value: object, what: str) -> float:
+    """Return a finite number as a float.
+
+    Raises
+    ------
+    BadOption
+        For text, True and False, and what is not finite.
+
+    Examples
+    --------
+    >>> number(2, "norm")
+    2.0
+    """
+    if isinstance(value, bool | np.bool_) or not isinstance(value, int | float | np.number):
+        raise BadOption(f"{what}={value!r} is not a number")
+    found = float(value)
+    if not math.isfinite(found):
+        raise BadOption(f"{what}={value!r} is not a finite number")
+    return found

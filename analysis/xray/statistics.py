@@ -127,7 +127,7 @@ def c_statistic(
     counts, expected = summed(pair.source_counts, bins), summed(rate * pair.source_time, bins)
     if impossible := int(np.count_nonzero((expected == 0) & (counts > 0))):
         raise WrongData(f"the model expects no counts in {impossible} bins that hold some; C is infinite there")
-    terms = 2 * (expected - counts + _x_log_ratio(counts, counts, expected))
+    terms = 2 * (expected - counts + x_log_ratio(counts, counts, expected))
     return _labelled(terms, "cstat", "C statistic", bins, synthetic_of(data, model_rate, rmf))
 
 
@@ -143,20 +143,27 @@ def w_terms(source: np.ndarray, background: np.ndarray, expected: np.ndarray, ra
     ratio : numpy.ndarray
         :math:`t_b / t_s`.
     """
+    behind = profiled_background(source, background, expected, ratio)
+    total = expected + behind
+    deviance = total - source + x_log_ratio(source, source, total)
+    deviance += ratio * behind - background + x_log_ratio(background, background, ratio * behind)
+    return 2 * deviance
+
+
+def profiled_background(
+    source: np.ndarray, background: np.ndarray, expected: np.ndarray, ratio: np.ndarray
+) -> np.ndarray:
+    """Return the background counts in the source region, t_s f, that fit best beside an expected source: see W."""
     whole = 1 + ratio
     excess = whole * expected - source - background
     root = np.hypot(excess, 2 * np.sqrt(whole * background * expected))
     with np.errstate(divide="ignore", invalid="ignore"):
         # where the excess is positive, root - excess loses digits; the other form of the root does not
         above = np.where(excess + root > 0, 2 * background * expected / (excess + root), 0.0)
-    behind = np.where(excess > 0, above, (root - excess) / (2 * whole))  # t_s f
-    total = expected + behind
-    deviance = total - source + _x_log_ratio(source, source, total)
-    deviance += ratio * behind - background + _x_log_ratio(background, background, ratio * behind)
-    return 2 * deviance
+    return np.where(excess > 0, above, (root - excess) / (2 * whole))
 
 
-def _x_log_ratio(x: np.ndarray, above: np.ndarray, below: np.ndarray) -> np.ndarray:
+def x_log_ratio(x: np.ndarray, above: np.ndarray, below: np.ndarray) -> np.ndarray:
     """Return x ln(above / below), which is 0 for x = 0."""
     with np.errstate(divide="ignore", invalid="ignore"):
         return np.where(x > 0, x * np.log(above / below), 0.0)

@@ -1,0 +1,66 @@
+"""The words of the model language, and what each means: see :mod:`analysis.xray.models`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+
+import pandas as pd
+
+from analysis.errors import BadOption
+from analysis.xray import component_absorption, component_continua
+from analysis.xray.inputs import near
+from analysis.xray.models import Component, Model, single
+
+# one function a word; each makes its component anew
+COMPONENTS: dict[str, Callable[[], Component]] = {
+    **component_absorption.COMPONENTS,
+    **component_continua.COMPONENTS,
+}
+
+
+def component(word: str, *, also: Iterable[str] = ()) -> Component:
+    """Return the component of a word.
+
+    Raises
+    ------
+    BadOption
+        For an unknown word, with near matches.
+    """
+    if word in COMPONENTS:
+        return COMPONENTS[word]()
+    known = [*COMPONENTS, *also]
+    raise BadOption(f"{word!r} is no component of models{near(word, known)}; xray.model_components() lists them")
+
+
+def model_components() -> pd.DataFrame:
+    """Return the components that models are made of.
+
+    Returns
+    -------
+    pandas.DataFrame
+        One row a component: ``word, kind, parameters`` (with units and start values), ``description, references``.
+
+    Examples
+    --------
+    >>> "powerlaw" in set(model_components()["word"])
+    True
+    """
+    rows = []
+    for word, make in COMPONENTS.items():
+        made = make()
+        told = [f"{p.name}={p.value:g}{'' if p.units == '1' else ' ' + p.units}" for p in made.parameters]
+        rows.append(
+            {
+                "word": word,
+                "kind": made.kind,
+                "parameters": ", ".join(told),
+                "description": made.about.get("description", ""),
+                "references": made.about.get("references", ""),
+            }
+        )
+    return pd.DataFrame(rows)
+
+
+def one(word: str) -> Model:
+    """Return a model of one component, without an expression."""
+    return single(component(word))
