@@ -31,6 +31,7 @@ from analysis.xray.sky import hydrogen_column, position, sky_positions, within
 from analysis.xray.spectra import count_rate, grouped
 from analysis.xray.statistics import c_statistic, w_statistic
 from analysis.xray.views import explore, view
+from analysis.xray.xspec_components import xspec_models
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -74,6 +75,7 @@ __all__ = [
     "view",
     "w_statistic",
     "within",
+    "xspec_models",
 ]
 
 

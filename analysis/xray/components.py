@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 
 import pandas as pd
 
 from analysis.errors import BadOption
-from analysis.xray import component_absorption, component_continua
+from analysis.xray import component_absorption, component_continua, xspec_components
 from analysis.xray.inputs import near
 from analysis.xray.models import Component, Model, single
 
@@ -18,14 +18,22 @@ COMPONENTS: dict[str, Callable[[], Component]] = {
 }
 
 
-def component(word: str, *, also: Iterable[str] = ()) -> Component:
-    """Return the component of a word.
+def component(word: str, *, also: Iterable[str] = (), options: Mapping[str, str] | None = None) -> Component:
+    """Return the component of a word; one that starts with ``xspec.`` is XSPEC's own.
 
     Raises
     ------
     BadOption
-        For an unknown word, with near matches.
+        For an unknown word, with near matches, or an option that the component does not know.
+    ImportError
+        If XSPEC's library is asked for and not installed.
     """
+    if word.startswith(xspec_components.PREFIX):
+        return xspec_components.component(word, options or {})
+    if word in COMPONENTS and options:
+        raise BadOption(
+            f"{word} takes numbers in its brackets, not {', '.join(f'{k}={v!r}' for k, v in options.items())}"
+        )
     if word in COMPONENTS:
         return COMPONENTS[word]()
     known = [*COMPONENTS, *also]
