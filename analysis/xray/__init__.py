@@ -22,6 +22,8 @@ from analysis.xray.folding import folded, response
 from analysis.xray.grouping import channel_bins, channel_energies
 from analysis.xray.inputs import amount
 from analysis.xray.polarimetry import modulation_factor, polarization
+from analysis.xray.regrouping import regrouped
+from analysis.xray.resolutions import resolution
 from analysis.xray.selecting import selected
 from analysis.xray.sky import hydrogen_column, position, sky_positions, within
 from analysis.xray.spectra import count_rate, grouped
@@ -57,6 +59,8 @@ __all__ = [
     "modulation_factor",
     "polarization",
     "power_law",
+    "regrouped",
+    "resolution",
     "response",
     "search",
     "selected",

@@ -131,22 +131,27 @@ def compiled(whole: xr.Dataset, bins: np.ndarray, weights: np.ndarray | None = N
 
     index, factor = _checked(whole, bins, weights)
     matrix, channel = whole.variables["matrix"].values, whole.variables["channel_index"].values
-    first = whole.variables["first_element"].values
-    row = index[channel]
-    kept = np.flatnonzero((row >= 0) & (matrix != 0))
-    elements = matrix[kept].astype(np.float64)
+    pointers = np.append(whole.variables["first_element"].values, matrix.size)
+    row = index.astype(np.int32)[channel]
+    kept = (row >= 0) & (matrix != 0)
+    if kept.all():
+        elements = matrix.astype(np.float64)
+    else:
+        pointers = np.append(0, np.cumsum(kept))[pointers]
+        row, channel, elements = row[kept], channel[kept], matrix[kept].astype(np.float64)
     if factor is not None:
-        elements *= factor[channel[kept]]
-    pointers = np.searchsorted(kept, np.append(first, matrix.size))
-    n_rows = int(index.max()) + 1
+        elements *= factor[channel]
+    n_energies = pointers.size - 1
     # sorted by energy within a row, as the way from columns to rows goes through the columns in order
-    rows = csc_array((elements, row[kept], pointers), shape=(n_rows, first.size)).tocsr()
+    rows = csc_array((elements, row, pointers.astype(np.int32)), shape=(int(index.max()) + 1, n_energies)).tocsr()
+    del kept, row, channel, elements
     rows.sum_duplicates()
     rows.eliminate_zeros()
-    energy = rows.indices.astype(np.int64)
+    energy = rows.indices
     used = slice(int(energy.min()), int(energy.max()) + 1) if energy.size else slice(0, 0)
     low, high = (in_units(whole[name], "keV").values.astype(np.float64)[used] for name in ("energy_low", "energy_high"))
-    return Folder(low, high, used, *_in_runs(rows.data, energy - used.start, rows.indptr.astype(np.int64)))
+    energy -= energy.dtype.type(used.start)
+    return Folder(low, high, used, *_in_runs(rows.data, energy, rows.indptr.astype(np.int64)))
 
 
 def _checked(whole: xr.Dataset, bins: np.ndarray, weights: np.ndarray | None) -> tuple[np.ndarray, np.ndarray | None]:
@@ -176,16 +181,18 @@ def _in_runs(
     elements: np.ndarray, energy: np.ndarray, pointers: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     """Values, where each run starts in them and in the energies, and the first run of each row."""
-    breaks = np.diff(energy, prepend=-GAP - 2) > GAP + 1
+    breaks = np.ones(energy.size, dtype=bool)
+    breaks[1:] = np.diff(energy) > GAP + 1
     breaks[pointers[:-1][np.diff(pointers) > 0]] = True  # each row starts a run
     starts = np.flatnonzero(breaks)
     ends = np.append(starts[1:], energy.size)[: starts.size]
-    run_energies = energy[starts]
+    run_energies = energy[starts].astype(np.int64)
     run_values = np.append(0, np.cumsum(energy[ends - 1] - run_energies + 1))
     row_runs = np.searchsorted(starts, pointers)
     if run_values[-1] == elements.size:
         return elements, run_values, run_energies, row_runs
-    shift = np.repeat(run_values[:-1] - run_energies, ends - starts)
+    place = np.repeat(run_values[:-1] - run_energies, ends - starts)
+    place += energy
     values = np.zeros(int(run_values[-1]))
-    values[energy + shift] = elements
+    values[place] = elements
     return values, run_values, run_energies, row_runs

@@ -36,8 +36,8 @@ def response(rmf: xr.Dataset | xr.DataTree, *, arf: xr.Dataset | xr.DataTree | N
     Raises
     ------
     WrongData
-        If the energy bins of ARF and RMF differ, if a response that holds the area is given an ARF, or if
-        groups point outside the channels.
+        If the energy bins of ARF and RMF differ, if a response that holds the area is given an ARF, if groups point
+        outside the channels, or if an element or area is not finite.
 
     References
     ----------
@@ -64,6 +64,8 @@ def response(rmf: xr.Dataset | xr.DataTree, *, arf: xr.Dataset | xr.DataTree | N
     if elements.size != channel.size or (channel.size and not 0 <= channel.min() <= channel.max() < n_channels):
         raise WrongData("the response's groups do not fit its elements or channels; the file is damaged or was cut")
     area, units = _area(data, arf)
+    if not (np.isfinite(elements).all() and np.isfinite(area).all()):
+        raise WrongData("the response has elements or areas that are not finite; every fold through it would be NaN")
     kept = elements != 0
     order = (
         np.flatnonzero(kept)

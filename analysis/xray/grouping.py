@@ -11,9 +11,9 @@ from typing import Literal
 import numpy as np
 import xarray as xr
 
-from analysis.errors import BadOption, WrongData
+from analysis.errors import BadOption, OutsideCoverage, WrongData
 from analysis.model import check, derived, in_units, labelled
-from analysis.xray.exposures import counts_of, same_channels
+from analysis.xray.exposures import counts_of, same_channels, same_instrument
 from analysis.xray.inputs import Amount, as_dataset, limits, named_band, synthetic_of, variable
 
 Grouping = Literal["file"] | None
@@ -96,6 +96,13 @@ def channel_bins(
         For an unknown grouping, a band without ``rmf``, a ``min_counts`` below 1.
     WrongData
         If the response's channels are not those of the spectrum.
+    OutsideCoverage
+        If no channel overlaps the band.
+
+    Warns
+    -----
+    AnalysisWarning
+        If spectrum and response say that they are of different instruments.
 
     References
     ----------
@@ -110,11 +117,11 @@ def channel_bins(
     data = as_dataset(spectrum, "channel_bins")
     if grouping not in ("file", None):
         raise BadOption(f"grouping={grouping!r} is unknown; 'file' obeys GROUPING and QUALITY, None ignores both")
-    if min_counts is not None and not _is_whole(min_counts, least=1):
+    if min_counts is not None and not is_whole(min_counts, least=1):
         raise BadOption(f"min_counts={min_counts!r} must be a whole number of at least 1")
     if "channel" not in data.dims:
         raise WrongData(f"channel_bins needs a spectrum on the dim 'channel', not {dict(data.sizes)}")
-    used = _overlapping(data, band, rmf)
+    used = overlapping(data, band, rmf)
     if grouping == "file" and "quality" in data.variables:
         used &= data["quality"].values == 0
     if min_counts is not None:
@@ -145,24 +152,41 @@ def summed(values: np.ndarray, bins: xr.DataArray) -> np.ndarray:
     return np.bincount(index[used], np.asarray(values, dtype=float)[used])
 
 
-def _is_whole(value: object, *, least: int) -> bool:
+def is_whole(value: object, *, least: int) -> bool:
     """Tell whether this is a whole number; a float that is one counts, True and text do not."""
     if isinstance(value, float | np.floating):
         return bool(value.is_integer() and value >= least)
     return isinstance(value, int | np.integer) and not isinstance(value, bool) and bool(value >= least)
 
 
-def _overlapping(
+def overlapping(
     data: xr.Dataset, band: tuple[Amount, Amount] | None, rmf: xr.Dataset | xr.DataTree | None
 ) -> np.ndarray:
-    if band is None:
-        return np.ones(data.sizes["channel"], dtype=bool)
+    """Return which channels of a spectrum overlap a band: all of them for None.
+
+    Raises
+    ------
+    BadOption
+        For a band without a response.
+    WrongData
+        If the response's channels are not those of the spectrum.
+    OutsideCoverage
+        If no channel overlaps the band.
+    """
     if rmf is None:
-        raise BadOption("a band needs rmf=, which knows the energies of the channels")
+        if band is not None:
+            raise BadOption("a band needs rmf=, which knows the energies of the channels")
+        return np.ones(data.sizes["channel"], dtype=bool)
     energies = channel_energies(rmf)
     same_channels(data, energies)
+    same_instrument(data, as_dataset(rmf, "rmf"))
     low, high = limits(band)
-    return (energies["energy_high"].values > low) & (energies["energy_low"].values < high)
+    starts, ends = energies["energy_low"].values, energies["energy_high"].values
+    found = (ends > low) & (starts < high)
+    if not found.any():
+        covered = f"no channel overlaps it: the response's channels lie at {starts.min():g}-{ends.max():g} keV"
+        raise OutsideCoverage(f"band {named_band(band)}: {covered}")
+    return found
 
 
 def _filled(counts: np.ndarray, used: np.ndarray, enough: int) -> np.ndarray:
