@@ -79,8 +79,8 @@ class Folder:
         given = np.ascontiguousarray(fluxes, dtype=np.float64)
         if given.ndim != 2 or given.shape[1] != self.low.size:
             raise WrongData(
-                f"flux of shape {np.shape(fluxes)[-1:]} on {self.low.size} energy bins: the model is needed on the "
-                "bins low, high of the folder, which are those of the response at [folder.energies]"
+                f"fluxes of shape {given.shape}, where (n, {self.low.size}) is needed: a model on the {self.low.size} "
+                "energy bins low, high of the folder, which are those of the response at [folder.energies]"
             )
         made = np.zeros((given.shape[0], self.n_bins))
         fold(*self._matrix(), given, made)
@@ -134,17 +134,15 @@ def compiled(whole: xr.Dataset, bins: np.ndarray, weights: np.ndarray | None = N
     pointers = np.append(whole.variables["first_element"].values, matrix.size)
     row = index.astype(np.int32)[channel]
     kept = (row >= 0) & (matrix != 0)
-    if kept.all():
-        elements = matrix.astype(np.float64)
-    else:
-        pointers = np.append(0, np.cumsum(kept))[pointers]
-        row, channel, elements = row[kept], channel[kept], matrix[kept].astype(np.float64)
-    if factor is not None:
-        elements *= factor[channel]
+    if not kept.all():
+        which = np.flatnonzero(kept)
+        pointers = np.searchsorted(which, pointers)
+        row, channel, matrix = row[which], channel[which], matrix[which]
+    elements = matrix.astype(np.float64, copy=False) if factor is None else matrix * factor[channel]
     n_energies = pointers.size - 1
     # sorted by energy within a row, as the way from columns to rows goes through the columns in order
     rows = csc_array((elements, row, pointers.astype(np.int32)), shape=(int(index.max()) + 1, n_energies)).tocsr()
-    del kept, row, channel, elements
+    del kept, row, channel, matrix, elements
     rows.sum_duplicates()
     rows.eliminate_zeros()
     energy = rows.indices
@@ -168,6 +166,8 @@ def _checked(whole: xr.Dataset, bins: np.ndarray, weights: np.ndarray | None) ->
         )
     if not (index >= 0).any():
         raise BadOption("no channel is in a bin; there is nothing to fold to")
+    if index.max() >= n_channels:
+        raise WrongData(f"bins are numbered 0, 1, …; a bin {index.max()} is more than {n_channels} channels can fill")
     if weights is None:
         return index, None
     factor = np.asarray(weights, dtype=np.float64)

@@ -122,14 +122,13 @@ def channel_bins(
     if "channel" not in data.dims:
         raise WrongData(f"channel_bins needs a spectrum on the dim 'channel', not {dict(data.sizes)}")
     used = overlapping(data, band, rmf)
-    if grouping == "file" and "quality" in data.variables:
-        used &= data["quality"].values == 0
+    if grouping == "file":
+        used &= flags(data, "quality") == 0
     if min_counts is not None:
         bins = _filled(counts_of(data, "min_counts"), used, int(min_counts))
         how = f"at least {min_counts} counts, QUALITY {'obeyed' if grouping else 'ignored'}"
     else:
-        by_file = grouping == "file" and "grouping" in data.variables
-        starts = data["grouping"].values != -1 if by_file else np.ones(data.sizes["channel"], dtype=bool)
+        starts = flags(data, "grouping") != -1 if grouping == "file" else np.ones(data.sizes["channel"], dtype=bool)
         starts[:1] = True
         bins = np.where(used, np.cumsum(starts), 0)
         how = "GROUPING and QUALITY of the file" if grouping else "every channel, GROUPING and QUALITY ignored"
@@ -143,6 +142,21 @@ def channel_bins(
         long_name="Bin of the channel",
         attrs=told,
     )
+
+
+def flags(data: xr.Dataset, name: str) -> np.ndarray:
+    """Return GROUPING or QUALITY of each channel: a column, one number for all, or 0 where the file has none.
+
+    Raises
+    ------
+    WrongData
+        If it is neither one number nor one a channel.
+    """
+    held = data[name].values if name in data.variables else 0
+    try:
+        return np.broadcast_to(held, (data.sizes["channel"],)).copy()
+    except ValueError as error:
+        raise WrongData(f"{name} is neither one number nor one a channel") from error
 
 
 def summed(values: np.ndarray, bins: xr.DataArray) -> np.ndarray:

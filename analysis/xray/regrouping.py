@@ -12,10 +12,10 @@ import numpy as np
 import xarray as xr
 
 from analysis.errors import BadOption, WrongData
-from analysis.model import check, derived
+from analysis.model import check, derived, in_units
 from analysis.xray.exposures import counts_of, paired
 from analysis.xray.folding import response
-from analysis.xray.grouping import OGIP, channel_energies, is_whole, overlapping
+from analysis.xray.grouping import OGIP, channel_energies, flags, is_whole, overlapping
 from analysis.xray.inputs import Amount, as_dataset, datasets, named_band
 from analysis.xray.resolutions import widths
 
@@ -123,15 +123,14 @@ def regrouped(
     if (optimal or oversample is not None) and rmf is None:
         raise BadOption("bins by resolution need rmf=, which knows it")
     n = data.sizes["channel"]
-    quality = data["quality"].values.astype(np.int16) if "quality" in data.variables else np.zeros(n, np.int16)
+    quality = flags(data, "quality").astype(np.int16)
     inside = overlapping(data, band, rmf)
     used = np.flatnonzero(inside & (quality == 0))
     if not used.size:
         raise BadOption(f"no channel is left in {named_band(band)} after QUALITY")
     length = np.full(n, 1 if channels is None else int(channels))
     if rmf is not None and (optimal or oversample is not None):
-        by_resolution = _lengths(data, rmf, used, oversample, optimal=optimal)
-        length = np.maximum(length, by_resolution)
+        length = np.maximum(length, _lengths(data, rmf, used, oversample, optimal=optimal))
     needs = _needed(data, background, used, min_counts, min_snr)
     starts, filled = _bins(used, length, needs, fixed=channels is not None and not optimal and oversample is None)
     if not filled:
@@ -140,7 +139,6 @@ def regrouped(
     for begin, end in zip(used[starts[:-1]], used[np.array(starts[1:]) - 1], strict=True):
         grouping[begin + 1 : end + 1] = -1
     left = used[starts[-1] :]
-    quality = quality.copy()
     quality[left] = DUBIOUS
     plain = {"units": "1"}
     made = data.assign(
@@ -217,16 +215,15 @@ def _lengths(
     known = np.isfinite(fwhm)
     if not known.any():
         raise WrongData("the response has no peak at any energy, so that nothing is known of its resolution")
-    at = ((whole["energy_low"] + whole["energy_high"]) / 2).values[known]
+    edges = [in_units(whole[name], "keV").values for name in ("energy_low", "energy_high")]
+    at = ((edges[0] + edges[1]) / 2)[known]
     order = np.argsort(at)
     width = np.abs(energies["energy_high"].values - energies["energy_low"].values)
     in_kev = np.interp(energies["energy"].values, at[order], fwhm[known][order])
     in_channels = np.divide(in_kev, width, out=np.ones_like(in_kev), where=width > 0)
     if not optimal:
         return np.maximum(1, (in_channels / float(oversample or 1)).astype(np.int64))
-    counts = counts_of(data, "optimal binning")
-    if "quality" in data.variables:
-        counts = np.where(data["quality"].values == 0, counts, 0.0)
+    counts = np.where(flags(data, "quality") == 0, counts_of(data, "optimal binning"), 0.0)
     return np.maximum(1, (in_channels * _optimum(counts, in_channels, used)).astype(np.int64))
 
 

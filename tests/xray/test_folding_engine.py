@@ -172,6 +172,10 @@ def test_what_cannot_be_compiled_or_folded_is_refused(made_response, random_resp
     folder = compiled(whole, bins)
     with pytest.raises(WrongData, match="40 energy bins"):
         folder.fold(np.ones(41))
+    with pytest.raises(WrongData, match=r"shape \(1, 2, 40\)"):
+        folder.fold(np.ones((2, 40)))
+    with pytest.raises(WrongData, match="a bin 30"):
+        compiled(whole, bins + 1)
     with pytest.raises(WrongData, match="30 bins"):
         folder.adjoint(np.ones(40))
 

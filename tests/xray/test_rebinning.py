@@ -217,6 +217,25 @@ def test_pn_has_as_many_optimal_bins_as_by_the_steps_of_heasp(ulx):
     assert breaches(made) == [] and "Kaastra" in made.attrs["references"]
 
 
+def test_the_unit_of_the_response_does_not_matter(ulx):
+    names = ("energy_low", "energy_high", "e_min", "e_max")
+    kev = ulx["rmf"].to_dataset()
+    ev = kev.assign({name: (kev[name] * 1000).assign_attrs(kev[name].attrs | {"units": "eV"}) for name in names})
+    one, other = (xray.regrouped(ulx["spectrum"], optimal=True, band=(0.5, 8), rmf=rmf) for rmf in (kev, ev))
+    np.testing.assert_array_equal(one.grouping, other.grouping)
+    np.testing.assert_allclose(xray.resolution(kev).fwhm, xray.resolution(ev).fwhm, rtol=1e-3)  # edges are float32
+
+
+def test_flags_may_be_one_number_for_all_channels(made_spectrum):
+    """OGIP/92-007 lets GROUPING and QUALITY be keywords."""
+    spectrum = made_spectrum([5, 5, 5])
+    one = spectrum.assign(grouping=((), 0, spectrum.grouping.attrs), quality=((), 0, spectrum.quality.attrs))
+    assert xray.channel_bins(one).values.tolist() == [0, 1, 2]
+    assert sizes(xray.regrouped(one, min_counts=10)).tolist() == [2]
+    with pytest.raises(WrongData, match="quality is neither"):
+        xray.channel_bins(spectrum.assign(quality=("other", [0, 0])))
+
+
 def test_optimal_with_counts_is_both(ulx):
     options = {"band": (0.5, 8), "rmf": ulx["rmf"]}
     best, both = (xray.regrouped(ulx["spectrum"], optimal=True, **options, **more) for more in ({}, {"min_counts": 20}))
