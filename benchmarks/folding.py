@@ -8,16 +8,16 @@ sherpa is left out where it is not installed.
 
 Last printed (two shared cores with other work on them, Python 3.11, sherpa 4.19, NuSTAR with and without --responses)::
 
-    before the first fold: 0.89 s, 0.56 s of CPU
+    before the first fold: 1.74 s, 0.57 s of CPU
 
                                bins      MB  peak MB   make ms   fold us 5 at once sherpa us   ratio
-    pn, as grouped              104     0.4     24.8      53.5       9.1      32.8     170.6    18.7
-    pn, every channel          1506     4.6     24.0      12.4      82.6     368.9     319.3     3.9
-    NICER, every channel        970    14.0     72.0      47.3     347.0    1749.3     803.3     2.3
-    NuSTAR FPMA                1900    15.5    103.2      64.2     283.2    1456.9    6450.0    22.8
-    NuSTAR-like, synthetic     1900    15.4    104.5     133.8     397.8    2112.3    5308.0    13.3
-    Resolve core, synthetic   23400     8.6     45.6      22.0     269.8     850.0     665.3     2.5
-    … all 60,000 channels     60000    22.1     76.0      29.1    1048.1    2454.3
+    pn, as grouped              104     0.4     24.8      40.9       9.4      33.9     167.2    17.8
+    pn, every channel          1506     4.6     24.0      44.8      82.7     362.5     186.6     2.3
+    NICER, every channel        970    14.0     72.0     161.3     290.2    1604.2     673.9     2.3
+    NuSTAR FPMA                1900    15.5     78.8      87.5     279.9    1560.6    6314.8    22.6
+    NuSTAR-like, synthetic     1900    15.4     78.9     118.1     370.6    1726.7    9264.2    25.0
+    Resolve core, synthetic   23400     8.6     43.9      42.5     269.2     845.2     676.1     2.5
+    … all 60,000 channels     60000    22.1     55.4      70.8     898.5    2349.9
 """
 
 from __future__ import annotations

@@ -30,8 +30,8 @@ def response(rmf: xr.Dataset | xr.DataTree, *, arf: xr.Dataset | xr.DataTree | N
     xarray.Dataset
         ``energy_low``, ``energy_high`` (keV) and ``first_element`` on ``energy``; ``matrix`` (cm2, or 1
         without an area), ``channel_index`` on ``element``, those of an energy bin in one piece; ``e_min``,
-        ``e_max`` (keV) on ``channel``. Zeros are left out. A first bin that starts at 0 keV starts at a
-        hundredth of its upper end, so that a power law is finite there.
+        ``e_max`` (keV) on ``channel``. Zeros are left out, those of energies without area too. A first bin
+        that starts at 0 keV starts at a hundredth of its upper end, so that a power law is finite there.
 
     Raises
     ------
@@ -66,13 +66,11 @@ def response(rmf: xr.Dataset | xr.DataTree, *, arf: xr.Dataset | xr.DataTree | N
     area, units = _area(data, arf)
     if not (np.isfinite(elements).all() and np.isfinite(area).all()):
         raise WrongData("the response has elements or areas that are not finite; every fold through it would be NaN")
-    kept = elements != 0
-    order = (
-        np.flatnonzero(kept)
-        if (np.diff(energy) >= 0).all()
-        else np.flatnonzero(kept)[np.argsort(energy[kept], kind="stable")]
-    )
-    energy, channel, elements = energy[order], channel[order], elements[order] * area[energy[order]]
+    elements = elements * area[energy]
+    order = np.flatnonzero(elements)
+    if (np.diff(energy) < 0).any():
+        order = order[np.argsort(energy[order], kind="stable")]
+    energy, channel, elements = energy[order], channel[order], elements[order]
     low = in_units(data["energy_low"], "keV").values.astype(float)
     high = in_units(data["energy_high"], "keV").values.astype(float)
     made = xr.Dataset(
