@@ -8,7 +8,7 @@ from analysis.catalogue.cutting import Chunks, chunked
 from analysis.catalogue.declared import FIELDS, Product, Source, field_of, needs, product, products, twin
 from analysis.catalogue.fetching import collect, fetch, tree_of
 from analysis.catalogue.looks import Look
-from analysis.catalogue.observing import observations
+from analysis.catalogue.observing import observations, observed_missions
 from analysis.catalogue.probing import status
 from analysis.catalogue.searching import COLUMNS, search
 
@@ -25,6 +25,7 @@ __all__ = [
     "field_of",
     "needs",
     "observations",
+    "observed_missions",
     "product",
     "products",
     "search",

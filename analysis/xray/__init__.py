@@ -83,8 +83,9 @@ def search(text: str = "", *, online: bool = False) -> pd.DataFrame:
     -------
     pandas.DataFrame
         One row a product: ``product, title, mission, instrument, start, stop, kind, where``; the last is
-        ``bundled``, ``cached`` or the archive. With ``online`` rows of observations follow, and a column ``obsid``:
-        ``fetch(row.product, obsid=row.obsid)`` brings one.
+        ``bundled``, ``cached`` or the archive. With ``online`` rows of observations follow, the nearest first, and the
+        columns ``obsid, target, ra, dec`` (deg), ``separation`` (arcmin), ``exposure`` (s), ``public`` (when it is
+        released): ``fetch(row.product, obsid=row.obsid)`` brings one. :func:`observations` has one row an observation.
 
     Raises
     ------
@@ -110,7 +111,8 @@ def search(text: str = "", *, online: bool = False) -> pd.DataFrame:
 
     place = position(text)
     seen = catalogue.observations("xray", float(place.ra.deg), float(place.dec.deg), NEARBY)
-    return pd.concat([found.assign(obsid=""), seen], ignore_index=True)
+    shaped = found.assign(obsid="", target="").reindex(columns=seen.columns).astype(seen.dtypes)
+    return pd.concat([shaped, seen], ignore_index=True) if len(shaped) else seen
 
 
 def fetch(
