@@ -6,7 +6,7 @@ made the files that ship is in the sample registry.
 
 from analysis.catalogue.cutting import Chunks, chunked
 from analysis.catalogue.declared import FIELDS, Product, Source, field_of, needs, product, products, twin
-from analysis.catalogue.fetching import collect, fetch, tree_of
+from analysis.catalogue.fetching import collect, fetch, fetched, tree_of
 from analysis.catalogue.looks import Look
 from analysis.catalogue.observing import observations, observed_missions
 from analysis.catalogue.probing import status
@@ -22,6 +22,7 @@ __all__ = [
     "chunked",
     "collect",
     "fetch",
+    "fetched",
     "field_of",
     "needs",
     "observations",
