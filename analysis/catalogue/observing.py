@@ -107,10 +107,12 @@ def _rows(found: Product, listed: xr.Dataset, place: tuple[float, float]) -> pd.
     obsids = _texts(listed["obsid"])
     names = _texts(listed["name"]) if "name" in listed else obsids
     nothing = np.full(len(obsids), np.nan)
-    ra, dec, exposure = (
-        in_units(listed[name], unit).values.astype(float) if name in listed else nothing
-        for name, unit in (("ra", "deg"), ("dec", "deg"), ("exposure", "s"))
+    ra, dec = (
+        in_units(listed[name], "deg").values.astype(float) if name in listed else nothing for name in ("ra", "dec")
     )
+    exposure = nothing
+    if "exposure" in listed and listed["exposure"].attrs.get("units") != "1":  # of an unknown unit it is no exposure
+        exposure = in_units(listed["exposure"], "s").values.astype(float)
     rows = pd.DataFrame(
         {
             "product": found.name if found.source.archive != "tap" else "",

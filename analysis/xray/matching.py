@@ -65,7 +65,7 @@ def matched(
     References
     ----------
     Downes et al. (1986), MNRAS 218, 31, doi:10.1093/mnras/218.1.31 (chance); Watson et al. (2009), A&A 493, 339,
-    doi:10.1051/0004-6361:200810534, section 9 (separations over errors are Rayleigh-distributed).
+    doi:10.1051/0004-6361:200810534 (separations over errors are Rayleigh-distributed).
 
     Examples
     --------

@@ -136,12 +136,12 @@ def _begun(where: Observatory, number: str) -> np.datetime64:
     """Return when an observation began, as the mission's list has it."""
     from analysis import catalogue
 
-    listed = catalogue.fetch("xray", where.observations, fields={"obsid": number})
+    listed = catalogue.fetch("xray", where.observations, variables=["mjd"], fields={"obsid": number})
     assert isinstance(listed, xr.Dataset)  # a table is one
     days = listed["mjd"].values.astype(float) if listed.sizes["row"] else np.zeros(0)
     if not (days > 0).any():
         raise OutsideCoverage(
-            f"{where.observations} knows no start of {where.mission} observation {number}; give start=, the day it began"
+            f"{where.observations} has no start of {where.mission} observation {number}; give start=, the day it began"
         )
     return np.datetime64("1858-11-17", "ns") + np.timedelta64(int(days[days > 0].min() * 86400), "s")
 
