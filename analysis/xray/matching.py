@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 import xarray as xr
 
-from analysis.errors import BadOption, WrongData, WrongFrame
+from analysis.errors import BadOption, UnknownVariable, WrongData, WrongFrame
 from analysis.model import check, derived, in_units, labelled
 from analysis.xray.inputs import Amount, amount, synthetic_of, variable
 
@@ -179,17 +179,30 @@ def as_sources(data: xr.Dataset | pd.DataFrame, what: str) -> xr.Dataset:
     import pandas as pd
 
     if isinstance(data, pd.DataFrame):
-        units = {"ra": "deg", "dec": "deg", "position_sigma": "arcsec"}
-        columns = {name: unit for name, unit in units.items() if name in data.columns}
-        data = xr.Dataset(
-            {n: ("row", data[n].to_numpy(dtype=float), {"units": u, "long_name": n}) for n, u in columns.items()}
-        )
+        columns = {name: unit for name, unit in _COLUMNS.items() if name in data.columns}
+        if lost := [name for name in ("ra", "dec") if name not in columns]:
+            raise UnknownVariable(f"{what} needs {' and '.join(lost)}; it has {', '.join(map(str, data.columns))}")
+        try:
+            values = {name: data[name].to_numpy(dtype=float) for name in columns}
+        except (TypeError, ValueError) as error:
+            raise WrongData(f"{what}: {', '.join(columns)} are not all numbers: {error}") from error
+        data = xr.Dataset({n: ("row", values[n], {"units": unit, "long_name": n}) for n, unit in columns.items()})
     if not isinstance(data, xr.Dataset):
         raise WrongData(f"{what} is a list of sources with ra and dec: a Dataset or a DataFrame, not {type(data)}")
     ra, dec = (variable(data, name, what) for name in ("ra", "dec"))
     if ra.ndim != 1 or ra.dims != dec.dims:
         raise WrongData(f"{what}: ra and dec lie on {ra.dims} and {dec.dims}; they must share one dim")
+    if "position_sigma" in data:
+        sigma = data["position_sigma"]
+        if sigma.dims not in ((), ra.dims):
+            raise WrongData(f"{what}: position_sigma lies on {sigma.dims}, not on {ra.dims}")
+        if bool((in_units(sigma, "arcsec") < 0).any()):
+            raise WrongData(f"{what}: position_sigma has negative values")
+        data = data.assign(position_sigma=sigma.broadcast_like(ra).assign_attrs(sigma.attrs))
     return data
+
+
+_COLUMNS = {"ra": "deg", "dec": "deg", "position_sigma": "arcsec"}  # of a DataFrame
 
 
 def _radius(radius: Amount) -> float:

@@ -168,7 +168,7 @@ def _found(where: Observatory, rule: Mapping[str, str], names: pd.DataFrame) -> 
 def _kinds(kinds: str | Iterable[str] | None) -> tuple[str, ...]:
     if kinds is None:
         return KINDS
-    given = (kinds,) if isinstance(kinds, str) else tuple(kinds)
+    given = (kinds,) if isinstance(kinds, str) else tuple(kinds) if isinstance(kinds, Iterable) else ()
     if not given or (unknown := [kind for kind in given if kind not in KINDS]):
         raise BadOption(f"kinds={kinds!r}: {', '.join(map(repr, unknown)) if given else 'nothing'} is none of {KINDS}")
     return given

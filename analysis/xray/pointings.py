@@ -117,7 +117,7 @@ def _missions(mission: str | Iterable[str] | None) -> list[str] | None:
     if mission is None:
         return None
     known = {name.lower(): name for name in catalogue.observed_missions("xray")}
-    given = [mission] if isinstance(mission, str) else list(mission)
+    given = [mission] if isinstance(mission, str) or not isinstance(mission, Iterable) else list(mission)
     if not given:
         raise BadOption("mission is an empty list; leave it out for all missions")
     found = []

@@ -98,6 +98,12 @@ def test_separations_of_true_pairs_over_their_errors_are_rayleigh_distributed():
     assert np.mean(x < 3.41) == pytest.approx(0.997, abs=0.003)
 
 
+def test_one_error_for_a_whole_list_will_do():
+    one = listed([1, 2], [0, 0]).assign(position_sigma=((), 3.0, {"units": "arcsec"}))
+    pairs = xray.matched(one, listed([1.0001, 2], [0, 0], [4, 4]), "1 arcsec")
+    assert pairs["separation_sigma"].values == pytest.approx([0.36 / 5, 0])
+
+
 def test_an_error_that_is_not_known_makes_no_sigma():
     pairs = xray.matched(listed([1, 2], [0, 0], [1, np.nan]), listed([1.0001, 2.0001], [0, 0], [0, 1]), "1 arcsec")
     assert pairs["separation_sigma"].values[0] == pytest.approx(0.36, rel=1e-6)
@@ -167,6 +173,14 @@ def test_pairs_of_a_simulated_list_say_that_they_are_simulated():
         ({"second": [1, 2]}, WrongData, "a Dataset or a DataFrame"),
         ({"second": xr.Dataset({"ra": ("x", [1.0], DEG), "dec": ("y", [1.0], DEG)})}, WrongData, "share one dim"),
         ({"second": listed([1.0], [1.0], frame="GALACTIC")}, WrongFrame, "GALACTIC"),
+        ({"second": listed([1.0], [1.0], [-1.0])}, WrongData, "position_sigma has negative values"),
+        (
+            {"second": listed([1.0], [1.0]).assign(position_sigma=("k", [1.0], DEG))},
+            WrongData,
+            "position_sigma lies on",
+        ),
+        ({"second": pd.DataFrame({"RA": [1.0]})}, UnknownVariable, "needs ra and dec; it has RA"),
+        ({"second": pd.DataFrame({"ra": ["x"], "dec": ["y"]})}, WrongData, "not all numbers"),
         ({"second": xr.Dataset({n: ("x", [1.0], {"long_name": n}) for n in ("ra", "dec")})}, MissingUnits, "units"),
     ],
 )

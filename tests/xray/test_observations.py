@@ -147,6 +147,9 @@ def test_with_many_sources_one_must_be_named(xmm):
         xray.collect(mission="xmm", obsid=XMM)
     found = xray.collect(mission="xmm", obsid=XMM, source=[18], kinds=["spectra"])
     assert list(found["pn_s003"].children) == ["source_18"]
+    two = xray.collect(mission="xmm", obsid=XMM, source=[2, 18], kinds="spectra")["pn_s003"]
+    assert sorted(two["source_2"].children) == ["rmf", "spectrum"]
+    xr.testing.assert_identical(two["source_2/rmf"]["matrix"], two["source_18/rmf"]["matrix"])
     with pytest.raises(OutsideCoverage, match=r"no spectra of source 99; there are of 1, 2"):
         xray.collect(mission="xmm", obsid=XMM, source=99)
 
@@ -258,6 +261,7 @@ def test_an_archive_filed_by_month_asks_the_list_for_the_date(tree, monkeypatch)
         ({"mission": "chandra", "obsid": "75x"}, r"no observation of Chandra.*1 to 5 digits"),
         ({"mission": "xmm", "obsid": XMM, "kinds": "spectrum"}, "kinds='spectrum'"),
         ({"mission": "xmm", "obsid": XMM, "kinds": []}, "kinds=\\[\\]"),
+        ({"mission": "xmm", "obsid": XMM, "kinds": 3}, "kinds=3"),
         ({"mission": "xmm", "obsid": XMM, "source": 0}, "source=0"),
         ({"mission": "xmm", "obsid": XMM, "source": "1"}, "source='1'"),
         ({"mission": "nustar", "obsid": "60001110002", "source": 1}, "no files of single sources"),
@@ -411,6 +415,7 @@ def test_a_search_online_has_the_place_of_each_observation(lists):
         ({"radius": "6 deg"}, "at most 5 deg"),
         ({"mission": "nustr"}, "did you mean NuSTAR"),
         ({"mission": []}, "empty list"),
+        ({"mission": 3}, "mission=3"),
         ({"sort": "date"}, "none of separation, start"),
     ],
 )
