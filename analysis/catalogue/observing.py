@@ -19,7 +19,7 @@ from analysis.model import in_units
 # What makes one list unusable, and no reason to lose the others.
 _UNUSABLE = (DownloadError, UnknownVariable, WrongUnits)
 _MJD = np.datetime64("1858-11-17", "ns")
-# From the day XRISM's list has where no date is set on, a date of release stands for "not yet".
+# 2099-12-31: XRISM's list has it, and nothing later, where no date of release is set.
 _LATEST = 88068.0
 OBSERVED = (*COLUMNS, "obsid", "target", "ra", "dec", "separation", "exposure", "public")
 
