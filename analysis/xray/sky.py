@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 import xarray as xr
@@ -12,6 +12,7 @@ import xarray as xr
 from analysis.errors import BadOption, Offline, OutsideCoverage, WrongData
 from analysis.model import check, derived, history_with, in_units, labelled
 from analysis.xray.inputs import Amount, amount, as_dataset, node, synthetic_of, variable, with_nodes, with_region
+from analysis.xray.map_values import WAYS, bilinear, inverse_distance
 
 if TYPE_CHECKING:
     from astropy.coordinates import SkyCoord
@@ -131,7 +132,13 @@ def within(events: xr.DataTree, target: str | SkyCoord, radius: Amount) -> xr.Da
     return with_nodes(events, {"events": check(cut)})
 
 
-def hydrogen_column(sky_map: xr.Dataset | xr.DataTree, target: str | SkyCoord) -> xr.DataArray:
+def hydrogen_column(
+    sky_map: xr.Dataset | xr.DataTree,
+    target: str | SkyCoord,
+    *,
+    weighting: Literal["pixel", "bilinear", "inverse_distance"] = "pixel",
+    radius: Amount = "1 deg",
+) -> xr.DataArray:
     """Return the column density of hydrogen that a map of the sky holds at a place.
 
     Parameters
@@ -140,14 +147,20 @@ def hydrogen_column(sky_map: xr.Dataset | xr.DataTree, target: str | SkyCoord) -
         Map with one two-dimensional variable in a unit like cm-2, and its sky coordinates in attrs.
     target : str or astropy.coordinates.SkyCoord
         As for :func:`within`.
+    weighting : {"pixel", "bilinear", "inverse_distance"}
+        The value of the pixel that holds the place; the four pixels around it, linear along both axes of the map; or
+        the mean of all pixels within `radius`, each weighted by one over its distance from the place, as HEASARC's
+        tool ``nh`` forms its weighted average.
+    radius : text, astropy Quantity or DataArray
+        Of that mean, with its unit; the other weightings take no notice of it.
 
     Returns
     -------
     xarray.DataArray
-        ``hydrogen_column`` in cm-2: the value of the pixel that holds the place. A place at the rim of the sky,
-        where a map of the whole sky has no pixel of its own, is given the nearest value within a pixel and a
-        half. Attrs ``target``, ``pixel_size`` (deg), within which the gas may well vary, and
-        ``pixel_distance``, from the place to the pixel's middle in pixels.
+        ``hydrogen_column`` in cm-2. Of ``"pixel"`` a place at the rim of the sky, where a map of the whole sky has no
+        pixel of its own, is given the nearest value within a pixel and a half. Attrs ``target``, ``weighting``,
+        ``pixel_size`` (deg), within which the gas may well vary, of ``"pixel"`` ``pixel_distance``, from the place to
+        the pixel's middle in pixels, of ``"inverse_distance"`` ``radius`` (deg) and ``pixels``, their number.
 
     Raises
     ------
@@ -155,6 +168,8 @@ def hydrogen_column(sky_map: xr.Dataset | xr.DataTree, target: str | SkyCoord) -
         If the place is not on the map, or the map holds nothing there.
     WrongData
         If this is no such map.
+    BadOption, MissingUnits
+        If the weighting is unknown, or the radius of its mean is none.
 
     References
     ----------
@@ -167,6 +182,8 @@ def hydrogen_column(sky_map: xr.Dataset | xr.DataTree, target: str | SkyCoord) -
     >>> 1e20 < float(nh) < 1.3e20
     True
     """
+    if weighting not in WAYS:
+        raise BadOption(f"weighting={weighting!r} is none of {', '.join(WAYS)}")
     data = as_dataset(sky_map, "hydrogen_column")
     maps = [array for array in data.data_vars.values() if array.ndim == 2]
     if len(maps) != 1:
@@ -180,13 +197,22 @@ def hydrogen_column(sky_map: xr.Dataset | xr.DataTree, target: str | SkyCoord) -
     centre = place.galactic if galactic else place.transform_to(_frame(attrs))
     longitude, latitude = (centre.l.deg, centre.b.deg) if galactic else (centre.ra.deg, centre.dec.deg)
     x, y = (float(v) for v in wcs.all_world2pix(longitude, latitude, 0))
-    found, distance = _nearest_value(values.values, x, y, _said(place))
-    told = {
-        "target": _said(place),
-        "pixel_size": float(np.abs(np.asarray(attrs["wcs_cdelt"], dtype=float)).max()),
-        "pixel_distance": round(distance, 3),
-        **synthetic_of(data),
-    }
+    told: dict[str, object] = {"target": _said(place), "weighting": weighting}
+    told["pixel_size"] = float(np.abs(np.asarray(attrs["wcs_cdelt"], dtype=float)).max())
+    if weighting == "pixel":
+        found, distance = _nearest_value(values.values, x, y, _said(place))
+        told["pixel_distance"] = round(distance, 3)
+    elif weighting == "bilinear":
+        found = bilinear(values.values, x, y, _said(place))
+    else:
+        size = amount(radius, "deg", "radius")
+        if not 0 < size <= 90:
+            raise BadOption(f"radius={radius!r} is none to average within; give more than 0 and at most 90 deg")
+        found, told["pixels"] = inverse_distance(
+            values.values, wcs, (float(longitude), float(latitude)), size, _said(place)
+        )
+        told["radius"] = size
+    told |= synthetic_of(data)
     return labelled(
         xr.DataArray(found), "hydrogen_column", units="cm-2", long_name="Hydrogen column density", attrs=told
     )
