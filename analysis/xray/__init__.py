@@ -21,16 +21,13 @@ from analysis.xray.binning import event_spectrum, image, light_curve
 from analysis.xray.components import model_components
 from analysis.xray.emission import power_law
 from analysis.xray.evaluation import energy_bins, photon_flux
+from analysis.xray.extinctions import column_of_extinction, extinction, reddening
 from analysis.xray.fitting import fit
 from analysis.xray.folding import folded, response
 from analysis.xray.grouping import channel_bins, channel_energies
 from analysis.xray.inputs import amount
-from analysis.xray.models import model
-from analysis.xray.extinctions import column_of_extinction, extinction, reddening
-from analysis.xray.folding import folded, response
-from analysis.xray.grouping import channel_bins, channel_energies
-from analysis.xray.inputs import amount
 from analysis.xray.matching import chance_probability, matched
+from analysis.xray.models import model
 from analysis.xray.observed_files import collected, observation_files
 from analysis.xray.pointings import observations
 from analysis.xray.polarimetry import modulation_factor, polarization
@@ -76,21 +73,18 @@ __all__ = [
     "hydrogen_column",
     "image",
     "light_curve",
+    "matched",
     "model",
     "model_components",
     "modulation_factor",
+    "observation_files",
+    "observations",
     "photon_flux",
     "polarization",
     "power_law",
+    "reddening",
     "regrouped",
     "resolution",
-    "matched",
-    "modulation_factor",
-    "observation_files",
-    "observations",
-    "polarization",
-    "power_law",
-    "reddening",
     "response",
     "search",
     "selected",
