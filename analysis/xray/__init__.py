@@ -16,7 +16,7 @@ import xarray as xr
 from analysis.errors import BadOption, OutsideCoverage
 from analysis.model import check, derived
 from analysis.xray.absorbers import absorbed_flux, cross_section, transmission
-from analysis.xray.archived_missions import fitting, observatories
+from analysis.xray.archived_missions import missions_numbering_like, observatories
 from analysis.xray.binning import event_spectrum, image, light_curve
 from analysis.xray.components import model_components
 from analysis.xray.emission import power_law
@@ -317,7 +317,7 @@ def collect(
     if obsid is not None and not products:
         raise BadOption(
             f"collect(obsid={obsid!r}) needs mission=, whose observation it is; numbers like it have "
-            f"{', '.join(fitting(obsid)) or 'none of ' + ', '.join(observatories())}"
+            f"{', '.join(missions_numbering_like(obsid)) or 'none of ' + ', '.join(observatories())}"
         )
     return catalogue.tree_of("xray", products, lambda name: fetch(name, obsid=obsid, live=live))
 

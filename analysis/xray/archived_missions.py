@@ -68,7 +68,7 @@ def observatory(mission: str) -> Observatory:
     return by_name[said]
 
 
-def fitting(obsid: str | int) -> list[str]:
+def missions_numbering_like(obsid: str | int) -> list[str]:
     """Return the missions whose observations have numbers like this one.
 
     Examples
