@@ -22,6 +22,14 @@ from analysis.xray.folding import folded, response
 from analysis.xray.grouping import channel_bins, channel_energies
 from analysis.xray.inputs import amount
 from analysis.xray.polarimetry import modulation_factor, polarization
+from analysis.xray.polarization_events import polarization_cube, polarization_rotated, polarization_sum
+from analysis.xray.polarization_plane import (
+    minimum_detectable_polarization,
+    polarization_contours,
+    polarization_intervals,
+)
+from analysis.xray.polarization_simulation import polarized_events
+from analysis.xray.polarization_spectra import polarization_spectrum, stokes_spectra
 from analysis.xray.selecting import selected
 from analysis.xray.sky import hydrogen_column, position, sky_positions, within
 from analysis.xray.spectra import count_rate, grouped
@@ -54,13 +62,22 @@ __all__ = [
     "hydrogen_column",
     "image",
     "light_curve",
+    "minimum_detectable_polarization",
     "modulation_factor",
     "polarization",
+    "polarization_contours",
+    "polarization_cube",
+    "polarization_intervals",
+    "polarization_rotated",
+    "polarization_spectrum",
+    "polarization_sum",
+    "polarized_events",
     "power_law",
     "response",
     "search",
     "selected",
     "sky_positions",
+    "stokes_spectra",
     "transmission",
     "view",
     "w_statistic",
