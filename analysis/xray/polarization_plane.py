@@ -138,7 +138,8 @@ def polarization_intervals(data: xr.Dataset, *, confidence: float = SIGMAS[0], u
     The measured degree √(q² + u²) is too high by about σ²/2Π. ``degree_debiased`` is the modified asymptotic
     estimator, :math:`\Pi - b^2 (1 - e^{-\Pi^2/b^2}) / 2\Pi`, b the error across the direction of (q, u). Intervals
     are Bayesian, of Gaussian q and u with their covariance, every degree from 0 to 1 and every angle as probable
-    before: below the MDP they begin at 0.
+    before. Averaged over all degrees they hold the truth as often as they say; at a true degree of 1.5 to 2
+    errors the 68 % interval holds it in 55 % of measurements only, at 4 and more in 68 %.
 
     References
     ----------

@@ -202,7 +202,7 @@ def polarization_spectrum(
         attrs={"weights": "as the spectra", "acceptance": "false", "errors": "exact", "reference_angle": 0.0},
     )
     also = [*spectra.values(), *behind.values(), *datasets(*(node(stokes, n, what) for n in ("arf", "mrf", "rmf")))]
-    title = "Polarization over energy"
+    title = titled("Polarization", spectra["i"])
     return check(derived(made, spectra["i"], title=title, step=step, references=[KISLAT], also=also))
 
 
