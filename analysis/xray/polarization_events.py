@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from typing import Literal
 
 import numpy as np
 import xarray as xr
 
-from analysis.errors import BadOption, OutsideCoverage, WrongData
+from analysis.errors import AnalysisWarning, BadOption, OutsideCoverage, WrongData
 from analysis.model import check, derived, in_units
 from analysis.xray.inputs import Amount, amount, as_dataset, datasets, events_and_gti, titled, variable
 from analysis.xray.polarimetry import modulation_factor
@@ -24,7 +25,7 @@ from analysis.xray.polarization_sums import (
     turned,
     variables_of,
 )
-from analysis.xray.stokes_events import energies_of, energy_bins, energy_edges, seconds_of, taken
+from analysis.xray.stokes_events import energies_of, energy_bins, energy_edges, refuse_other_energies, seconds_of, taken
 
 Errors = Literal["exact", "pcube"]
 
@@ -86,7 +87,8 @@ def polarization_cube(
     Raises
     ------
     WrongData
-        If q and u are not those of single events, or area or modulation factor is unknown at an energy.
+        If q and u are not those of single events, area or modulation factor is unknown at an energy, responses do
+        not belong together, or the background leaves nothing.
     BadOption
         For edges that do not increase, unknown ``errors``, a background without its scale.
     OutsideCoverage
@@ -97,7 +99,7 @@ def polarization_cube(
     Warns
     -----
     AnalysisWarning
-        For events without q, u, weight or energy; they are left out.
+        For events without q, u or weight, which are left out; for bins in which the background leaves nothing.
 
     Notes
     -----
@@ -127,6 +129,8 @@ def polarization_cube(
     ends = energy_edges(edges)
     n_phases = _whole(phases)
     curves = _curves(mrf, arf, acceptance)
+    if rmf is not None:
+        refuse_other_energies(rmf, arf, "polarization_cube")
     listed, gti = events_and_gti(events, "polarization_cube")
     sums, left_out = _summed(events, ends, curves, rmf, weights, errors, n_phases)
     if not sums.counts.any():
@@ -137,7 +141,7 @@ def polarization_cube(
     if background is not None and background_scale is not None:
         scale = _scale_of(events, background, background_scale)
         behind, also_left = _summed(background, ends, curves, rmf, weights, errors, n_phases)
-        sums = less(sums, behind, scale)
+        sums = _net(sums, behind, scale)
         step += f"; background times {scale:.6g} taken off ({also_left})"
         inputs += events_and_gti(background, "polarization_cube: background")
     attrs: dict[str, object] = {"weights": weights or "none", "acceptance": str(acceptance).lower(), "errors": errors}
@@ -332,10 +336,23 @@ def _summed(
     return found, chosen.left_out
 
 
+def _net(source: Sums, background: Sums, scale: float) -> Sums:
+    """A source's sums without its background; bins where it leaves nothing are told, and refused if none has more."""
+    net = less(source, background, scale)
+    if not (net.i > 0).any():
+        raise WrongData(
+            "the background, scaled, is as strong as the source in each bin: nothing is left to be polarized"
+        )
+    if lost := int(np.count_nonzero((source.i > 0) & (net.i <= 0))):
+        words = f"polarization_cube: the background leaves nothing of the source in {lost} bins, which are NaN"
+        warnings.warn(words, AnalysisWarning, stacklevel=3)
+    return net
+
+
 def _scale_of(events: xr.DataTree, background: xr.DataTree, ratio: float) -> float:
     """What a background's sums are multiplied with: the ratio of areas times that of exposures."""
-    scale = float(ratio)
-    if not (np.isfinite(scale) and scale > 0):
+    scale = amount(ratio, "1", "background_scale", bare=True)
+    if scale <= 0:
         raise BadOption(f"background_scale={ratio!r} must be a positive number, source area over background area")
     seconds = seconds_of(events, background)
     return scale * seconds[0] / seconds[1]

@@ -237,7 +237,11 @@ def minimum_detectable_polarization(
         _array(r, "ct s-1", n) for r, n in ((source_rate, "source_rate"), (background_rate, "background_rate"))
     )
     seconds = _array(exposure, "s", "exposure")
-    mu = in_units(modulation_factor, "1") if isinstance(modulation_factor, xr.DataArray) else float(modulation_factor)
+    mu = (
+        in_units(modulation_factor, "1")
+        if isinstance(modulation_factor, xr.DataArray)
+        else amount(modulation_factor, "1", "modulation_factor", bare=True)
+    )
     for name, value, fits in (
         ("source_rate", source, source > 0),
         ("background_rate", behind, behind >= 0),

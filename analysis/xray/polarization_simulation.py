@@ -13,7 +13,7 @@ from analysis.xray.polarimetry import modulation_factor
 from analysis.xray.polarization_sums import KISLAT
 
 MOST = 50_000_000  # events; more would not fit into a laptop's memory
-EPOCH = {"mjdref": 57754.0, "mjdref_int": 57754, "mjdref_frac": 0.0, "timesys": "TT"}  # 2017-01-01, IXPE's
+EPOCH = {"mjdref": 57754.0, "mjdref_int": 57754, "mjdref_frac": 0.0, "timesys": "TT"}  # 2017-01-01 TT
 
 
 def polarized_events(
@@ -60,7 +60,8 @@ def polarized_events(
     WrongData
         If flux, arf, mrf or rmf are on different energy bins, or the flux is negative.
     BadOption
-        If a degree is not within 0 to 1, the exposure is not positive, or the events would be too many.
+        If a degree is not within 0 to 1, the exposure is not positive, the seed no number, or the events would be
+        too many.
 
     Notes
     -----
@@ -98,6 +99,8 @@ def polarized_events(
         raise BadOption(
             f"about {expected.sum():.3g} events are more than {MOST:.0e}; take a shorter exposure or less flux"
         )
+    if isinstance(seed, bool) or not isinstance(seed, int | np.integer) or seed < 0:
+        raise BadOption(f"seed={seed!r} must be a whole number of at least 0")
     rng = np.random.default_rng(seed)
     row = np.repeat(np.arange(low.size), rng.poisson(expected))
     rng.shuffle(row)

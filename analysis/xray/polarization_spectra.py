@@ -12,10 +12,17 @@ from analysis.errors import BadOption, WrongData
 from analysis.model import check, derived, in_units
 from analysis.xray.exposures import per_channel, same_channels
 from analysis.xray.grouping import channel_energies
-from analysis.xray.inputs import Amount, as_dataset, datasets, events_and_gti, node, titled, variable
+from analysis.xray.inputs import Amount, amount, as_dataset, datasets, events_and_gti, node, titled, variable
 from analysis.xray.polarimetry import modulation_factor
 from analysis.xray.polarization_sums import BALDINI, KISLAT, Sums, less, variables_of
-from analysis.xray.stokes_events import channel_rows, energy_bins, energy_edges, seconds_of, taken
+from analysis.xray.stokes_events import (
+    channel_rows,
+    energy_bins,
+    energy_edges,
+    refuse_other_energies,
+    seconds_of,
+    taken,
+)
 
 Scheme = Literal["neff", "simple"]
 
@@ -80,10 +87,12 @@ def stokes_spectra(
     """
     if scheme not in ("neff", "simple"):
         raise BadOption(f"scheme={scheme!r} is unknown; 'neff' or 'simple'")
-    size = float(backscal)
-    if not (np.isfinite(size) and size > 0):
+    size = amount(backscal, "1", "backscal", bare=True)
+    if size <= 0:
         raise BadOption(f"backscal={backscal!r} must be a positive number")
     held = {"arf": arf, "mrf": mrf, "rmf": rmf}
+    modulation_factor(mrf, arf)  # refuses areas that do not belong together
+    refuse_other_energies(rmf, arf, "stokes_spectra")
     channels = variable(as_dataset(rmf, "stokes_spectra: rmf"), "channel", "stokes_spectra: rmf").values
     listed, gti = events_and_gti(events, "stokes_spectra")
     chosen = taken(events, weights, "stokes_spectra")

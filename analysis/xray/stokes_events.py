@@ -12,7 +12,7 @@ import xarray as xr
 from analysis.errors import AnalysisWarning, BadOption, WrongData
 from analysis.model import in_units
 from analysis.xray.grouping import channel_energies
-from analysis.xray.inputs import Amount, amount, events_and_gti, variable
+from analysis.xray.inputs import Amount, amount, as_dataset, events_and_gti, variable
 from analysis.xray.intervals import good_time, inside
 
 ON_CIRCLE = (3.6, 4.4)  # mean of q² + u² of an event: 4, but for small corrections of spurious modulation
@@ -59,15 +59,16 @@ def taken(tree: xr.DataTree, weights: str | None, what: str) -> Taken:
     if broken:
         left_out += f", {broken} without q, u or weight"
         warnings.warn(f"{what}: {broken} events have no q, u or weight and are left out", AnalysisWarning, stacklevel=4)
-    kept = np.flatnonzero(good & whole)
-    q, u, w = q[kept], u[kept], w[kept]
+    if not (good & whole).all():
+        kept = np.flatnonzero(good & whole)
+        events, q, u, w = events.isel(event=kept), q[kept], u[kept], w[kept]
     if (w < 0).any():
         raise WrongData(f"{what}: {int((w < 0).sum())} weights are negative; weights are 0 or more")
     if q.size and not ON_CIRCLE[0] < (square := float(np.mean(q**2 + u**2))) < ON_CIRCLE[1]:
         raise WrongData(
             f"{what} needs q = 2 cos 2φ and u = 2 sin 2φ of each event, q² + u² = 4; here its mean is {square:.3g}"
         )
-    return Taken(events.isel(event=kept), q, u, w, left_out)
+    return Taken(events, q, u, w, left_out)
 
 
 def energies_of(events: xr.Dataset, rmf: xr.Dataset | xr.DataTree | None, what: str) -> np.ndarray:
@@ -99,12 +100,33 @@ def energy_bins(energy: np.ndarray, edges: np.ndarray) -> np.ndarray:
     return np.where((row < edges.size - 1) & np.isfinite(energy), row, -1)
 
 
+def refuse_other_energies(rmf: xr.Dataset | xr.DataTree, arf: xr.Dataset | xr.DataTree, what: str) -> None:
+    """Raise WrongData for a matrix and an area of different energy bins: they do not belong together."""
+    ours, theirs = (in_units(variable(as_dataset(data, what), "energy_low", what), "keV").values for data in (rmf, arf))
+    if ours.shape != theirs.shape or not np.allclose(ours, theirs, rtol=1e-5, atol=1e-6):
+        raise WrongData(
+            f"{what}: the energy bins of rmf ({ours.size}) and arf ({theirs.size}) differ; take those of one detector"
+        )
+
+
 def seconds_of(*trees: xr.DataTree) -> list[float]:
-    """Return the exposures of event lists on one footing: the headers' live times, or else the good times."""
+    """Return the exposures of event lists on one footing: the headers' live times, or else the good times.
+
+    Raises
+    ------
+    WrongData
+        If a header's time is longer than the good times: the events are then a part of an observation.
+    """
     found = [events_and_gti(tree, "the exposure") for tree in trees]
     for name in ("livetime", "exposure"):
         if all(name in events.attrs for events, _ in found):
             seconds = [float(events.attrs[name]) for events, _ in found]
+            for said, (_, gti) in zip(seconds, found, strict=True):
+                if said > (good := good_time(gti)) * 1.001:
+                    raise WrongData(
+                        f"the header's {name} is {said:.0f} s, the good times last {good:.0f} s: these are part of "
+                        f"an observation; take attrs[{name!r}] out of the events to count with the good times"
+                    )
             if min(seconds) > 0:
                 return seconds
     return [good_time(gti) for _, gti in found]

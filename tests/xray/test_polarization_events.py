@@ -385,6 +385,28 @@ def test_options_that_make_no_sense_are_refused(tree_of, responses):
         xray.polarization_cube(tree_of([3.0, 4], 0.0, phase=[np.nan, 0.1]), **irf, phases=2)
 
 
+def test_responses_that_do_not_belong_together_are_refused(tree_of, irf, ixpe, ulx):
+    events = tree_of(np.full(20, 4.0), np.arange(20), pi=np.full(20, 100))
+    with pytest.raises(WrongData, match="at most 1"):
+        xray.polarization_cube(events, arf=irf["mrf"], mrf=irf["arf"])
+    for make in (xray.polarization_cube, xray.stokes_spectra):
+        with pytest.raises(WrongData, match="take those of one detector"):
+            make(events, **irf, rmf=ulx["rmf"])
+    part = tree_of(np.full(20, 4.0), np.arange(20), pi=np.full(20, 100), attrs={"livetime": 2e4})
+    with pytest.raises(WrongData, match="part of an observation"):
+        xray.stokes_spectra(part, **irf, rmf=ixpe["rmf"])
+
+
+def test_a_background_as_strong_as_the_source_leaves_nothing(tree_of, responses):
+    irf = responses()
+    events, strong = tree_of(np.r_[np.full(20, 3.0), np.full(20, 6.0)], 0.3), tree_of(np.full(30, 3.0), 0.3)
+    with pytest.warns(AnalysisWarning, match="nothing of the source in 1 bins"):
+        cube = xray.polarization_cube(events, (2, 4, 8), **irf, background=strong, background_scale=1)
+    assert np.isnan(cube.degree[0]) and np.isfinite(cube.degree[1])
+    with pytest.raises(WrongData, match="as strong as the source"):
+        xray.polarization_cube(events, **irf, background=events, background_scale=1)
+
+
 def test_units_and_types_of_columns_do_not_matter(tree_of, responses):
     energy, phi, _ = golden_events(500)
     irf = responses()
@@ -421,6 +443,9 @@ def test_simulations_that_make_no_sense_are_refused(irf, flux, ixpe):
     for degree in (1.2, -0.1):
         with pytest.raises(BadOption, match="degree"):
             xray.polarized_events(flux, "1 ks", **irf, degree=degree)
+    for seed in (-1, "a", 1.5):
+        with pytest.raises(BadOption, match="seed"):
+            xray.polarized_events(flux, "1 ks", **irf, seed=seed)
     with pytest.raises(BadOption, match="longer than 0"):
         xray.polarized_events(flux, "0 s", **irf)
     with pytest.raises(BadOption, match="shorter exposure"):
