@@ -22,7 +22,8 @@ from analysis.xray.folding import folded, response
 from analysis.xray.grouping import channel_bins, channel_energies
 from analysis.xray.inputs import amount
 from analysis.xray.polarimetry import modulation_factor, polarization
-from analysis.xray.polarization_events import polarization_cube, polarization_rotated, polarization_sum
+from analysis.xray.polarization_adding import polarization_rotated, polarization_sum
+from analysis.xray.polarization_events import polarization_cube
 from analysis.xray.polarization_plane import (
     minimum_detectable_polarization,
     polarization_contours,
