@@ -33,6 +33,15 @@ from analysis.xray.pointings import observations
 from analysis.xray.polarimetry import modulation_factor, polarization
 from analysis.xray.regrouping import regrouped
 from analysis.xray.resolutions import resolution
+from analysis.xray.polarization_adding import polarization_rotated, polarization_sum
+from analysis.xray.polarization_events import polarization_cube
+from analysis.xray.polarization_plane import (
+    minimum_detectable_polarization,
+    polarization_contours,
+    polarization_intervals,
+)
+from analysis.xray.polarization_simulation import polarized_events
+from analysis.xray.polarization_spectra import polarization_spectrum, stokes_spectra
 from analysis.xray.selecting import selected
 from analysis.xray.sky import hydrogen_column, position, sky_positions, within
 from analysis.xray.source_catalogues import cross_matched, sources_near
@@ -76,11 +85,19 @@ __all__ = [
     "matched",
     "model",
     "model_components",
+    "minimum_detectable_polarization",
     "modulation_factor",
     "observation_files",
     "observations",
     "photon_flux",
     "polarization",
+    "polarization_contours",
+    "polarization_cube",
+    "polarization_intervals",
+    "polarization_rotated",
+    "polarization_spectrum",
+    "polarization_sum",
+    "polarized_events",
     "power_law",
     "reddening",
     "regrouped",
@@ -90,6 +107,7 @@ __all__ = [
     "selected",
     "sky_positions",
     "sources_near",
+    "stokes_spectra",
     "transmission",
     "view",
     "w_statistic",
