@@ -31,8 +31,6 @@ from analysis.xray.models import model
 from analysis.xray.observed_files import collected, observation_files
 from analysis.xray.pointings import observations
 from analysis.xray.polarimetry import modulation_factor, polarization
-from analysis.xray.regrouping import regrouped
-from analysis.xray.resolutions import resolution
 from analysis.xray.polarization_adding import polarization_rotated, polarization_sum
 from analysis.xray.polarization_events import polarization_cube
 from analysis.xray.polarization_plane import (
@@ -42,6 +40,8 @@ from analysis.xray.polarization_plane import (
 )
 from analysis.xray.polarization_simulation import polarized_events
 from analysis.xray.polarization_spectra import polarization_spectrum, stokes_spectra
+from analysis.xray.regrouping import regrouped
+from analysis.xray.resolutions import resolution
 from analysis.xray.selecting import selected
 from analysis.xray.sky import hydrogen_column, position, sky_positions, within
 from analysis.xray.source_catalogues import cross_matched, sources_near
@@ -83,9 +83,9 @@ __all__ = [
     "image",
     "light_curve",
     "matched",
+    "minimum_detectable_polarization",
     "model",
     "model_components",
-    "minimum_detectable_polarization",
     "modulation_factor",
     "observation_files",
     "observations",

@@ -73,7 +73,7 @@ def missions_numbering_like(obsid: str | int) -> list[str]:
 
     Examples
     --------
-    >>> fitting("0693760401")
+    >>> missions_numbering_like("0693760401")
     ['xmm', 'nicer']
     """
     return [name for name, where in observatories().items() if re.fullmatch(where.obsid, str(obsid).strip())]
