@@ -17,15 +17,23 @@ from analysis.errors import BadOption, OutsideCoverage
 from analysis.model import check, derived
 from analysis.xray.absorbers import absorbed_flux, cross_section, transmission
 from analysis.xray.binning import event_spectrum, image, light_curve
+from analysis.xray.crossing import cross_spectrum, log_rebinned
 from analysis.xray.emission import power_law
+from analysis.xray.energy_lags import lag_energy_spectrum
 from analysis.xray.folding import folded, response
 from analysis.xray.grouping import channel_bins, channel_energies
 from analysis.xray.inputs import amount
+from analysis.xray.interchange import from_stingray, to_stingray
 from analysis.xray.polarimetry import modulation_factor, polarization
+from analysis.xray.pulsations import h_test, phaseogram, pulse_phases, pulse_profile, z_squared
+from analysis.xray.searching import pulse_search
 from analysis.xray.selecting import selected
 from analysis.xray.sky import hydrogen_column, position, sky_positions, within
 from analysis.xray.spectra import count_rate, grouped
 from analysis.xray.statistics import c_statistic, w_statistic
+from analysis.xray.timing import dynamical_power_spectrum, integrated_rms, power_spectrum
+from analysis.xray.timing_simulation import lorentzian_power, pulsed_events, variable_events
+from analysis.xray.variability import bayesian_blocks, excess_variance
 from analysis.xray.views import explore, view
 
 if TYPE_CHECKING:
@@ -40,31 +48,50 @@ NEARBY = 0.25  # degrees within which search(…, online=True) looks for observa
 
 __all__ = [
     "absorbed_flux",
+    "bayesian_blocks",
     "c_statistic",
     "channel_bins",
     "channel_energies",
     "collect",
     "count_rate",
     "cross_section",
+    "cross_spectrum",
+    "dynamical_power_spectrum",
     "event_spectrum",
+    "excess_variance",
     "explore",
     "fetch",
     "folded",
+    "from_stingray",
     "grouped",
+    "h_test",
     "hydrogen_column",
     "image",
+    "integrated_rms",
+    "lag_energy_spectrum",
     "light_curve",
+    "log_rebinned",
+    "lorentzian_power",
     "modulation_factor",
+    "phaseogram",
     "polarization",
     "power_law",
+    "power_spectrum",
+    "pulse_phases",
+    "pulse_profile",
+    "pulse_search",
+    "pulsed_events",
     "response",
     "search",
     "selected",
     "sky_positions",
+    "to_stingray",
     "transmission",
+    "variable_events",
     "view",
     "w_statistic",
     "within",
+    "z_squared",
 ]
 
 
