@@ -24,15 +24,17 @@ from analysis.xray.folding import folded, response
 from analysis.xray.grouping import channel_bins, channel_energies
 from analysis.xray.inputs import amount
 from analysis.xray.interchange import from_stingray, to_stingray
+from analysis.xray.periodicity import h_test, z_squared
 from analysis.xray.polarimetry import modulation_factor, polarization
-from analysis.xray.pulsations import h_test, phaseogram, pulse_phases, pulse_profile, z_squared
+from analysis.xray.power_shapes import lorentzian_power
+from analysis.xray.pulsations import phaseogram, pulse_phases, pulse_profile
 from analysis.xray.searching import pulse_search
 from analysis.xray.selecting import selected
 from analysis.xray.sky import hydrogen_column, position, sky_positions, within
 from analysis.xray.spectra import count_rate, grouped
 from analysis.xray.statistics import c_statistic, w_statistic
 from analysis.xray.timing import dynamical_power_spectrum, integrated_rms, power_spectrum
-from analysis.xray.timing_simulation import lorentzian_power, pulsed_events, variable_events
+from analysis.xray.timing_simulation import pulsed_events, variable_events
 from analysis.xray.variability import bayesian_blocks, excess_variance
 from analysis.xray.views import explore, view
 

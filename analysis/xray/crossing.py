@@ -10,24 +10,22 @@ import xarray as xr
 from analysis.errors import AnalysisWarning, BadOption, OutsideCoverage, WrongData
 from analysis.model import check, derived
 from analysis.xray.inputs import Amount, as_dataset, datasets, limits, titled
-from analysis.xray.segmenting import MOST_BINS, Pieces, good_times, pieces, quiet, rows
-from analysis.xray.timing import (
+from analysis.xray.lagging import lags_of
+from analysis.xray.normalizing import (
     CITED,
     NORMS,
     STINGRAY,
-    UNITS,
     Normalization,
     attrs_of,
     described,
-    noise_of,
     normalization_word,
     warn_of_empty,
 )
+from analysis.xray.segmenting import MOST_BINS, Pieces, good_times, pieces, quiet, rows
 
 VAUGHAN_NOWAK = "Vaughan & Nowak (1997), ApJ 474, L43, doi:10.1086/310430"
 NOWAK = "Nowak et al. (1999), ApJ 510, 874, doi:10.1086/306610"
 INGRAM = "Ingram (2019), MNRAS 489, 3927, doi:10.1093/mnras/stz2409"
-FEW = 30  # powers averaged below which errors of lags and coherence are not to be relied on
 
 
 def cross_spectrum(
@@ -104,7 +102,7 @@ def cross_spectrum(
     used = int(found["segments"])
     warn_of_empty(len(first.starts), used, "cross_spectrum")
     size = found["frequency"].size
-    made = _lags(
+    made = lags_of(
         found["cross"],
         found["power"],
         found["reference_power"],
@@ -174,7 +172,7 @@ def log_rebinned(spectrum: xr.Dataset, factor: float = 0.05) -> xr.Dataset:
     middle, powers = _log_means(frequency, frequency, float(factor), float(width[0]))
     averaged, widths = powers * held["powers_averaged"].values[0], powers * width[0]
     if "cospectrum" in held.variables:
-        made = _lags(
+        made = lags_of(
             mean(held["cospectrum"].values) + 1j * mean(held["quadrature"].values),
             mean(held["power"].values),
             mean(held["reference_power"].values),
@@ -287,101 +285,6 @@ def _refuse_other_clock(first: Pieces, second: Pieces) -> None:
     )
     if ours != theirs:
         raise WrongData(f"cross_spectrum: the clocks differ: (mjdref, timesys) are {ours} and {theirs}")
-
-
-def _lags(
-    cross: np.ndarray,
-    power: np.ndarray,
-    reference_power: np.ndarray,
-    averaged: np.ndarray,
-    *,
-    rates: tuple[float, float],
-    word: str,
-    frequency: np.ndarray,
-    width: np.ndarray,
-) -> xr.Dataset:
-    """Lags and coherence of averaged powers, by stingray's formulae."""
-    from stingray.fourier import error_on_averaged_cross_spectrum, intrinsic_coherence, raw_coherence
-
-    if averaged.min() < FEW:
-        warnings.warn(
-            f"cross_spectrum: down to {averaged.min():.0f} powers are averaged; errors of lags and coherence are sound "
-            f"for {FEW} or more: take shorter segments, or xray.log_rebinned",
-            AnalysisWarning,
-            stacklevel=3,
-        )
-    noise, reference_noise = (float(noise_of(word, rate)) for rate in rates)
-    with quiet():
-        real_error, imaginary_error, phase_error, _ = error_on_averaged_cross_spectrum(
-            cross, power, reference_power, averaged, noise, reference_noise
-        )
-        raw, raw_error = _raw(raw_coherence, cross, power, reference_power, noise, reference_noise, averaged)
-        intrinsic = intrinsic_coherence(cross, power, reference_power, noise, reference_noise, averaged)
-        intrinsic_error = _coherence_error(
-            intrinsic, np.abs(cross) ** 2, power, reference_power, noise, reference_noise, averaged
-        )
-    phase = np.angle(cross)
-    to_time = 1 / (2 * np.pi * frequency)
-    units = UNITS[word]
-    table = {
-        "cospectrum": (cross.real, units, "Cospectrum"),
-        "cospectrum_error": (real_error, units, "1σ error of the cospectrum"),
-        "quadrature": (cross.imag, units, "Quadrature spectrum"),
-        "quadrature_error": (imaginary_error, units, "1σ error of the quadrature spectrum"),
-        "power": (power, units, f"Power of the band, {word}"),
-        "reference_power": (reference_power, units, f"Power of the reference, {word}"),
-        "phase_lag": (phase, "rad", "Phase lag, positive: the band comes after the reference"),
-        "phase_lag_error": (phase_error, "rad", "1σ error of the phase lag"),
-        "time_lag": (phase * to_time, "s", "Time lag, positive: the band comes after the reference"),
-        "time_lag_error": (phase_error * to_time, "s", "1σ error of the time lag"),
-        "coherence": (intrinsic, "1", "Coherence, noise taken off"),
-        "coherence_error": (intrinsic_error, "1", "1σ error of the coherence"),
-        "raw_coherence": (raw, "1", "Coherence, noise included"),
-        "raw_coherence_error": (raw_error, "1", "1σ error of the raw coherence"),
-        "powers_averaged": (averaged, "1", "Powers averaged in the bin"),
-        "frequency_width": (width, "Hz", "Width of the frequency bin"),
-    }
-    made = xr.Dataset(
-        {
-            name: ("frequency", np.where(np.isfinite(values), values, np.nan), {"units": unit, "long_name": label})
-            for name, (values, unit, label) in table.items()
-        },
-        coords={"frequency": ("frequency", frequency, {"units": "Hz", "long_name": "Frequency"})},
-        attrs={"normalization": word},
-    )
-    numbers = {
-        "noise_level": (noise, units, "Power of the band's Poisson noise without dead time"),
-        "reference_noise_level": (reference_noise, units, "Power of the reference's Poisson noise without dead time"),
-        "rate": (rates[0], "ct s-1", "Count rate of the band"),
-        "reference_rate": (rates[1], "ct s-1", "Count rate of the reference"),
-    }
-    for name, (value, unit, label) in numbers.items():
-        made[name] = ((), value, {"units": unit, "long_name": label})
-    return made
-
-
-def _raw(coherence, cross, power, reference_power, noise, reference_noise, averaged):  # type: ignore[no-untyped-def]
-    """Raw coherence and the error of Bendat & Piersol, √(2/m) (1 - γ²) |γ|; stingray's wants numbers one by one."""
-    raw = coherence(cross, power, reference_power, noise, reference_noise, averaged)
-    return raw, np.sqrt(2 * raw / averaged) * np.abs(1 - raw)
-
-
-def _coherence_error(
-    coherence: np.ndarray,
-    squared: np.ndarray,
-    power: np.ndarray,
-    reference_power: np.ndarray,
-    noise: float,
-    reference_noise: float,
-    averaged: np.ndarray,
-) -> np.ndarray:
-    """Vaughan & Nowak (1997), eq. 8, with the relative error √(2/m) (1 - γ²)/|γ| of the intrinsic coherence."""
-    source, other = power - noise, reference_power - reference_noise
-    bias = (source * reference_noise + other * noise + noise * reference_noise) / averaged
-    relative = 2 * averaged * bias**2 / (squared - bias) ** 2
-    relative += (noise / source) ** 2 + (reference_noise / other) ** 2
-    relative += 2 * (1 - coherence) ** 2 / coherence
-    return coherence * np.sqrt(relative / averaged)
 
 
 def _log_means(frequency: np.ndarray, values: np.ndarray, factor: float, width: float) -> tuple[np.ndarray, np.ndarray]:

@@ -12,11 +12,12 @@ import xarray as xr
 
 from analysis.errors import AnalysisWarning, BadOption, OutsideCoverage
 from analysis.model import check, derived, in_units
-from analysis.xray.crossing import FEW, INGRAM, crossed
+from analysis.xray.crossing import INGRAM, crossed
 from analysis.xray.inputs import Amount, amount, datasets, events_and_gti, limits, named_band, titled, variable
 from analysis.xray.intervals import inside
+from analysis.xray.lagging import FEW
+from analysis.xray.normalizing import STINGRAY, UTTLEY, attrs_of, frequency_range, noise_of
 from analysis.xray.segmenting import Pieces, event_times, pieces, quiet
-from analysis.xray.timing import STINGRAY, UTTLEY, attrs_of, frequency_range, noise_of
 
 WILKINSON = "Wilkinson & Uttley (2009), MNRAS 397, 666, doi:10.1111/j.1365-2966.2009.15008.x"
 MOST_BANDS = 200

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Callable
 from typing import Literal, TypeAlias
 
 import numpy as np
@@ -10,20 +11,19 @@ import xarray as xr
 
 from analysis.errors import AnalysisWarning, BadOption
 from analysis.model import check, derived
+from analysis.xray.chances import H_SLOPE, after_trials, log_chi_squared
 from analysis.xray.inputs import Amount, amount, datasets, titled
-from analysis.xray.pulsations import (
-    BUCCHERI,
-    BUSCHING,
-    DE_JAGER,
-    H_SLOPE,
-    LEAHY,
+from analysis.xray.normalizing import LEAHY, frequency_range
+from analysis.xray.periodicity import BUCCHERI, BUSCHING, DE_JAGER
+from analysis.xray.rotations import (
     Pulses,
+    harmonic_sums,
+    phase_of,
     pulses,
     refuse_beyond_frames,
     rotation_attrs,
     whole_number,
 )
-from analysis.xray.timing import frequency_range
 
 Statistic: TypeAlias = Literal["z_squared", "h", "epoch_folding"]
 
@@ -34,6 +34,7 @@ MOST_TRIALS = 20_000_000
 AT_ONCE = 4096  # trials whose profiles are held at one time
 H_HARMONICS = 20
 DOPPLER = 1e-4  # the Earth's orbital velocity over that of light
+NEARLY, CANDIDATES = 0.8, 20  # peaks this high, and as many of them, may be the highest between trials
 NEGLIGIBLE = 0.01
 UNEVEN = 1.0  # what gaps alone may add to the statistic before it is said
 
@@ -80,10 +81,11 @@ def pulse_search(
     xarray.Dataset
         On ``frequency`` (after ``frequency_derivative``, where asked for): ``statistic``; ``log_probability``,
         natural logarithm of the chance that noise makes as much in **any** of all trials; ``window``, what a
-        source without pulsations adds only because good times are spread unevenly over phases (0 for less than 0.01). Numbers:
+        source without pulsations adds only because good times are spread unevenly over phases (0 for less than 0.01).
+        Numbers:
         ``best_frequency`` with ``best_frequency_error`` (and ``best_frequency_derivative`` with its error),
-        refined between the trials with unbinned phases for "z_squared" and "h"; ``best_log_probability``;
-        ``trials``.
+        refined between the trials around the highest peaks (errors: not for "epoch_folding");
+        ``best_log_probability``, of the trial next to it; ``trials``.
 
     Raises
     ------
@@ -104,7 +106,8 @@ def pulse_search(
     Every trial counts in :math:`1 - (1 - p)^{trials}`, though those between independent frequencies are not
     independent: the chance is on the safe side. p is χ² of 2n degrees of freedom for Z², exp(-0.4 H), and χ² of
     bins - 1 degrees of freedom. It supposes noise of counts alone: red noise makes false pulsations. Errors of the
-    frequencies are 1σ from the curvature of the likelihood, and supposes that the peak is the right one.
+    frequencies are 1σ from the curvature of the likelihood, and suppose that the peak is the right one, not an alias
+    of gaps (1/92 min beside it on low orbits).
 
     References
     ----------
@@ -139,9 +142,8 @@ def pulse_search(
         )
     single = _log_chances(value, statistic, order, number)
     chance = after_trials(single, spins.size)
-    best = int(np.argmax(value))
-    found = _best(held, spins, slowings, best, statistic, order, (frequency, derivative))
-    shape = (derivative.size, frequency.size)
+    best, found = _best(held, (spins, slowings), value, (frequency, derivative), number, order, statistic)
+    shape: tuple[int, ...] = (derivative.size, frequency.size)
     dims: tuple[str, ...] = ("frequency_derivative", "frequency")
     coords = {
         "frequency": ("frequency", frequency, {"units": "Hz", "long_name": "Trial frequency"}),
@@ -185,21 +187,6 @@ def pulse_search(
     return check(
         derived(made, held.listed, title=title, step=step, references=references, also=datasets(held.intervals))
     )
-
-
-def after_trials(log_probability: np.ndarray, trials: int) -> np.ndarray:
-    """Return ln of the chance in any of so many trials, 1 - (1 - p)^trials, from ln p.
-
-    Examples
-    --------
-    >>> after_trials(np.array([-1000.0, np.log(0.5)]), 2).round(6).tolist()
-    [-999.306853, -0.287682]
-    """
-    single = np.minimum(np.asarray(log_probability, dtype=float), 0.0)
-    with np.errstate(divide="ignore"):  # ln(1 - p) of p = 1 is -∞, and the chance 1
-        none = trials * np.log1p(-np.exp(single))  # ln of the chance of none
-        # of a chance below 1e-10 the product is as good, and it does not run out of floats
-        return np.where(single + np.log(trials) < -23, single + np.log(trials), np.log(-np.expm1(none)))
 
 
 def _grid(
@@ -275,45 +262,36 @@ def _log_chances(value: np.ndarray, statistic: str, order: int, bins: int) -> np
     return log_chi_squared(value, 2 * order if statistic == "z_squared" else bins - 1)
 
 
-def log_chi_squared(value: np.ndarray, dof: int) -> np.ndarray:
-    """Return ln of the chance that χ² is larger, also where it is too small for a float.
-
-    Examples
-    --------
-    >>> log_chi_squared(np.array([2.0, 2000.0]), 2).round(9).tolist()
-    [-1.0, -1000.0]
-    """
-    from scipy.special import gammaincc, gammaln
-
-    half, half_dof = np.asarray(value, dtype=float) / 2, dof / 2
-    with np.errstate(divide="ignore"):
-        plain = np.log(gammaincc(half_dof, half))
-    # far out: Γ(a, x) = x^(a-1) e^-x (1 + (a-1)/x + (a-1)(a-2)/x² …), a series that ends for even dof
-    x = np.maximum(half, 300.0)
-    series, term = np.ones_like(x), np.ones_like(x)
-    for k in range(1, 40):
-        term = term * (half_dof - k) / x
-        series = series + term
-    far = (half_dof - 1) * np.log(x) - x - gammaln(half_dof) + np.log(series)
-    return np.where((half > 300) & (half > 2 * half_dof), far, plain)
-
-
 def _best(
     held: Pulses,
-    spins: np.ndarray,
-    slowings: np.ndarray,
-    best: int,
-    statistic: str,
-    order: int,
+    trials: tuple[np.ndarray, np.ndarray],
+    value: np.ndarray,
     grid: tuple[np.ndarray, np.ndarray],
-) -> dict[str, tuple[float, str, str]]:
-    """The best trial, refined between trials, and errors from the curvature of the likelihood."""
-    spin, slowing = float(spins[best]), float(slowings[best])
+    bins: int,
+    order: int,
+    statistic: str,
+) -> tuple[int, dict[str, tuple[float, str, str]]]:
+    """The best trial once the highest peaks are refined between trials, and errors from the likelihood's curvature.
+
+    A peak that falls between two trials loses up to a few per cent, more than what tells it from its aliases.
+    """
+    steps = np.array([axis[1] - axis[0] if axis.size > 1 else 0.0 for axis in grid])
+    shaped = value.reshape(grid[1].size, grid[0].size)
+    peaks = [p for p in _peaks(shaped) if value[p] >= NEARLY * value.max()][:CANDIDATES]
+
+    def folded(spin: float, slowing: float) -> float:
+        return float(_statistics(held.times, np.array([spin]), np.array([slowing]), bins, order, statistic)[0])
+
+    refined = [(p, *_refined(folded, float(trials[0][p]), float(trials[1][p]), steps)) for p in peaks]
+    best, spin, slowing, _ = max(refined, key=lambda found: found[3])
+    if statistic != "epoch_folding":
+        spin, slowing, _ = _refined(
+            lambda f, slow: _unbinned(held.times, f, slow, order, statistic), spin, slowing, steps / 2
+        )
     two = grid[1].size > 1
     errors = (np.nan, np.nan)
     if statistic != "epoch_folding":
-        spin, slowing, n = _refined(held.times, spin, slowing, order, statistic, grid)
-        errors = _errors(held.times, spin, slowing, n, two)
+        errors = _errors(held.times, spin, slowing, order, statistic, two)
     found = {
         "best_frequency": (spin, "Hz", "Best frequency, at the epoch"),
         "best_frequency_error": (errors[0], "Hz", "1σ error of the best frequency"),
@@ -323,46 +301,62 @@ def _best(
             "best_frequency_derivative": (slowing, "Hz s-1", "Best frequency derivative"),
             "best_frequency_derivative_error": (errors[1], "Hz s-1", "1σ error of the frequency derivative"),
         }
-    return found
+    return best, found
+
+
+def _peaks(value: np.ndarray) -> list[int]:
+    """Trials that are no lower than their neighbours, the highest first."""
+    padded = np.pad(value, 1, constant_values=-np.inf)
+    around = [
+        padded[1 + i : padded.shape[0] - 1 + i, 1 + j : padded.shape[1] - 1 + j]
+        for i in (-1, 0, 1)
+        for j in (-1, 0, 1)
+        if i or j
+    ]
+    top = np.flatnonzero((value >= np.max(around, axis=0)).ravel())
+    return [int(p) for p in top[np.argsort(-value.ravel()[top], kind="stable")]]
 
 
 def _refined(
-    times: np.ndarray, spin: float, slowing: float, order: int, statistic: str, grid: tuple[np.ndarray, np.ndarray]
-) -> tuple[float, float, int]:
-    """The maximum of the unbinned statistic within one step of the best trial."""
+    measure: Callable[[float, float], float], spin: float, slowing: float, steps: np.ndarray
+) -> tuple[float, float, float]:
+    """The maximum within one step of a trial: frequency, derivative and statistic."""
     from scipy.optimize import minimize
-    from stingray.pulse.pulsar import htest, z_n_events_all
 
-    steps = [float(axis[1] - axis[0]) if axis.size > 1 else 0.0 for axis in grid]
+    free = np.flatnonzero(steps)
+    start = np.array([spin, slowing])
+    if not free.size:
+        return spin, slowing, measure(spin, slowing)
 
-    def turned(move: np.ndarray) -> np.ndarray:
-        slow = slowing + (move[1] * steps[1] if move.size > 1 else 0.0)
-        turns = times * (spin + move[0] * steps[0] + 0.5 * slow * times)
-        return turns - np.floor(turns)
+    def place(move: np.ndarray) -> np.ndarray:
+        there = start.copy()
+        there[free] += move * steps[free]
+        return there
 
-    n = int(htest(turned(np.zeros(1)), nmax=order, datatype="events")[0]) if statistic == "h" else order
-
-    def quiet_part(move: np.ndarray) -> float:
-        return -float(z_n_events_all(turned(move), nmax=n)[1][-1])
-
-    size = 2 if steps[1] else 1
-    if not steps[0]:
-        return spin, slowing, n
-    start = np.zeros(size)
-    simplex = np.vstack([start, 0.5 * np.eye(size)])
+    simplex = np.vstack([np.zeros(free.size), 0.5 * np.eye(free.size)])
     found = minimize(
-        quiet_part, start, method="Nelder-Mead", bounds=[(-1, 1)] * size,
-        options={"initial_simplex": simplex, "xatol": 1e-4, "fatol": 1e-6, "maxfev": 200},
+        lambda move: -measure(*place(move)), np.zeros(free.size), method="Nelder-Mead", bounds=[(-1, 1)] * free.size,
+        options={"initial_simplex": simplex, "xatol": 1e-3, "fatol": 1e-6, "maxfev": 80},
     )  # fmt: skip
-    move = found.x
-    return spin + move[0] * steps[0], slowing + (move[1] * steps[1] if size > 1 else 0.0), n
+    there = place(found.x)
+    return float(there[0]), float(there[1]), -float(found.fun)
 
 
-def _errors(times: np.ndarray, spin: float, slowing: float, order: int, two: bool) -> tuple[float, float]:
+def _unbinned(times: np.ndarray, spin: float, slowing: float, order: int, statistic: str) -> float:
+    """Z² or H of the phases themselves: the folded profile's jumps as events cross the edges of bins."""
+    powers = 2 / times.size * np.abs(harmonic_sums(phase_of(times, spin, slowing), order)) ** 2
+    summed = np.cumsum(powers)
+    return float(summed[-1] if statistic == "z_squared" else (summed - 4 * np.arange(order)).max())
+
+
+def _errors(
+    times: np.ndarray, spin: float, slowing: float, order: int, statistic: str, two: bool
+) -> tuple[float, float]:
     """From the Fisher matrix of phase, frequency (and derivative): Σ k² (z_k - 2) is what pulses know of phase."""
-    turns = times * (spin + 0.5 * slowing * times)
-    phase = 2 * np.pi * (turns - np.floor(turns))
-    powers = np.array([2 / times.size * np.abs(np.exp(1j * k * phase).sum()) ** 2 for k in range(1, order + 1)])
+    powers = 2 / times.size * np.abs(harmonic_sums(phase_of(times, spin, slowing), order)) ** 2
+    if statistic == "h":  # of the harmonics that make H
+        powers = powers[: int(np.argmax(np.cumsum(powers) - 4 * np.arange(order))) + 1]
+        order = powers.size
     known = float((np.arange(1, order + 1) ** 2 * np.maximum(powers - 2, 0.0)).sum())
     if not known > 0:
         return np.nan, np.nan
@@ -381,7 +375,7 @@ def _warn_of_local_times(held: Pulses, highest: float) -> None:
     length = float(held.gti[-1, 1] - held.gti[0, 0])
     if said in ("LOCAL", "GEOCENTRIC") and DOPPLER * highest * length > 1:
         warnings.warn(
-            f"pulse_search: TIMEREF = {said}: these times are not barycentred, and over {length:.0f} s the search tells "
+            f"pulse_search: TIMEREF = {said}: times are not barycentred, and over {length:.0f} s the search tells "
             f"frequencies apart that Doppler shifts of up to {DOPPLER:g} confuse; barycentre the events first",
             AnalysisWarning,
             stacklevel=3,

@@ -17,7 +17,7 @@ import xarray as xr
 from analysis.errors import AnalysisWarning, BadOption, OutsideCoverage, WrongData
 from analysis.model import in_units
 from analysis.xray.inputs import Amount, amount, band_of, events_and_gti, in_band, variable
-from analysis.xray.intervals import inside, merged
+from analysis.xray.intervals import Clock, inside, merged
 
 MOST_BINS = 200_000_000  # of all pieces together: one piece at a time is held
 SAME = 1e-6  # relative difference of two lengths that are meant to be one
@@ -268,10 +268,26 @@ def bin_middles(curve: xr.Dataset, what: str) -> tuple[np.ndarray, float]:
     return seconds, step
 
 
+def clock_of_curve(curve: xr.Dataset) -> Clock:
+    """Return what dates the seconds of a light curve.
+
+    Raises
+    ------
+    WrongData
+        If it does not say it.
+    """
+    said = curve["seconds"].attrs
+    if "mjdref" not in said or "timesys" not in said:
+        raise WrongData("the light curve's seconds say no mjdref or timesys, so they cannot be dated")
+    return {
+        "mjdref": float(said["mjdref"]),
+        "mjdref_fraction": float(said.get("mjdref_fraction", 0.0)),
+        "timesys": str(said["timesys"]),
+    }
+
+
 def _cut(good: np.ndarray, step: float, segment: Amount | None, what: str) -> tuple[np.ndarray, np.ndarray, int]:
     """Good times, beginnings of pieces and bins a piece: whole bins, no gap in a piece."""
-    from stingray.gti import time_intervals_from_gtis
-
     lengths = good[:, 1] - good[:, 0]
     if segment is None:
         if len(good) > 1:
@@ -291,17 +307,18 @@ def _cut(good: np.ndarray, step: float, segment: Amount | None, what: str) -> tu
             f"{what}: no good time interval holds a segment of {length:g} s; the longest lasts {lengths.max():g} s"
         )
     fits = good[lengths >= length * (1 - 1e-9)]
-    starts, _ = time_intervals_from_gtis(fits, length)
+    each = np.floor((fits[:, 1] - fits[:, 0]) / length * (1 + 1e-9)).astype(int)
+    starts = np.concatenate([begin + length * np.arange(n) for begin, n in zip(fits[:, 0], each, strict=True)])
     if len(starts) * bins > MOST_BINS:
         raise BadOption(f"{what}: {len(starts)} segments of {bins} bins are too many; take longer bins")
-    return fits, np.asarray(starts), bins
+    return fits, starts, bins
 
 
 def _both(first: np.ndarray, second: np.ndarray, what: str) -> np.ndarray:
-    from stingray.gti import cross_two_gtis
-
-    with quiet():
-        shared = np.asarray(cross_two_gtis(first, second)).reshape(-1, 2)
+    begin = np.maximum(first[:, :1], second[:, 0])
+    end = np.minimum(first[:, 1:], second[:, 1])
+    shared = np.column_stack((begin[end > begin], end[end > begin]))
+    shared = shared[np.argsort(shared[:, 0])]
     if not len(shared):
         raise OutsideCoverage(f"{what}: the two have no good time in common")
     return shared

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import difflib
 import warnings
-from typing import Literal, TypeAlias
+from typing import Any
 
 import numpy as np
 import xarray as xr
@@ -13,18 +12,23 @@ from analysis.errors import AnalysisWarning, BadOption, OutsideCoverage, WrongDa
 from analysis.model import check, derived, utc_of_clock
 from analysis.xray.inputs import Amount, amount, as_dataset, datasets, titled, variable
 from analysis.xray.intervals import clock_of
-from analysis.xray.segmenting import Pieces, pieces, quiet, rows
+from analysis.xray.normalizing import (
+    CITED,
+    NORMS,
+    STINGRAY,
+    UNITS,
+    UTTLEY,
+    VAN_DER_KLIS,
+    Normalization,
+    attrs_of,
+    described,
+    frequency_range,
+    noise_of,
+    normalization_word,
+    warn_of_empty,
+)
+from analysis.xray.segmenting import Pieces, clock_of_curve, pieces, quiet, rows
 
-Normalization: TypeAlias = Literal["leahy", "fractional", "absolute"]
-
-NORMS = {"leahy": "leahy", "fractional": "frac", "absolute": "abs"}  # our words, stingray's
-UNITS = {"leahy": "1", "fractional": "Hz-1", "absolute": "ct2 s-2 Hz-1"}
-LEAHY = "Leahy et al. (1983), ApJ 266, 160, doi:10.1086/160766"
-BELLONI = "Belloni & Hasinger (1990), A&A 230, 103"
-VAN_DER_KLIS = "van der Klis (1989), in Timing Neutron Stars, NATO ASI 262, 27, doi:10.1007/978-94-009-2273-0_3"
-UTTLEY = "Uttley et al. (2014), A&A Rev. 22, 72, doi:10.1007/s00159-014-0072-0"
-STINGRAY = "Huppenkothen et al. (2019), ApJ 881, 39, doi:10.3847/1538-4357/ab258d (stingray)"
-CITED = {"leahy": [LEAHY], "fractional": [BELLONI], "absolute": [UTTLEY]}
 LOW = 5.0  # standard errors by which the noise at high frequencies may lie below what counts alone would make
 
 
@@ -178,7 +182,7 @@ def dynamical_power_spectrum(
     used = int(np.isfinite(rate).sum())
     if not used:
         raise OutsideCoverage("dynamical_power_spectrum: no piece holds two events; take a longer segment")
-    clock = clock_of(cut.listed) if cut.counts is None else _clock_of_curve(cut.listed)
+    clock = clock_of(cut.listed) if cut.counts is None else clock_of_curve(cut.listed)
     made = xr.Dataset(
         {
             "power": (("time", "frequency"), power, {"units": UNITS[word], "long_name": f"Power, {word}"}),
@@ -279,78 +283,7 @@ def integrated_rms(
     return check(derived(made, held, title=f"rms, {first:g}-{last:g} Hz", step=step, references=references))
 
 
-def normalization_word(word: str, what: str) -> str:
-    """Return a normalization that is known.
-
-    Raises
-    ------
-    BadOption
-        With the nearest words.
-    """
-    if word in NORMS:
-        return str(word)
-    near = difflib.get_close_matches(str(word), [*NORMS, *NORMS.values()], n=1, cutoff=0.3)
-    meant = {short: full for full, short in NORMS.items()} | {full: full for full in NORMS}
-    hint = f"; did you mean {meant[near[0]]!r}?" if near else ""
-    raise BadOption(f"{what}: normalization={word!r} is none of {', '.join(map(repr, NORMS))}{hint}")
-
-
-def frequency_range(frequencies: tuple[Amount, Amount], what: str) -> tuple[float, float]:
-    """Return the two ends of a range of frequencies in Hz.
-
-    Raises
-    ------
-    BadOption
-        If it is no pair, or its ends are the wrong way round.
-    """
-    if isinstance(frequencies, str) or not hasattr(frequencies, "__len__") or len(frequencies) != 2:
-        raise BadOption(f"{what}: frequencies={frequencies!r} is no pair such as (0.1, 10), in Hz")
-    low, high = (amount(end, "Hz", "frequencies", bare=True) for end in frequencies)
-    if not 0 <= low < high:
-        raise BadOption(f"{what}: frequencies={frequencies!r} must be (low, high) in Hz with 0 ≤ low < high")
-    return low, high
-
-
-def noise_of(word: str, rate: float | np.ndarray) -> float | np.ndarray:
-    """Return the power that Poisson counts make without dead time (stingray's ``poisson_level``).
-
-    Examples
-    --------
-    >>> noise_of("leahy", 10.0), noise_of("fractional", 10.0), noise_of("absolute", 10.0)
-    (2.0, 0.2, 20.0)
-    """
-    return {"leahy": 2.0, "fractional": 2.0 / rate, "absolute": 2.0 * rate}[word]
-
-
-def attrs_of(cut: Pieces, used: int) -> dict[str, float | int | str]:
-    """Return the attributes that say how the data were cut."""
-    return {
-        "segments": used,
-        "segment": cut.length,
-        "segment_units": "s",
-        "bin_size": cut.bin_size,
-        "bin_size_units": "s",
-        "band": cut.band,
-    }
-
-
-def described(cut: Pieces, used: int) -> str:
-    """Return how the data were cut as a part of a line of history."""
-    return f"{used} segments of {cut.length:g} s, bins of {cut.bin_size:g} s, {cut.band}; {cut.note}"
-
-
-def warn_of_empty(held: int, used: int, what: str) -> None:
-    """Warn of pieces that were left out for want of events: what is left is brighter than the whole."""
-    if used < held:
-        warnings.warn(
-            f"{what}: {held - used} of {held} segments hold fewer than two events and are left out, so that the mean "
-            "rate is too high; take longer segments",
-            AnalysisWarning,
-            stacklevel=4,
-        )
-
-
-def _averaged(cut: Pieces, word: str):  # type: ignore[no-untyped-def]  # an astropy Table
+def _averaged(cut: Pieces, word: str) -> tuple[Any, int]:  # an astropy Table
     from stingray.fourier import avg_pds_from_iterable
 
     with quiet():
@@ -388,8 +321,8 @@ def _warn_of_dead_time(leahy: np.ndarray, used: int) -> None:
     mean, error = float(upper.mean()), 2 / np.sqrt(used * upper.size)
     if mean < 2 - LOW * error:
         warnings.warn(
-            f"power_spectrum: at high frequencies the Leahy power is {mean:.4f} ± {error:.4f} where Poisson counts make "
-            "2: dead time (or pile-up) makes the noise depend on frequency; take the noise off as measured "
+            f"power_spectrum: at high frequencies the Leahy power is {mean:.4f} ± {error:.4f}, not the 2 of Poisson "
+            "counts: dead time (or pile-up) makes the noise depend on frequency; take the noise off as measured "
             "(xray.integrated_rms(noise_level=…)), or use the cross spectrum of two detectors",
             AnalysisWarning,
             stacklevel=3,
@@ -398,14 +331,3 @@ def _warn_of_dead_time(leahy: np.ndarray, used: int) -> None:
 
 def _noise_attrs(word: str) -> dict[str, str]:
     return {"units": UNITS[word], "long_name": "Power of Poisson noise without dead time"}
-
-
-def _clock_of_curve(curve: xr.Dataset):  # type: ignore[no-untyped-def]  # intervals.Clock
-    said = curve["seconds"].attrs
-    if "mjdref" not in said or "timesys" not in said:
-        raise WrongData("the light curve's seconds say no mjdref or timesys, so they cannot be dated")
-    return {
-        "mjdref": float(said["mjdref"]),
-        "mjdref_fraction": float(said.get("mjdref_fraction", 0.0)),
-        "timesys": str(said["timesys"]),
-    }

@@ -81,7 +81,7 @@ def _search(data: xr.Dataset) -> Any:
     from analysis import panels
 
     if data["statistic"].ndim == 2:
-        return panels.heatmap(data["statistic"].transpose("frequency_derivative", "frequency"), attrs=data.attrs)
+        return panels.heatmap(data["statistic"], x="frequency", y="frequency_derivative", logz=False, attrs=data.attrs)
     middle = data["frequency"]
     if middle.size < 2:
         return panels.points(data["statistic"], x="frequency", attrs=data.attrs)

@@ -10,8 +10,8 @@ import xarray as xr
 from analysis.errors import AnalysisWarning, BadOption, OutsideCoverage, WrongData
 from analysis.model import check, derived, in_units, utc_of_clock
 from analysis.xray.inputs import Amount, amount, as_dataset, band_of, datasets, events_and_gti, in_band, titled
-from analysis.xray.intervals import clock_of, inside, merged, poisson_error
-from analysis.xray.segmenting import event_times
+from analysis.xray.intervals import Clock, clock_of, inside, merged, poisson_error
+from analysis.xray.segmenting import clock_of_curve, event_times
 
 VAUGHAN = "Vaughan, Edelson, Warwick & Uttley (2003), MNRAS 345, 1271, doi:10.1046/j.1365-2966.2003.07042.x"
 SCARGLE = "Scargle et al. (2013), ApJ 764, 167, doi:10.1088/0004-637X/764/2/167"
@@ -218,15 +218,11 @@ def _rate_blocks(curve: xr.Dataset, chance: float) -> tuple[xr.Dataset, xr.Datas
     weight = 1 / error**2
     summed = np.add.reduceat(weight, first)
     mean = np.add.reduceat(rate * weight, first) / summed
-    said = curve["seconds"].attrs
-    if "mjdref" not in said or "timesys" not in said:
-        raise WrongData("bayesian_blocks: the light curve's seconds say no mjdref or timesys")
-    clock = {key: said[key] for key in ("mjdref", "mjdref_fraction", "timesys") if key in said}
-    made = _blocks(middle[first] - half, middle[last - 1] + half, mean, 1 / np.sqrt(summed), clock)
+    made = _blocks(middle[first] - half, middle[last - 1] + half, mean, 1 / np.sqrt(summed), clock_of_curve(curve))
     return made, curve, [], f"{rate.size} bins"
 
 
-def _blocks(begins: np.ndarray, ends: np.ndarray, rate: np.ndarray, error: np.ndarray, clock) -> xr.Dataset:  # type: ignore[no-untyped-def]
+def _blocks(begins: np.ndarray, ends: np.ndarray, rate: np.ndarray, error: np.ndarray, clock: Clock) -> xr.Dataset:
     return xr.Dataset(
         {
             "rate": ("block", rate, {"units": "ct s-1", "long_name": "Count rate"}),
