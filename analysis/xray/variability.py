@@ -16,6 +16,7 @@ from analysis.xray.segmenting import clock_of_curve, event_times
 VAUGHAN = "Vaughan, Edelson, Warwick & Uttley (2003), MNRAS 345, 1271, doi:10.1046/j.1365-2966.2003.07042.x"
 SCARGLE = "Scargle et al. (2013), ApJ 764, 167, doi:10.1088/0004-637X/764/2/167"
 MOST_TIMES = 50_000  # Bayesian blocks take time that grows with the square
+DARK = 0.9  # part of the bins without counts above which the same holds
 FEW = 20  # points below which an excess variance says little
 
 
@@ -46,7 +47,7 @@ def excess_variance(light_curve: xr.Dataset, *, least_exposure: float = 0.5) -> 
     Warns
     -----
     AnalysisWarning
-        For fewer than 20 bins, or bins so dark that most hold no counts at all.
+        For fewer than 20 bins, or bins so short that nine of ten hold no counts.
 
     Notes
     -----
@@ -260,6 +261,6 @@ def _squared_errors(curve: xr.Dataset) -> tuple[np.ndarray, np.ndarray]:
 
 def _warn_of_little(n: int, rate: np.ndarray) -> None:
     dark = float(np.mean(rate == 0))
-    why = f"{n} bins" if n < FEW else f"bins of which {100 * dark:.0f} % hold no counts" if dark > 0.5 else ""
+    why = f"{n} bins" if n < FEW else f"bins of which {100 * dark:.0f} % hold no counts" if dark > DARK else ""
     if why:
         warnings.warn(f"excess_variance: {why} say little; take other bins", AnalysisWarning, stacklevel=3)
