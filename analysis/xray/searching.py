@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable
 from typing import Literal, TypeAlias
 
 import numpy as np
@@ -15,10 +14,9 @@ from analysis.xray.chances import H_SLOPE, after_trials, log_chi_squared
 from analysis.xray.inputs import Amount, amount, datasets, titled
 from analysis.xray.normalizing import LEAHY, frequency_range
 from analysis.xray.periodicity import BUCCHERI, BUSCHING, DE_JAGER
+from analysis.xray.refining import errors_of, peaks_of, refined, unbinned
 from analysis.xray.rotations import (
     Pulses,
-    harmonic_sums,
-    phase_of,
     pulses,
     refuse_beyond_frames,
     rotation_attrs,
@@ -277,21 +275,21 @@ def _best(
     """
     steps = np.array([axis[1] - axis[0] if axis.size > 1 else 0.0 for axis in grid])
     shaped = value.reshape(grid[1].size, grid[0].size)
-    peaks = [p for p in _peaks(shaped) if value[p] >= NEARLY * value.max()][:CANDIDATES]
+    peaks = [p for p in peaks_of(shaped) if value[p] >= NEARLY * value.max()][:CANDIDATES]
 
     def folded(spin: float, slowing: float) -> float:
         return float(_statistics(held.times, np.array([spin]), np.array([slowing]), bins, order, statistic)[0])
 
-    refined = [(p, *_refined(folded, float(trials[0][p]), float(trials[1][p]), steps)) for p in peaks]
-    best, spin, slowing, _ = max(refined, key=lambda found: found[3])
+    candidates = [(p, *refined(folded, float(trials[0][p]), float(trials[1][p]), steps)) for p in peaks]
+    best, spin, slowing, _ = max(candidates, key=lambda found: found[3])
     if statistic != "epoch_folding":
-        spin, slowing, _ = _refined(
-            lambda f, slow: _unbinned(held.times, f, slow, order, statistic), spin, slowing, steps / 2
+        spin, slowing, _ = refined(
+            lambda f, slow: unbinned(held.times, f, slow, order, statistic), spin, slowing, steps / 2
         )
     two = grid[1].size > 1
     errors = (np.nan, np.nan)
     if statistic != "epoch_folding":
-        errors = _errors(held.times, spin, slowing, order, statistic, two)
+        errors = errors_of(held.times, spin, slowing, order, statistic, two)
     found = {
         "best_frequency": (spin, "Hz", "Best frequency, at the epoch"),
         "best_frequency_error": (errors[0], "Hz", "1σ error of the best frequency"),
@@ -302,71 +300,6 @@ def _best(
             "best_frequency_derivative_error": (errors[1], "Hz s-1", "1σ error of the frequency derivative"),
         }
     return best, found
-
-
-def _peaks(value: np.ndarray) -> list[int]:
-    """Trials that are no lower than their neighbours, the highest first."""
-    padded = np.pad(value, 1, constant_values=-np.inf)
-    around = [
-        padded[1 + i : padded.shape[0] - 1 + i, 1 + j : padded.shape[1] - 1 + j]
-        for i in (-1, 0, 1)
-        for j in (-1, 0, 1)
-        if i or j
-    ]
-    top = np.flatnonzero((value >= np.max(around, axis=0)).ravel())
-    return [int(p) for p in top[np.argsort(-value.ravel()[top], kind="stable")]]
-
-
-def _refined(
-    measure: Callable[[float, float], float], spin: float, slowing: float, steps: np.ndarray
-) -> tuple[float, float, float]:
-    """The maximum within one step of a trial: frequency, derivative and statistic."""
-    from scipy.optimize import minimize
-
-    free = np.flatnonzero(steps)
-    start = np.array([spin, slowing])
-    if not free.size:
-        return spin, slowing, measure(spin, slowing)
-
-    def place(move: np.ndarray) -> np.ndarray:
-        there = start.copy()
-        there[free] += move * steps[free]
-        return there
-
-    simplex = np.vstack([np.zeros(free.size), 0.5 * np.eye(free.size)])
-    found = minimize(
-        lambda move: -measure(*place(move)), np.zeros(free.size), method="Nelder-Mead", bounds=[(-1, 1)] * free.size,
-        options={"initial_simplex": simplex, "xatol": 1e-3, "fatol": 1e-6, "maxfev": 80},
-    )  # fmt: skip
-    there = place(found.x)
-    return float(there[0]), float(there[1]), -float(found.fun)
-
-
-def _unbinned(times: np.ndarray, spin: float, slowing: float, order: int, statistic: str) -> float:
-    """Z² or H of the phases themselves: the folded profile's jumps as events cross the edges of bins."""
-    powers = 2 / times.size * np.abs(harmonic_sums(phase_of(times, spin, slowing), order)) ** 2
-    summed = np.cumsum(powers)
-    return float(summed[-1] if statistic == "z_squared" else (summed - 4 * np.arange(order)).max())
-
-
-def _errors(
-    times: np.ndarray, spin: float, slowing: float, order: int, statistic: str, two: bool
-) -> tuple[float, float]:
-    """From the Fisher matrix of phase, frequency (and derivative): Σ k² (z_k - 2) is what pulses know of phase."""
-    powers = 2 / times.size * np.abs(harmonic_sums(phase_of(times, spin, slowing), order)) ** 2
-    if statistic == "h":  # of the harmonics that make H
-        powers = powers[: int(np.argmax(np.cumsum(powers) - 4 * np.arange(order))) + 1]
-        order = powers.size
-    known = float((np.arange(1, order + 1) ** 2 * np.maximum(powers - 2, 0.0)).sum())
-    if not known > 0:
-        return np.nan, np.nan
-    scale = float(np.abs(times).max()) or 1.0
-    shape = np.stack([np.ones_like(times), times / scale, (times / scale) ** 2 / 2][: 3 if two else 2])
-    matrix = (2 * np.pi) ** 2 * known / times.size * (shape @ shape.T)
-    if np.linalg.cond(matrix) > 1e12:
-        return np.nan, np.nan
-    spread = np.sqrt(np.diag(np.linalg.inv(matrix)))
-    return float(spread[1] / scale), float(spread[2] / scale**2) if two else np.nan
 
 
 def _warn_of_local_times(held: Pulses, highest: float) -> None:

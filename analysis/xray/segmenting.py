@@ -221,7 +221,8 @@ def _of_events(
     times = event_times(listed, what)
     kept = inside(gti, times)
     outside = int(np.count_nonzero(~kept))
-    times = np.sort(times[kept & in_band(listed, band, what)])
+    times = times[kept & in_band(listed, band, what)]
+    times = times if (times[1:] >= times[:-1]).all() else np.sort(times)
     if not times.size:
         raise OutsideCoverage(f"{what}: no event in good time in {band_of(listed, band)}")
     good, starts, bins = _cut(good, step, segment, what)

@@ -80,18 +80,18 @@ def test_numbers_of_stingray_by_itself_are_met(ulx, frequency, z1, z2, h):
 
 
 @pytest.mark.slow
-def test_the_search_over_binned_profiles_is_stingrays(ulx, good):
+def test_the_search_over_binned_profiles_is_stingrays_on_all_events_but_the_last(ulx, good):
+    """stingray's search leaves the last event out; it is given one more here."""
     from stingray.pulse.search import epoch_folding_search, z_n_search
 
-    time = good
-    ours = xray.pulse_search(ulx, (0.5, 0.8), bins=64, epoch=float(time[0]))
+    time, zero = np.append(good, good[-1] + 1e-6), float(good[0])
+    ours = xray.pulse_search(ulx, (0.5, 0.8), bins=64, epoch=zero)
     _, theirs = z_n_search(time, ours.frequency.values, nharm=2, nbin=64)
     np.testing.assert_allclose(ours.statistic, theirs, rtol=1e-9)
-    ours = xray.pulse_search(ulx, (0.5, 0.8), bins=32, statistic="epoch_folding", epoch=float(time[0]))
+    ours = xray.pulse_search(ulx, (0.5, 0.8), bins=32, statistic="epoch_folding", epoch=zero)
     _, theirs = epoch_folding_search(time, ours.frequency.values, nbin=32)
     np.testing.assert_allclose(ours.statistic, theirs, rtol=1e-9)
-    slow = (-1e-4, 1e-4)
-    ours = xray.pulse_search(ulx, (0.6, 0.65), frequency_derivatives=slow, bins=64, epoch=float(time[0]))
+    ours = xray.pulse_search(ulx, (0.6, 0.65), frequency_derivatives=(-1e-4, 1e-4), bins=64, epoch=zero)
     _, _, theirs = z_n_search(time, ours.frequency.values, nharm=2, nbin=64, fdots=ours.frequency_derivative.values)
     np.testing.assert_allclose(ours.statistic, theirs, rtol=1e-9)
 
