@@ -79,8 +79,8 @@ def cross_spectrum(
     Notes
     -----
     A time lag is known up to a whole period only: |phase lag| ≤ π. Coherence has its bias taken off for up to 500
-    averaged powers; it is NaN where a power is not 3 σ above its noise. ``coherence_error`` follows Vaughan & Nowak,
-    eq. 8, for strong powers and high coherence.
+    averaged powers; it is NaN where a power is not 3 σ above its noise. ``coherence_error`` is larger than Vaughan &
+    Nowak's eq. 8, by the terms that simulations ask for (:func:`analysis.xray.lagging.coherence_error`).
 
     References
     ----------

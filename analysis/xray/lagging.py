@@ -43,9 +43,7 @@ def lags_of(
         )
         raw, raw_error = _raw(raw_coherence, cross, power, reference_power, noise, reference_noise, averaged)
         intrinsic = _intrinsic(np.abs(cross) ** 2, power, reference_power, noise, reference_noise, averaged)
-        intrinsic_error = _coherence_error(
-            intrinsic, np.abs(cross) ** 2, power, reference_power, noise, reference_noise, averaged
-        )
+        intrinsic_error = coherence_error(intrinsic, power, reference_power, noise, reference_noise, averaged)
     phase = np.angle(cross)
     to_time = 1 / (2 * np.pi * frequency)
     units = UNITS[word]
@@ -117,19 +115,29 @@ def _bias(
     return (source * reference_noise + other * noise + noise * reference_noise) / averaged
 
 
-def _coherence_error(
+def coherence_error(
     coherence: np.ndarray,
-    squared: np.ndarray,
     power: np.ndarray,
     reference_power: np.ndarray,
     noise: float,
     reference_noise: float,
     averaged: np.ndarray,
 ) -> np.ndarray:
-    """Vaughan & Nowak (1997), eq. 8, with the relative error √(2/m) (1 - γ²)/|γ| of the intrinsic coherence."""
-    source, other = power - noise, reference_power - reference_noise
-    bias = _bias(source, other, noise, reference_noise, averaged)
-    relative = 2 * averaged * bias**2 / (squared - bias) ** 2
-    relative += (noise / source) ** 2 + (reference_noise / other) ** 2
-    relative += 2 * (1 - coherence) ** 2 / coherence
-    return coherence * np.sqrt(relative / averaged)
+    r"""Return the 1σ error of a coherence that is free of noise.
+
+    To first order in 1/m, for normal signals and noise, with r = N/S of each band and γ² the coherence:
+    :math:`m\,(\delta\gamma^2/\gamma^2)^2 = (r_1 + r_2)^2 + 2 (1 - \gamma^2)^2/\gamma^2
+    + 2 (1 - \gamma^2)/\gamma^2\,(r_1 + r_2 + r_1 r_2)`. Vaughan & Nowak (1997), eq. 8, have :math:`r_1^2 + r_2^2` and
+    no last term: 30 % less than simulations scatter. Without coherence there remains the mean of what is random.
+
+    Examples
+    --------
+    >>> coherence_error(np.array([1.0]), np.array([1.1]), np.array([1.1]), 0.1, 0.1, np.array([400.0])).round(6)
+    array([0.01])
+    """
+    ours, theirs = noise / (power - noise), reference_noise / (reference_power - reference_noise)
+    held = np.clip(coherence, 1e-6, 1.0)
+    relative = (ours + theirs) ** 2 + 2 * (1 - held) ** 2 / held
+    relative += 2 * (1 - held) / held * (ours + theirs + ours * theirs)
+    random = (1 - held) ** 2 * (1 + ours) * (1 + theirs) / averaged
+    return np.sqrt(coherence**2 * relative / averaged + random**2)

@@ -8,7 +8,7 @@ from typing import Literal, TypeAlias
 import numpy as np
 import xarray as xr
 
-from analysis.errors import AnalysisWarning, BadOption
+from analysis.errors import AnalysisWarning, BadOption, OutsideCoverage
 from analysis.model import check, derived
 from analysis.xray.chances import H_SLOPE, after_trials, log_chi_squared
 from analysis.xray.inputs import Amount, amount, datasets, titled
@@ -91,7 +91,7 @@ def pulse_search(
         If a range cannot be, frequencies are beyond half the inverse of TIMEDEL, or there are over 20 million
         trials.
     OutsideCoverage
-        If no event is left.
+        If fewer than two events are left.
 
     Warns
     -----
@@ -127,6 +127,8 @@ def pulse_search(
     number = max(number, 4 * H_HARMONICS) if statistic == "h" else number
     order = H_HARMONICS if statistic == "h" else whole_number(harmonics, "harmonics", 1, max(1, number // 4))
     held = pulses(events, what, epoch=epoch, band=band)
+    if held.times.size < 2:
+        raise OutsideCoverage(f"{what}: one event pulses at every frequency")
     frequency, derivative = _grid(held, frequencies, frequency_derivatives, oversampling)
     refuse_beyond_frames(held.listed, float(frequency[-1]), what)
     _warn_of_local_times(held, float(frequency[-1]))

@@ -69,7 +69,7 @@ def _lags(data: xr.Dataset) -> Any:
 def _against_energy(data: xr.Dataset) -> Any:
     from analysis import panels
 
-    edges = (data["energy_low"], data["energy_high"])
+    edges = (data["energy_low"].assign_attrs(long_name="Energy"), data["energy_high"])
     shown = [
         panels.histogram_steps(data[name], edges=edges, error=data[f"{name}_error"], logy=False, attrs=data.attrs)
         for name in ("time_lag", "rms", "covariance")

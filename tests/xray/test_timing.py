@@ -16,6 +16,7 @@ from analysis.errors import (
     WrongUnits,
 )
 from analysis.model import check
+from analysis.xray.lagging import coherence_error
 
 GAPS = [(0.0, 600.0), (5520.0, 6120.0), (11040.0, 11100.0)]
 
@@ -252,6 +253,26 @@ def test_coherence_of_one_source_in_two_bands_is_one(lags):
     near = (rebinned.frequency > 1.2) & (rebinned.frequency < 3)
     assert float(abs((rebinned.coherence - 1)[near] / rebinned.coherence_error[near]).max()) < 4
     assert (rebinned.raw_coherence[near] < rebinned.coherence[near]).all()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("coherent", "noise", "m"), [(1, 0.1, 160), (1, 1, 400), (0.7, 0.1, 160), (0.3, 0.3, 400)])
+def test_the_error_of_coherence_is_the_scatter_of_normal_signals(coherent, noise, m):
+    rng = np.random.default_rng(1)
+
+    def normal():
+        return (rng.normal(size=(2000, m)) + 1j * rng.normal(size=(2000, m))) / 2**0.5
+
+    signal_of = normal()
+    first = signal_of + noise**0.5 * normal()
+    second = coherent**0.5 * signal_of + (1 - coherent) ** 0.5 * normal() + noise**0.5 * normal()
+    cross, p1, p2 = ((a.conj() * b).mean(axis=1) for a, b in ((first, second), (first, first), (second, second)))
+    p1, p2 = p1.real, p2.real
+    bias = ((p1 - noise) * noise + (p2 - noise) * noise + noise**2) / m
+    found = (np.abs(cross) ** 2 - bias) / ((p1 - noise) * (p2 - noise))
+    errors = coherence_error(found, p1, p2, noise, noise, np.full(2000, float(m)))
+    assert found.mean() == pytest.approx(coherent, abs=0.02)
+    assert np.median(errors) == pytest.approx(found.std(), rel=0.08)
 
 
 def test_the_same_light_curve_twice_is_wholly_coherent_and_without_lag():

@@ -325,6 +325,8 @@ def test_nothing_to_fold_is_refused(constant):
     )
     with pytest.raises(OutsideCoverage, match="one event"):
         xray.pulse_profile(one, 1)
+    with pytest.raises(OutsideCoverage, match="one event"):
+        xray.pulse_search(one, (1, 2))
     assert float(xray.z_squared(one, 1).z_squared[0]) == pytest.approx(2)
 
 
