@@ -4,9 +4,13 @@ Run ``python benchmarks/timing.py`` (``--events 200000`` for fewer). Seconds dep
 figure is the median CPU time of five runs in one process; what is compiled is compiled before. stingray is given
 arrays that are ready, we the event tree. Equal results are checked first.
 
-Last printed::
+Last printed (two shared cores with other work on them, Python 3.11)::
 
-    (fill in)
+    1,000,750 events in 4 intervals                 ours s  stingray s   ratio
+    power spectrum, 256 segments of 2,048 bins      0.048      0.026    1.87
+    cross spectrum, lags and coherence              0.087      0.055    1.59
+    Z² search, 774 trials, chances, errors          1.425      2.140    0.67
+    events to stingray's EventList, beside a copy    0.021      0.000   47.76
 """
 
 from __future__ import annotations

@@ -75,7 +75,7 @@ def epoch_of(epoch: Amount | None, listed: xr.Dataset, start: float) -> float:
         return amount(epoch, "s", "epoch", bare=True)
     except BadOption as error:
         raise error.and_more(
-            "— an epoch is seconds of the mission's clock, or 'MJD 55000.25' in its time system)"
+            "(an epoch is seconds of the mission's clock, or 'MJD 55000.25' in its time system)"
         ) from error
 
 
