@@ -19,16 +19,20 @@ from analysis.xray.absorbers import absorbed_flux, cross_section, transmission
 from analysis.xray.archived_missions import missions_numbering_like, observatories
 from analysis.xray.binning import event_spectrum, image, light_curve
 from analysis.xray.components import model_components
+from analysis.xray.crossing import cross_spectrum, log_rebinned
 from analysis.xray.emission import power_law
+from analysis.xray.energy_lags import lag_energy_spectrum
 from analysis.xray.evaluation import energy_bins, photon_flux
 from analysis.xray.extinctions import column_of_extinction, extinction, reddening
 from analysis.xray.fitting import fit
 from analysis.xray.folding import folded, response
 from analysis.xray.grouping import channel_bins, channel_energies
 from analysis.xray.inputs import amount
+from analysis.xray.interchange import from_stingray, to_stingray
 from analysis.xray.matching import chance_probability, matched
 from analysis.xray.models import model
 from analysis.xray.observed_files import collected, observation_files
+from analysis.xray.periodicity import h_test, z_squared
 from analysis.xray.pointings import observations
 from analysis.xray.polarimetry import modulation_factor, polarization
 from analysis.xray.polarization_adding import polarization_rotated, polarization_sum
@@ -40,13 +44,19 @@ from analysis.xray.polarization_plane import (
 )
 from analysis.xray.polarization_simulation import polarized_events
 from analysis.xray.polarization_spectra import polarization_spectrum, stokes_spectra
+from analysis.xray.power_shapes import lorentzian_power
+from analysis.xray.pulsations import phaseogram, pulse_phases, pulse_profile
 from analysis.xray.regrouping import regrouped
 from analysis.xray.resolutions import resolution
+from analysis.xray.searching import pulse_search
 from analysis.xray.selecting import selected
 from analysis.xray.sky import hydrogen_column, position, sky_positions, within
 from analysis.xray.source_catalogues import cross_matched, sources_near
 from analysis.xray.spectra import count_rate, grouped
 from analysis.xray.statistics import c_statistic, w_statistic
+from analysis.xray.timing import dynamical_power_spectrum, integrated_rms, power_spectrum
+from analysis.xray.timing_simulation import pulsed_events, variable_events
+from analysis.xray.variability import bayesian_blocks, excess_variance
 from analysis.xray.views import explore, view
 from analysis.xray.xspec_components import xspec_models
 
@@ -62,6 +72,7 @@ NEARBY = 0.25  # degrees within which search(…, online=True) looks for observa
 
 __all__ = [
     "absorbed_flux",
+    "bayesian_blocks",
     "c_statistic",
     "chance_probability",
     "channel_bins",
@@ -71,17 +82,26 @@ __all__ = [
     "count_rate",
     "cross_matched",
     "cross_section",
+    "cross_spectrum",
+    "dynamical_power_spectrum",
     "energy_bins",
     "event_spectrum",
+    "excess_variance",
     "explore",
     "extinction",
     "fetch",
     "fit",
     "folded",
+    "from_stingray",
     "grouped",
+    "h_test",
     "hydrogen_column",
     "image",
+    "integrated_rms",
+    "lag_energy_spectrum",
     "light_curve",
+    "log_rebinned",
+    "lorentzian_power",
     "matched",
     "minimum_detectable_polarization",
     "model",
@@ -89,6 +109,7 @@ __all__ = [
     "modulation_factor",
     "observation_files",
     "observations",
+    "phaseogram",
     "photon_flux",
     "polarization",
     "polarization_contours",
@@ -99,6 +120,11 @@ __all__ = [
     "polarization_sum",
     "polarized_events",
     "power_law",
+    "power_spectrum",
+    "pulse_phases",
+    "pulse_profile",
+    "pulse_search",
+    "pulsed_events",
     "reddening",
     "regrouped",
     "resolution",
@@ -108,11 +134,14 @@ __all__ = [
     "sky_positions",
     "sources_near",
     "stokes_spectra",
+    "to_stingray",
     "transmission",
+    "variable_events",
     "view",
     "w_statistic",
     "within",
     "xspec_models",
+    "z_squared",
 ]
 
 

@@ -15,6 +15,7 @@ from analysis.xray.intervals import usual_bin
 from analysis.xray.polarization_views import drawn as drawn_polarization
 from analysis.xray.selecting import selected
 from analysis.xray.spectra import grouped
+from analysis.xray.timing_views import drawn as timing_drawn
 
 DRAWN = (
     "events (a tree, or their node), spectra on 'channel' or grouped on 'bin', light curves on 'time', "
@@ -252,7 +253,11 @@ def _of_dataset(data: xr.Dataset, band: tuple[Amount, Amount] | None) -> Any:
         return panels.image(made["counts"], attrs=made.attrs)
     if band is not None:
         raise BadOption("band=: only for events and spectra; cut the others before they are drawn")
+<<<<<<< HEAD
     if (picture := drawn_polarization(data)) is not None:
+=======
+    if (picture := timing_drawn(data)) is not None:
+>>>>>>> x-timing
         return picture
     if "bin" in data.dims and "rate" in names:
         return _spectrum(data)
