@@ -20,6 +20,7 @@ from analysis.xray.binning import event_spectrum, image, light_curve
 from analysis.xray.components import model_components
 from analysis.xray.emission import power_law
 from analysis.xray.evaluation import energy_bins, photon_flux
+from analysis.xray.fitted import fitted_spectrum
 from analysis.xray.fitting import fit
 from analysis.xray.folding import folded, response
 from analysis.xray.grouping import channel_bins, channel_energies
@@ -56,6 +57,7 @@ __all__ = [
     "explore",
     "fetch",
     "fit",
+    "fitted_spectrum",
     "folded",
     "grouped",
     "hydrogen_column",

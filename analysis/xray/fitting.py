@@ -243,10 +243,12 @@ def _on_bins(problem: Problem, vector: Array) -> dict[str, tuple]:
         flux = Evaluator(problem.source, spectrum.low, spectrum.high).flux(problem.of(spectrum.name, values))
         own = terms(spectrum, expected)
         total = expected + behind
+        spread = total if spectrum.variance is None or spectrum.by_model else spectrum.variance
         for name, column in {
             "energy_low": spectrum.low,
             "energy_high": spectrum.high,
             "counts": spectrum.source,
+            "counts_error": np.sqrt(np.maximum(spread, 0.0)),
             "background_counts": spectrum.background,
             "background_ratio": spectrum.ratio,
             "exposure": spectrum.time,
@@ -261,6 +263,7 @@ def _on_bins(problem: Problem, vector: Array) -> dict[str, tuple]:
         "energy_low": ("keV", "Lower nominal energy of the bin"),
         "energy_high": ("keV", "Upper nominal energy of the bin"),
         "counts": ("ct", "Counts in the source region"),
+        "counts_error": ("ct", "1σ scatter of the counts: of what is expected, or for χ² of the data"),
         "background_counts": ("ct", "Counts in the background region"),
         "background_ratio": ("1", "Exposure × AREASCAL × BACKSCAL of the background over the source's"),
         "exposure": ("s", "Exposure × AREASCAL"),

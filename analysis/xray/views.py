@@ -9,6 +9,7 @@ import xarray as xr
 
 from analysis.errors import BadOption, WrongData
 from analysis.xray.binning import event_spectrum, image, light_curve
+from analysis.xray.fitted import fitted_spectrum
 from analysis.xray.grouping import Grouping
 from analysis.xray.inputs import Amount, amount, events_and_gti, intervals_of
 from analysis.xray.intervals import usual_bin
@@ -37,6 +38,7 @@ def view(
     grouping: Grouping = "file",
     min_counts: int | None = None,
     band: tuple[Amount, Amount] | None = None,
+    unfolded: bool = False,
 ) -> Any:
     """Return a HoloViews picture of X-ray data, chosen by their dims.
 
@@ -46,10 +48,13 @@ def view(
         Events give an image (East left, North up), or their light curve where they have no positions; a
         spectrum steps with error bars, a light curve a line, a map an image; a model, a transmission or a
         modulation factor steps over energy, a folded model steps over channels. A tree with ``spectrum``
-        brings its own ``background`` and ``rmf``.
+        brings its own ``background`` and ``rmf``. A fit gives data, folded model, the background that fits best and
+        residuals.
     background, rmf, model_rate, grouping, min_counts, band : optional
         For spectra: see :func:`analysis.xray.grouped`. With a model, its residuals are drawn below.
         ``band`` is also obeyed for events.
+    unfolded : bool, optional
+        Of a fit: E² times flux instead of count rates (see :func:`analysis.xray.fitted_spectrum`).
 
     Returns
     -------
@@ -90,6 +95,10 @@ def view(
         return _spectrum(binned)
     if given:
         raise BadOption(f"{', '.join(given)}: only for spectra with counts or rates on 'channel'")
+    if {"parameter", "bin"} <= set(held.dims):
+        return _fit(fitted_spectrum(held, unfolded=unfolded))
+    if unfolded:
+        raise BadOption("unfolded=True is for a fit: xray.view(xray.fit(…), unfolded=True)")
     return _of_dataset(held, band)
 
 
@@ -270,6 +279,33 @@ def _of_dataset(data: xr.Dataset, band: tuple[Amount, Amount] | None) -> Any:
             "or a model folded through it, xray.view(xray.folded(flux, rmf=…))"
         )
     raise WrongData(f"xray.view cannot draw a dataset with dims {dict(data.sizes)}; it draws {DRAWN}")
+
+
+def _fit(data: xr.Dataset) -> Any:
+    """Data over the model that fits best: folded with the background that W profiles out, or unfolded."""
+    from analysis import panels
+
+    told = f"{data.attrs['statistic']} {data.attrs['statistic_value']:.1f}, {data.attrs['dof']} degrees of freedom"
+    if data.attrs["unfolded"] == "true":
+        lines = {"model_flux": ("model", "solid")}
+        return panels.fitted(
+            data,
+            points="flux",
+            error="flux_error",
+            lines=lines,
+            groups="spectrum",
+            corner="bottom_right",
+            remark=f"{told}. Unfolded with the model: other models move the points.",
+        )
+    lines = {
+        "expected_rate": ("model + background", "solid"),
+        "model_rate": ("model", "dashed"),
+        "background_rate": ("background that fits best", "dotted"),
+    }
+    if not (data["background_rate"].values > 0).any():
+        lines = {"expected_rate": ("model", "solid")}
+    remark = f"{told}. Bins are joined for the eye; the fit saw {data.attrs['bins']}."
+    return panels.fitted(data, points="rate", error="rate_error", lines=lines, groups="spectrum", remark=remark)
 
 
 def _spectrum(binned: xr.Dataset) -> Any:
