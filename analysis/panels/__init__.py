@@ -8,7 +8,7 @@ need, from this machine (:func:`notebook`).
 """
 
 from analysis.panels.binned import histogram_steps, points
-from analysis.panels.fits import fitted
+from analysis.panels.fits import data_and_lines, fitted
 from analysis.panels.images import image
 from analysis.panels.loading import notebook
 from analysis.panels.meshes import heatmap, spectrogram
@@ -23,6 +23,7 @@ from analysis.panels.stacks import time_panels
 __all__ = [
     "Area",
     "curves",
+    "data_and_lines",
     "fitted",
     "heatmap",
     "histogram_steps",

@@ -111,6 +111,30 @@ def fitted(
     return hv.Layout([upper, lower]).cols(1).opts(backend="bokeh", shared_axes=True)
 
 
+def data_and_lines(data: xr.Dataset, moving: Any, *, points: str, error: str) -> Any:
+    """Return points with errors under lines that are renewed from outside: a DynamicMap of Overlays of Curves."""
+    hv = loaded()
+    x_dim, y_dim = dimension(data["energy_low"], "energy"), dimension(data[points])
+    low, high = data["energy_low"].values, data["energy_high"].values
+    values, spread = data[points].values, data[error].values
+    seen = np.isfinite(values) & (values > 0)
+    middle, values, spread = np.sqrt(low * high)[seen], values[seen], spread[seen]
+    ends = [y_dim, y_dim.clone(f"{y_dim.name}_below"), y_dim.clone(f"{y_dim.name}_above")]
+    bars = hv.ErrorBars((middle, values, np.minimum(spread, values * (1 - 1e-3)), spread), x_dim, ends)
+    bars = bars.opts(backend="bokeh", color="#555555", line_width=1, lower_head=None, upper_head=None)
+    dots = hv.Scatter((middle, values), x_dim, y_dim, label="data").opts(backend="bokeh", color="#555555", size=4)
+    bottom, top = _limits(data, points, {})
+    wide = {"line_width": 2.2, "color": hv.Cycle(["#0072B2", "#D55E00", "#009E73"])}
+    lines = moving.apply(lambda drawn: drawn.opts(hv.opts.Curve(backend="bokeh", **wide)))
+    picture = (bars * dots * lines).opts(
+        backend="bokeh", frame_width=WIDTH, frame_height=HEIGHT + 40, logx=True, logy=True, ylim=(bottom, top),
+        xticks=_ticks(float(low.min()), float(high.max())), legend_position="bottom_left", fontsize=FONTS,
+        show_grid=True, gridstyle=GRID, xlabel=x_dim.pprint_label, ylabel=y_dim.pprint_label,
+    )  # fmt: skip
+    told = {key: value for key, value in data.attrs.items() if key != "title"}
+    return note(picture, told)
+
+
 def _residuals(part: xr.Dataset, middle: np.ndarray, x_dim: Any, colour: str) -> Any:
     hv = loaded()
     across = dimension(part["residual"])

@@ -58,7 +58,7 @@ def fitted_spectrum(fit: xr.Dataset, *, unfolded: bool = False, min_significance
     least = number(min_significance, "min_significance")
     if least < 0:
         raise BadOption(f"min_significance={min_significance!r} is negative; 0 joins no bins")
-    group = _joined(fit, least)
+    group = joined_bins(fit, least)
     sums = {name: np.bincount(group, fit[name].values) for name in ("counts", "model_counts", "expected_background")}
     low, high = _ends(fit, group)
     steps = (fit["energy_high"] - fit["energy_low"]).values
@@ -110,8 +110,8 @@ def _variance(fit: xr.Dataset) -> Array:
     return (fit["model_counts"] + fit["expected_background"]).values
 
 
-def _joined(fit: xr.Dataset, least: float) -> Array:
-    """The number of the joined bin of each bin: neighbours of one spectrum until they are significant."""
+def joined_bins(fit: xr.Dataset, least: float = SIGNIFICANCE) -> Array:
+    """Return the number of the joined bin of each bin: neighbours of one spectrum until they are significant."""
     spectra = fit["spectrum"].values
     # of what is expected, not of what was counted: bins closed by a lucky count would all lie too high
     net = fit["model_counts"].values

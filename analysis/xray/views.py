@@ -9,10 +9,12 @@ import xarray as xr
 
 from analysis.errors import BadOption, WrongData
 from analysis.xray.binning import event_spectrum, image, light_curve
+from analysis.xray.exploring import model_explorer
 from analysis.xray.fitted import fitted_spectrum
 from analysis.xray.grouping import Grouping
 from analysis.xray.inputs import Amount, amount, events_and_gti, intervals_of
 from analysis.xray.intervals import usual_bin
+from analysis.xray.models import Model
 from analysis.xray.selecting import selected
 from analysis.xray.spectra import grouped
 
@@ -102,30 +104,45 @@ def view(
     return _of_dataset(held, band)
 
 
-def explore(events: xr.DataTree, *, bin_size: Amount | None = None, energy_step: Amount = 0.05) -> Any:
-    """Return an image, a spectrum and a light curve of events, linked by what is selected in them.
+def explore(
+    data: xr.DataTree,
+    source: Model | str | None = None,
+    *,
+    bin_size: Amount | None = None,
+    energy_step: Amount = 0.05,
+    band: tuple[Amount, Amount] | None = None,
+    grouping: Grouping = "file",
+    min_counts: int | None = None,
+) -> Any:
+    """Return linked pictures of events, or a spectrum under a model whose parameters are on sliders.
 
     Parameters
     ----------
-    events : xarray.DataTree
-        With the nodes ``events`` (``x``, ``y``, ``energy``) and ``gti``.
+    data : xarray.DataTree
+        With the nodes ``events`` (``x``, ``y``, ``energy``) and ``gti``; or, with a model, with ``spectrum`` and its
+        responses.
+    source : Model or str, optional
+        The model for a spectrum: ``"tbabs * powerlaw"``.
     bin_size : float or value with units, optional
         Of the light curve; a bare number is in seconds. Left out, about a hundred bins.
     energy_step : float or value with units, optional
-        Of the spectrum; a bare number is in keV.
+        Of the spectrum of events; a bare number is in keV.
+    band, grouping, min_counts : optional
+        Of the spectrum that is fitted: see :func:`fit`.
 
     Returns
     -------
     panel.Column
-        A box on the image selects a region, a range on the spectrum a band, one on the light curve a time;
-        the other two follow. The good times are cut with the time, so that rates stay right.
+        Of events: a box on the image selects a region, a range on the spectrum a band, one on the light curve a time;
+        the other two follow, and the good times are cut with the time, so that rates stay right. Of a spectrum: the
+        model follows the sliders while they are dragged, each frame one fold, and a button fits from where they stand.
 
     Raises
     ------
     WrongData
         If the tree holds no events, or no good time intervals.
     BadOption
-        If a bin size is not positive.
+        If a bin size is not positive, or a model is given without a spectrum.
 
     Examples
     --------
@@ -133,12 +150,16 @@ def explore(events: xr.DataTree, *, bin_size: Amount | None = None, energy_step:
     >>> xray.explore(xray.fetch("m82_acis_events"))
     Column...
     """
+    if source is not None:
+        return model_explorer(data, source, band=band, grouping=grouping, min_counts=min_counts)
+    if isinstance(data, xr.DataTree) and "spectrum" in data.children:
+        raise BadOption("a spectrum is explored with a model: xray.explore(data, 'tbabs * powerlaw')")
     from analysis.explore import event_explorer
 
-    listed, gti = events_and_gti(events, "explore")
+    listed, gti = events_and_gti(data, "explore")
     width = amount(bin_size, "s", "bin_size", bare=True) if bin_size is not None else usual_bin(gti)
     return event_explorer(
-        events,
+        data,
         image=view,
         light_curve=lambda cut: view(light_curve(cut, width)),
         spectrum=lambda cut: view(event_spectrum(cut, bin_size=energy_step)),
