@@ -27,6 +27,8 @@ from analysis.xray.grouping import channel_bins, channel_energies
 from analysis.xray.inputs import amount
 from analysis.xray.models import model
 from analysis.xray.polarimetry import modulation_factor, polarization
+from analysis.xray.regrouping import regrouped
+from analysis.xray.resolutions import resolution
 from analysis.xray.selecting import selected
 from analysis.xray.sky import hydrogen_column, position, sky_positions, within
 from analysis.xray.spectra import count_rate, grouped
@@ -69,6 +71,8 @@ __all__ = [
     "photon_flux",
     "polarization",
     "power_law",
+    "regrouped",
+    "resolution",
     "response",
     "search",
     "selected",
