@@ -33,6 +33,7 @@ from analysis.xray.selecting import selected
 from analysis.xray.sky import hydrogen_column, position, sky_positions, within
 from analysis.xray.spectra import count_rate, grouped
 from analysis.xray.statistics import c_statistic, w_statistic
+from analysis.xray.three_bands import three_band_image
 from analysis.xray.views import explore, view
 from analysis.xray.xspec_components import xspec_models
 
@@ -77,6 +78,7 @@ __all__ = [
     "search",
     "selected",
     "sky_positions",
+    "three_band_image",
     "transmission",
     "view",
     "w_statistic",

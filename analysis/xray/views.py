@@ -8,9 +8,9 @@ import pandas as pd
 import xarray as xr
 
 from analysis.errors import BadOption, WrongData
+from analysis.xray import fit_views
 from analysis.xray.binning import event_spectrum, image, light_curve
 from analysis.xray.exploring import model_explorer
-from analysis.xray.fitted import fitted_spectrum
 from analysis.xray.grouping import Grouping
 from analysis.xray.inputs import Amount, amount, events_and_gti, intervals_of
 from analysis.xray.intervals import usual_bin
@@ -51,7 +51,7 @@ def view(
         spectrum steps with error bars, a light curve a line, a map an image; a model, a transmission or a
         modulation factor steps over energy, a folded model steps over channels. A tree with ``spectrum``
         brings its own ``background`` and ``rmf``. A fit gives data, folded model, the background that fits best and
-        residuals.
+        residuals; contours and posteriors give theirs, and images in three bands one in colours.
     background, rmf, model_rate, grouping, min_counts, band : optional
         For spectra: see :func:`analysis.xray.grouped`. With a model, its residuals are drawn below.
         ``band`` is also obeyed for events.
@@ -97,8 +97,9 @@ def view(
         return _spectrum(binned)
     if given:
         raise BadOption(f"{', '.join(given)}: only for spectra with counts or rates on 'channel'")
-    if {"parameter", "bin"} <= set(held.dims):
-        return _fit(fitted_spectrum(held, unfolded=unfolded))
+    picture = fit_views.drawn(held, unfolded=unfolded)
+    if picture is not None:
+        return picture
     if unfolded:
         raise BadOption("unfolded=True is for a fit: xray.view(xray.fit(…), unfolded=True)")
     return _of_dataset(held, band)
@@ -292,6 +293,10 @@ def _of_dataset(data: xr.Dataset, band: tuple[Amount, Amount] | None) -> Any:
     for array in data.data_vars.values():
         if array.dims == ("y", "x"):
             return panels.image(array, attrs=data.attrs)
+        if array.dims == ("band", "y", "x") and array.sizes["band"] == 3:
+            told = zip(("Red", "green", "blue"), array["band"].values.tolist(), strict=True)
+            remark = ", ".join(f"{colour} {band}" for colour, band in told) + "."
+            return panels.colour_image(array, attrs=data.attrs, remark=remark)
     if data.data_vars and not data.dims:
         raise WrongData(f"these are single numbers ({', '.join(sorted(names))}): print them; there is nothing to draw")
     if "matrix" in names:
@@ -300,33 +305,6 @@ def _of_dataset(data: xr.Dataset, band: tuple[Amount, Amount] | None) -> Any:
             "or a model folded through it, xray.view(xray.folded(flux, rmf=…))"
         )
     raise WrongData(f"xray.view cannot draw a dataset with dims {dict(data.sizes)}; it draws {DRAWN}")
-
-
-def _fit(data: xr.Dataset) -> Any:
-    """Data over the model that fits best: folded with the background that W profiles out, or unfolded."""
-    from analysis import panels
-
-    told = f"{data.attrs['statistic']} {data.attrs['statistic_value']:.1f}, {data.attrs['dof']} degrees of freedom"
-    if data.attrs["unfolded"] == "true":
-        lines = {"model_flux": ("model", "solid")}
-        return panels.fitted(
-            data,
-            points="flux",
-            error="flux_error",
-            lines=lines,
-            groups="spectrum",
-            corner="bottom_right",
-            remark=f"{told}. Unfolded with the model: other models move the points.",
-        )
-    lines = {
-        "expected_rate": ("model + background", "solid"),
-        "model_rate": ("model", "dashed"),
-        "background_rate": ("background that fits best", "dotted"),
-    }
-    if not (data["background_rate"].values > 0).any():
-        lines = {"expected_rate": ("model", "solid")}
-    remark = f"{told}. Bins are joined for the eye; the fit saw {data.attrs['bins']}."
-    return panels.fitted(data, points="rate", error="rate_error", lines=lines, groups="spectrum", remark=remark)
 
 
 def _spectrum(binned: xr.Dataset) -> Any:
