@@ -24,6 +24,7 @@ from analysis.xray.emission import power_law
 from analysis.xray.energy_lags import lag_energy_spectrum
 from analysis.xray.evaluation import energy_bins, photon_flux
 from analysis.xray.extinctions import column_of_extinction, extinction, reddening
+from analysis.xray.fitted import fitted_spectrum
 from analysis.xray.fitting import fit
 from analysis.xray.folding import folded, response
 from analysis.xray.grouping import channel_bins, channel_energies
@@ -54,6 +55,7 @@ from analysis.xray.sky import hydrogen_column, position, sky_positions, within
 from analysis.xray.source_catalogues import cross_matched, sources_near
 from analysis.xray.spectra import count_rate, grouped
 from analysis.xray.statistics import c_statistic, w_statistic
+from analysis.xray.three_bands import three_band_image
 from analysis.xray.timing import dynamical_power_spectrum, integrated_rms, power_spectrum
 from analysis.xray.timing_simulation import pulsed_events, variable_events
 from analysis.xray.variability import bayesian_blocks, excess_variance
@@ -91,6 +93,7 @@ __all__ = [
     "extinction",
     "fetch",
     "fit",
+    "fitted_spectrum",
     "folded",
     "from_stingray",
     "grouped",
@@ -134,6 +137,7 @@ __all__ = [
     "sky_positions",
     "sources_near",
     "stokes_spectra",
+    "three_band_image",
     "to_stingray",
     "transmission",
     "variable_events",
