@@ -19,10 +19,21 @@ from analysis.xray.absorbers import absorbed_flux, cross_section, transmission
 from analysis.xray.binning import event_spectrum, image, light_curve
 from analysis.xray.emission import power_law
 from analysis.xray.folding import folded, response
+from analysis.xray.goodtimes import (
+    common_good_times,
+    gap_times,
+    good_times,
+    good_times_where,
+    good_times_without,
+    in_good_times,
+    joined_good_times,
+)
 from analysis.xray.grouping import channel_bins, channel_energies
 from analysis.xray.inputs import amount
+from analysis.xray.one_pass import event_products
 from analysis.xray.polarimetry import modulation_factor, polarization
 from analysis.xray.selecting import selected
+from analysis.xray.shapes import area_ratio, in_region, region_area
 from analysis.xray.sky import hydrogen_column, position, sky_positions, within
 from analysis.xray.spectra import count_rate, grouped
 from analysis.xray.statistics import c_statistic, w_statistic
@@ -40,23 +51,34 @@ NEARBY = 0.25  # degrees within which search(…, online=True) looks for observa
 
 __all__ = [
     "absorbed_flux",
+    "area_ratio",
     "c_statistic",
     "channel_bins",
     "channel_energies",
     "collect",
+    "common_good_times",
     "count_rate",
     "cross_section",
+    "event_products",
     "event_spectrum",
     "explore",
     "fetch",
     "folded",
+    "gap_times",
+    "good_times",
+    "good_times_where",
+    "good_times_without",
     "grouped",
     "hydrogen_column",
     "image",
+    "in_good_times",
+    "in_region",
+    "joined_good_times",
     "light_curve",
     "modulation_factor",
     "polarization",
     "power_law",
+    "region_area",
     "response",
     "search",
     "selected",
