@@ -16,8 +16,10 @@ import xarray as xr
 from analysis.errors import BadOption, OutsideCoverage
 from analysis.model import check, derived
 from analysis.xray.absorbers import absorbed_flux, cross_section, transmission
+from analysis.xray.barycentre import barycentred
 from analysis.xray.binning import event_spectrum, image, light_curve
 from analysis.xray.emission import power_law
+from analysis.xray.exposure_maps import flux_image
 from analysis.xray.folding import folded, response
 from analysis.xray.goodtimes import (
     common_good_times,
@@ -52,6 +54,7 @@ NEARBY = 0.25  # degrees within which search(…, online=True) looks for observa
 __all__ = [
     "absorbed_flux",
     "area_ratio",
+    "barycentred",
     "c_statistic",
     "channel_bins",
     "channel_energies",
@@ -63,6 +66,7 @@ __all__ = [
     "event_spectrum",
     "explore",
     "fetch",
+    "flux_image",
     "folded",
     "gap_times",
     "good_times",
