@@ -39,6 +39,7 @@ from analysis.xray.shapes import area_ratio, in_region, region_area
 from analysis.xray.sky import hydrogen_column, position, sky_positions, within
 from analysis.xray.spectra import count_rate, grouped
 from analysis.xray.statistics import c_statistic, w_statistic
+from analysis.xray.tiles import brushed, event_index
 from analysis.xray.views import explore, view
 
 if TYPE_CHECKING:
@@ -55,6 +56,7 @@ __all__ = [
     "absorbed_flux",
     "area_ratio",
     "barycentred",
+    "brushed",
     "c_statistic",
     "channel_bins",
     "channel_energies",
@@ -62,6 +64,7 @@ __all__ = [
     "common_good_times",
     "count_rate",
     "cross_section",
+    "event_index",
     "event_products",
     "event_spectrum",
     "explore",

@@ -99,3 +99,89 @@ def histograms(
             m = bin_of(float(y[i]), y_edges, sy)
             if k >= 0 and m >= 0:
                 image[m, k] += 1
+
+
+@numba.njit(cache=True, nogil=True)
+def tile_numbers(x, y, start_x, start_y, width, height, side, tiles):
+    """Write the tile of each event, ``side`` to a row, and return how many lie in each; -1 without a position."""
+    number = np.zeros(side * side + 1, np.int64)
+    for i in range(x.size):
+        u, v = (float(x[i]) - start_x) / width, (float(y[i]) - start_y) / height
+        if not (np.isfinite(u) and np.isfinite(v)):
+            tiles[i] = -1
+            continue
+        tile = min(int(v), side - 1) * side + min(int(u), side - 1)
+        tiles[i] = tile
+        number[tile + 1] += 1
+    return number
+
+
+@numba.njit(cache=True, nogil=True)
+def by_tile(tiles, first, x, y, bins, channels, out_x, out_y, out_bins, out_channels, curves, spectra):
+    """Sort events by tile, and count each tile's own light curve and spectrum."""
+    at = first.copy()
+    for i in range(tiles.size):
+        tile = tiles[i]
+        if tile < 0:
+            continue
+        k = at[tile]
+        at[tile] += 1
+        out_x[k], out_y[k], out_bins[k], out_channels[k] = x[i], y[i], bins[i], channels[i]
+        if bins[i] >= 0:
+            curves[tile, bins[i]] += 1
+        if channels[i] >= 0:
+            spectra[tile, channels[i]] += 1
+
+
+@numba.njit(cache=True, nogil=True)
+def bins_of(values, edges, chosen, out):
+    """Write the bin of each value among edges; -1 outside, or where not chosen."""
+    scale = (edges.size - 1) / (edges[-1] - edges[0])
+    for i in range(values.size):
+        out[i] = bin_of(float(values[i]), edges, scale) if chosen[i] else -1
+
+
+@numba.njit(cache=True, nogil=True)
+def brush(
+    first, x, y, bins, channels, curves, spectra, start_x, start_y, width, height, side, shape, round_, curve, counts
+):
+    """Add up light curve and spectrum of a circle (x, y, radius, -) or a box (low x, high x, low y, high y).
+
+    Tiles that lie wholly inside bring their own counts; only events of the tiles at its rim are looked at.
+    """
+    a, b, c, d = shape[0], shape[1], shape[2], shape[3]
+    low_x, high_x, low_y, high_y = (a - c, a + c, b - c, b + c) if round_ else (a, b, c, d)
+    i0, i1 = max(int(np.floor((low_x - start_x) / width)), 0), min(int((high_x - start_x) / width), side - 1)
+    j0, j1 = max(int(np.floor((low_y - start_y) / height)), 0), min(int((high_y - start_y) / height), side - 1)
+    total = 0
+    for j in range(j0, j1 + 1):
+        for i in range(i0, i1 + 1):
+            tile = j * side + i
+            left, below = start_x + i * width, start_y + j * height
+            slack_x, slack_y = 1e-6 * width, 1e-6 * height  # an event on a tile's rim may be counted by its neighbour
+            l, r, u, o = left - slack_x, left + width + slack_x, below - slack_y, below + height + slack_y
+            if round_:
+                far_x, far_y = max(abs(l - a), abs(r - a)), max(abs(u - b), abs(o - b))
+                whole = far_x * far_x + far_y * far_y <= c * c
+            else:
+                whole = l >= a and r < b and u >= c and o < d
+            if whole:
+                total += first[tile + 1] - first[tile]
+                for k in range(curve.size):
+                    curve[k] += curves[tile, k]
+                for k in range(counts.size):
+                    counts[k] += spectra[tile, k]
+                continue
+            for n in range(first[tile], first[tile + 1]):
+                p, q = float(x[n]), float(y[n])
+                if round_:
+                    inside = (p - a) * (p - a) + (q - b) * (q - b) <= c * c
+                else:
+                    inside = a <= p < b and c <= q < d
+                if inside:
+                    total += 1
+                    if bins[n] >= 0:
+                        curve[bins[n]] += 1
+                    if channels[n] >= 0:
+                        counts[channels[n]] += 1
+    return total

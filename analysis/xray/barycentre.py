@@ -99,7 +99,7 @@ def barycentred(
     >>> m82 = xray.fetch("m82_acis_events")
     >>> moved = xray.barycentred(m82, "148.96 69.68")
     >>> round(float(moved["events"].time[0] - m82["events"].time[0]), 1), moved["events"].attrs["timesys"]
-    (-88.9, 'TDB')
+    (-92.8, 'TDB')
     """
     listed, gti = events_and_gti(events, "barycentred")
     clock = clock_of(listed)

@@ -98,7 +98,7 @@ def reach_of(x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, int]:
         return ends, int(np.count_nonzero(placed))
     from analysis.xray import _kernels_events as kernels
 
-    x, y = _native(x), _native(y)
+    x, y = native(x), native(y)
     parts = np.array(_in_threads(lambda first, last: kernels.reach(x, y, first, last), x.size))
     outer = np.array([parts[:, 0].min(), parts[:, 1].max(), parts[:, 2].min(), parts[:, 3].max()])
     return outer, int(parts[:, 4].sum())
@@ -116,7 +116,7 @@ def in_order(times: np.ndarray) -> bool:
         return bool((times[1:] >= times[:-1]).all() and not np.isnan(times[:1]).any())
     from analysis.xray import _kernels_events as kernels
 
-    times = _native(times)
+    times = native(times)
     return all(_in_threads(lambda first, last: kernels.in_order(times, first, last), times.size))
 
 
@@ -130,7 +130,7 @@ def _compiled(
 
     x_edges, y_edges = image or (ONE_BIN, ONE_BIN)
     t_edges, v_edges = (ONE_BIN if edges is None else edges for edges in (curve, spectrum))
-    held = [_native(getattr(columns, name)) for name in ("x", "y", "times", "energy", "values")]
+    held = [native(getattr(columns, name)) for name in ("x", "y", "times", "energy", "values")]
     chosen = np.ascontiguousarray(columns.chosen, dtype=bool)
 
     def part(first: int, last: int) -> Counts:
@@ -150,8 +150,14 @@ def _compiled(
     return Counts(*(sum(getattr(p, name) for p in parts) for name in ("image", "curve", "spectrum")))
 
 
-def _native(values: np.ndarray) -> np.ndarray:
-    """The array as the compiled loops take it: native, contiguous, and a float or an integer."""
+def native(values: np.ndarray) -> np.ndarray:
+    """Return the array as the compiled loops take it: native, contiguous, and a float or an integer.
+
+    Examples
+    --------
+    >>> native(np.array([1, 2], dtype=">i2")).dtype
+    dtype('int16')
+    """
     if values.dtype.kind not in "fiu" or values.dtype == np.float16:
         values = values.astype(float)
     return np.ascontiguousarray(values, dtype=values.dtype.newbyteorder("="))
