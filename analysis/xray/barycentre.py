@@ -253,10 +253,13 @@ def _orbit(orbit: xr.Dataset, listed: xr.Dataset) -> Orbit:
 
 
 def _positions(orbit: Orbit, instants: Time) -> np.ndarray:
+    from astropy.time import TimeDelta
+
     at = np.asarray((instants.tt - orbit.origin).sec)
     if at.min() < -EDGE or at.max() > orbit.last + EDGE:
+        last = orbit.origin + TimeDelta(orbit.last, format="sec")
         raise OutsideCoverage(
-            f"the orbit covers {orbit.origin.utc.isot} to {(orbit.origin + orbit.last / 86400).utc.isot} UTC, the "
-            f"events and good times {instants.min().utc.isot} to {instants.max().utc.isot}"
+            f"the orbit covers {orbit.origin.utc.isot} to {last.utc.isot} UTC, the events and good times "
+            f"{instants.min().utc.isot} to {instants.max().utc.isot}"
         )
     return orbit.cubic(at)

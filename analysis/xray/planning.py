@@ -255,7 +255,7 @@ def spectrum_plan(
     response = None if rmf is None else as_dataset(rmf, "event_spectrum")
     values = pi.values
     if channel_width is not None:
-        values = np.floor(values * _energy_of_channel(pi, channel_width))
+        values = np.floor(values * _energy_of_channel(pi, channel_width) + 1e-9)  # 15 eV are three channels of 5 eV
     elif response is not None:
         _refuse_other_width(pi, response)
     if values.dtype.kind == "f":

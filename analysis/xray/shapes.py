@@ -72,7 +72,7 @@ def in_region(events: xr.DataTree, region: Shapes, *, image: xr.Dataset | None =
     WrongData
         If the region is on the sky and the list does not say where its pixels lie on it.
     OutsideCoverage
-        If no event lies in the region.
+        If no event lies in the region, or it lies on the far side of the sky.
 
     Notes
     -----
@@ -128,7 +128,7 @@ def region_area(events: xr.DataTree | xr.Dataset, region: Shapes, *, image: xr.D
 
     Raises
     ------
-    BadOption, MissingFile, WrongData
+    BadOption, MissingFile, WrongData, OutsideCoverage
         As for :func:`in_region`; BadOption also for a region of which everything is included, which has no area.
 
     Examples
@@ -219,6 +219,8 @@ def _read(region: Shapes, listed: xr.Dataset, image: xr.Dataset | None, what: st
     )
     pixels = [shape if isinstance(shape, PixelRegion) else shape.to_pixel(plane) for shape in shapes]
     for shape in pixels:
+        if not _is_placed(shape):
+            raise OutsideCoverage(f"{what}: part of {text} lies on the far side of the sky, off the list's plane")
         name = type(shape).__name__.removesuffix("PixelRegion").lower()
         if name in FLAT:
             raise BadOption(f"a {name} has no inside, so no events lie in it ({text}); take a circle, box, polygon …")
@@ -259,6 +261,14 @@ def _of_text(region: str | Path) -> tuple[list[Region], list[str], str]:
         raise BadOption(f"the region {_short(lines)} cannot be read whole: {reason}; give {EXAMPLE}")
     frame = next(iter(frames), "")
     return shapes, [frame if isinstance(s, PixelRegion) else "" for s in shapes], "; ".join(lines)
+
+
+def _is_placed(shape: PixelRegion) -> bool:
+    """Whether a shape has a place on the plane: half of the sky has none on a tangential one."""
+    if hasattr(shape, "region1"):
+        return _is_placed(shape.region1) and _is_placed(shape.region2)
+    places = [getattr(shape, name) for name in ("center", "vertices", "start", "end") if hasattr(shape, name)]
+    return all(np.isfinite(at.x).all() and np.isfinite(at.y).all() for at in places)
 
 
 def _short(lines: list[str]) -> str:
