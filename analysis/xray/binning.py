@@ -69,7 +69,7 @@ def light_curve(events: xr.DataTree, bin_size: Amount, *, band: tuple[Amount, Am
     seen = seen_of(events, listed, gti)
     edges = time_edges(gti, bin_size)
     columns = Columns(
-        seen.good.size, times=times_of(listed), chosen=seen.good, **band_columns(listed, band, "light_curve")
+        seen.good.size, times=times_of(listed), chosen=seen.chosen, **band_columns(listed, band, "light_curve")
     )
     return curve_of(listed, gti, seen, edges, counted(columns, curve=edges).curve, band, "light_curve")
 
@@ -177,6 +177,6 @@ def event_spectrum(
     listed, gti = events_and_gti(events, "event_spectrum")
     seen = seen_of(events, listed, gti)
     plan = spectrum_plan(listed, seen, rmf, bin_size, channel_width)
-    columns = Columns(seen.good.size, values=plan.values, chosen=seen.good)
+    columns = Columns(seen.good.size, values=plan.values, chosen=seen.chosen)
     counts = counted(columns, spectrum=plan.edges).spectrum
     return spectrum_of(listed, gti, seen, plan, counts, rmf, "event_spectrum")

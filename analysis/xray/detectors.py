@@ -160,10 +160,11 @@ def _inside(intervals: Edges, times: np.ndarray) -> np.ndarray:
     if not start.size:
         return np.zeros(times.size, dtype=bool)
     if times.size >= LONG and in_order(times):  # a few searches instead of one for each event
-        marks = np.zeros(times.size + 1, dtype=np.int8)
-        np.add.at(marks, np.searchsorted(times, start, side="left"), 1)
-        np.subtract.at(marks, np.searchsorted(times, stop, side="right"), 1)
-        return np.cumsum(marks[:-1], dtype=np.int8).view(bool)
+        found = np.zeros(times.size, dtype=bool)
+        ends = (np.searchsorted(times, start, side="left"), np.searchsorted(times, stop, side="right"))
+        for first, last in zip(*(end.tolist() for end in ends), strict=True):
+            found[first:last] = True
+        return found
     index = np.searchsorted(start, times, side="right") - 1
     return (index >= 0) & (times <= stop[np.maximum(index, 0)])
 

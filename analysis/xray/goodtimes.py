@@ -32,7 +32,7 @@ def good_times(intervals: Iterable[Sequence[float]], *, like: Intervals) -> xr.D
     Raises
     ------
     BadOption
-        If they are no pairs, or one does not stop after it starts.
+        If they are no pairs, there is none, or one does not stop after it starts.
 
     Examples
     --------
@@ -47,6 +47,8 @@ def good_times(intervals: Iterable[Sequence[float]], *, like: Intervals) -> xr.D
         pairs = np.array([tuple(pair) for pair in intervals], dtype=float).reshape(-1, 2)
     except (TypeError, ValueError) as error:
         raise BadOption("intervals are pairs of mission seconds, for example [(0.0, 10.0), (20.0, 30.0)]") from error
+    if not pairs.size:
+        raise BadOption("there is no interval among intervals=; give pairs such as [(0.0, 10.0), (20.0, 30.0)]")
     if not (pairs[:, 1] > pairs[:, 0]).all() or not np.isfinite(pairs).all():
         raise BadOption(f"each interval must stop after it starts; given are {pairs[:3].tolist()}")
     return _made(origin, *_joined(pairs[:, 0], pairs[:, 1]), "xray.good_times: intervals given")
@@ -286,6 +288,8 @@ def _sets(given: Sequence[Intervals], what: str) -> list[xr.Dataset]:
         raise BadOption(f"{what} needs good time intervals: datasets with start and stop, or event trees")
     held = []
     for one in given:
+        if not isinstance(one, xr.Dataset | xr.DataTree):
+            raise WrongData(f"{what} needs datasets with start and stop, or event trees, not a {type(one).__name__}")
         data = as_dataset(one, what) if isinstance(one, xr.Dataset) or one.has_data else node(one, "gti", what)
         if not {"start", "stop"} <= set(map(str, data.variables)):
             raise WrongData(f"{what} needs intervals with 'start' and 'stop'; got {list(map(str, data.variables))}")

@@ -57,11 +57,12 @@ class Seen:
 
     times: GoodTimes
     good: np.ndarray
+    outside: int
 
     @property
-    def outside(self) -> int:
-        """How many events lie outside."""
-        return int(self.good.size - np.count_nonzero(self.good))
+    def chosen(self) -> np.ndarray:
+        """Which events count, as the loops take it: empty for all of them."""
+        return self.good if self.outside else np.empty(0, dtype=bool)
 
 
 @dataclass(frozen=True, eq=False)
@@ -77,7 +78,8 @@ class Plan:
 def seen_of(tree: xr.DataTree, listed: xr.Dataset, gti: xr.Dataset) -> Seen:
     """Return which events of a tree lie in good time."""
     times = good_times_of(tree, listed, gti)
-    return Seen(times, good_events(times, listed))
+    good = good_events(times, listed)
+    return Seen(times, good, int(good.size - np.count_nonzero(good)))
 
 
 def times_of(listed: xr.Dataset) -> np.ndarray:
@@ -96,7 +98,7 @@ def band_columns(listed: xr.Dataset, band: Band, what: str) -> BandColumns:
 def plane_columns(listed: xr.Dataset, seen: Seen | None, band: Band) -> PlaneColumns:
     """Return the columns of an image."""
     x, y = (variable(listed, name, "image").values for name in ("x", "y"))
-    chosen = np.empty(0, bool) if seen is None else seen.good
+    chosen = np.empty(0, bool) if seen is None else seen.chosen
     return {"x": x, "y": y, "chosen": chosen, **band_columns(listed, band, "image")}
 
 
@@ -260,7 +262,7 @@ def spectrum_plan(
         _refuse_other_width(pi, response)
     if values.dtype.kind == "f":
         values = np.trunc(values)
-    chosen = values[seen.good]
+    chosen = values[seen.good] if seen.outside else values
     chosen = chosen[np.isfinite(chosen)] if chosen.dtype.kind == "f" else chosen
     low, high = (int(chosen.min()), int(chosen.max())) if chosen.size else (0, -1)
     if response is not None:
@@ -309,7 +311,7 @@ def _steps(listed: xr.Dataset, seen: Seen, bin_size: Amount) -> Plan:
     energy = in_units(variable(listed, "energy", "event_spectrum"), "keV").values
     if step <= 0:
         raise BadOption(f"bin_size={bin_size!r} is not positive")
-    highest = float(np.fmax.reduce(energy[seen.good], initial=0.0))
+    highest = float(np.fmax.reduce(energy[seen.good] if seen.outside else energy, initial=0.0))
     number = int(np.floor(highest / step)) + 1
     number += int(highest >= number * step)  # the last step is no wider than the others: nothing lies on its end
     if number > MOST_BINS:
@@ -347,7 +349,7 @@ def spectrum_of(
         )
     said = listed.attrs.get("exposure")
     note = "" if said is None else f"; the header's exposure is {float(said):.1f} s"
-    lost = int(np.count_nonzero(seen.good)) - int(counts.sum())
+    lost = seen.good.size - seen.outside - int(counts.sum())
     step = f"xray.{what}: {seen.outside} events outside the good times and "
     step += f"{lost} events without {'channel' if plan.channels is not None else 'an energy ≥ 0'} left out; "
     step += f"exposure {seconds:.1f} s from the good time intervals{note}{seen.times.note}"

@@ -99,6 +99,9 @@ def selected(
             box.append(f"{name} in [{low:g}, {high:g})")
     told += box
     nodes: dict[str, xr.Dataset] = {}
+    for name, option in (("where", where), ("bits_unset", bits_unset), ("bits_set", bits_set)):
+        if option is not None and not isinstance(option, Mapping):
+            raise BadOption(f"{name}={option!r:.60} is no mapping of columns, such as {name}={{'flag': 1}}")
     for column, wanted in (where or {}).items():
         found, said = _matching(variable(listed, column, "selected"), wanted)
         kept &= found
@@ -138,7 +141,8 @@ def _matching(column: xr.DataArray, wanted: Wanted) -> tuple[np.ndarray, str]:
         given = np.array(None)
     if isinstance(wanted, tuple) and given.shape == (2,) and given.dtype.kind in "iuf" and given[0] <= given[1]:
         return (values >= given[0]) & (values <= given[1]), f"{name} from {given[0]:g} to {given[1]:g}"
-    told = not isinstance(wanted, tuple) and given.ndim <= 1 and given.size > 0 and given.dtype.kind in "iufUb"
+    told = not isinstance(wanted, tuple) and given.ndim <= 1 and given.size > 0 and given.dtype.kind in "iufU"
+    told = told and not (given.dtype.kind == "f" and np.isnan(given).any())
     if told and (given.dtype.kind == "U") == (values.dtype.kind in "OU"):
         listed = np.atleast_1d(given).tolist()
         return np.isin(values, listed), f"{name} in {listed}" if given.ndim else f"{name} = {listed[0]}"

@@ -13,7 +13,7 @@ from analysis.xray.inputs import Amount, amount, band_of, events_and_gti, no_eve
 from analysis.xray.intervals import clock_of, poisson_error, usual_bin
 from analysis.xray.planning import Plan, Seen, seen_of, spectrum_plan, time_edges, times_of
 
-SIDE = 64  # tiles a side
+SIDE = 128  # tiles a side
 MOST_CELLS = 30_000_000  # tiles times bins that are kept
 
 
@@ -24,7 +24,7 @@ def event_index(
     energy_step: Amount | None = None,
     rmf: xr.Dataset | xr.DataTree | None = None,
 ) -> xr.Dataset:
-    """Return an event list in 64 × 64 tiles, from which :func:`brushed` takes the products of a region at once.
+    """Return an event list in 128 × 128 tiles, from which :func:`brushed` takes the products of a region at once.
 
     Parameters
     ----------

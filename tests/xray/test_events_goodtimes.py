@@ -69,7 +69,7 @@ def test_two_clocks_are_not_compared(made_events):
     assert xray.common_good_times(tree, split).sizes["interval"] == 1
 
 
-@pytest.mark.parametrize("given_pairs", [[(2, 1)], [(1, 1)], [(0, np.nan)], "ab", [(1, 2, 3)], [3.0]])
+@pytest.mark.parametrize("given_pairs", [[(2, 1)], [(1, 1)], [(0, np.nan)], "ab", [(1, 2, 3)], [3.0], []])
 def test_what_is_no_interval_is_refused(made_events, given_pairs):
     with pytest.raises(BadOption):
         xray.good_times(given_pairs, like=made_events([1], [(0, 10)]))
@@ -86,6 +86,8 @@ def test_what_is_left_is_told_where_nothing_is(made_events):
         xray.gap_times(tree, span=(5, 5))
     with pytest.raises(BadOption, match="needs good time intervals"):
         xray.common_good_times()
+    with pytest.raises(WrongData, match="NoneType"):
+        xray.common_good_times(tree, None)
 
 
 def test_flares_are_cut_out_with_their_time(made_events):

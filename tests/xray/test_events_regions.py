@@ -201,9 +201,12 @@ def test_bits_are_tested_one_by_one(made_events):
         xray.selected(tree, bits_unset={"time": 1})
 
 
-@pytest.mark.parametrize("wanted", [(4, 0), (0, 1, 2), "many", {}, [], None, [[1], [2, 3]]])
+@pytest.mark.parametrize("wanted", [(4, 0), (0, 1, 2), "many", {}, [], None, [[1], [2, 3]], True, float("nan")])
 def test_what_is_no_choice_is_refused(m82, wanted):
     with pytest.raises(BadOption, match="no choice of values"):
         xray.selected(m82, where={"grade": wanted})
+    for name in ("where", "bits_unset", "bits_set"):
+        with pytest.raises(BadOption, match="no mapping"):
+            xray.selected(m82, **{name: "grade"})
     with pytest.raises(UnknownVariable, match="grad"):
         xray.selected(m82, where={"grad": 0})
