@@ -17,22 +17,34 @@ from analysis.errors import BadOption, OutsideCoverage
 from analysis.model import check, derived
 from analysis.xray.absorbers import absorbed_flux, cross_section, transmission
 from analysis.xray.archived_missions import missions_numbering_like, observatories
+from analysis.xray.barycentre import barycentred
 from analysis.xray.binning import event_spectrum, image, light_curve
 from analysis.xray.components import model_components
 from analysis.xray.crossing import cross_spectrum, log_rebinned
 from analysis.xray.emission import power_law
 from analysis.xray.energy_lags import lag_energy_spectrum
 from analysis.xray.evaluation import energy_bins, photon_flux
+from analysis.xray.exposure_maps import flux_image
 from analysis.xray.extinctions import column_of_extinction, extinction, reddening
 from analysis.xray.fitted import fitted_spectrum
 from analysis.xray.fitting import fit
 from analysis.xray.folding import folded, response
+from analysis.xray.goodtimes import (
+    common_good_times,
+    gap_times,
+    good_times,
+    good_times_where,
+    good_times_without,
+    in_good_times,
+    joined_good_times,
+)
 from analysis.xray.grouping import channel_bins, channel_energies
 from analysis.xray.inputs import amount
 from analysis.xray.interchange import from_stingray, to_stingray
 from analysis.xray.matching import chance_probability, matched
 from analysis.xray.models import model
 from analysis.xray.observed_files import collected, observation_files
+from analysis.xray.one_pass import event_products
 from analysis.xray.periodicity import h_test, z_squared
 from analysis.xray.pointings import observations
 from analysis.xray.polarimetry import modulation_factor, polarization
@@ -51,11 +63,13 @@ from analysis.xray.regrouping import regrouped
 from analysis.xray.resolutions import resolution
 from analysis.xray.searching import pulse_search
 from analysis.xray.selecting import selected
+from analysis.xray.shapes import area_ratio, in_region, region_area
 from analysis.xray.sky import hydrogen_column, position, sky_positions, within
 from analysis.xray.source_catalogues import cross_matched, sources_near
 from analysis.xray.spectra import count_rate, grouped
 from analysis.xray.statistics import c_statistic, w_statistic
 from analysis.xray.three_bands import three_band_image
+from analysis.xray.tiles import brushed, event_index
 from analysis.xray.timing import dynamical_power_spectrum, integrated_rms, power_spectrum
 from analysis.xray.timing_simulation import pulsed_events, variable_events
 from analysis.xray.variability import bayesian_blocks, excess_variance
@@ -74,19 +88,25 @@ NEARBY = 0.25  # degrees within which search(…, online=True) looks for observa
 
 __all__ = [
     "absorbed_flux",
+    "area_ratio",
+    "barycentred",
     "bayesian_blocks",
+    "brushed",
     "c_statistic",
     "chance_probability",
     "channel_bins",
     "channel_energies",
     "collect",
     "column_of_extinction",
+    "common_good_times",
     "count_rate",
     "cross_matched",
     "cross_section",
     "cross_spectrum",
     "dynamical_power_spectrum",
     "energy_bins",
+    "event_index",
+    "event_products",
     "event_spectrum",
     "excess_variance",
     "explore",
@@ -94,13 +114,21 @@ __all__ = [
     "fetch",
     "fit",
     "fitted_spectrum",
+    "flux_image",
     "folded",
     "from_stingray",
+    "gap_times",
+    "good_times",
+    "good_times_where",
+    "good_times_without",
     "grouped",
     "h_test",
     "hydrogen_column",
     "image",
+    "in_good_times",
+    "in_region",
     "integrated_rms",
+    "joined_good_times",
     "lag_energy_spectrum",
     "light_curve",
     "log_rebinned",
@@ -129,6 +157,7 @@ __all__ = [
     "pulse_search",
     "pulsed_events",
     "reddening",
+    "region_area",
     "regrouped",
     "resolution",
     "response",

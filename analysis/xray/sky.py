@@ -11,7 +11,17 @@ import xarray as xr
 
 from analysis.errors import BadOption, Offline, OutsideCoverage, WrongData
 from analysis.model import check, derived, history_with, in_units, labelled
-from analysis.xray.inputs import Amount, amount, as_dataset, node, synthetic_of, variable, with_nodes, with_region
+from analysis.xray.inputs import (
+    Amount,
+    amount,
+    as_dataset,
+    node,
+    synthetic_of,
+    variable,
+    with_nodes,
+    with_region,
+    without_area,
+)
 from analysis.xray.map_values import WAYS, bilinear, inverse_distance
 
 if TYPE_CHECKING:
@@ -59,13 +69,13 @@ def sky_positions(events: xr.DataTree | xr.Dataset) -> xr.Dataset:
     """
     listed = events_of(events, "sky_positions")
     x, y = (variable(listed, name, "sky_positions").values.astype(float) for name in ("x", "y"))
-    ra, dec = _wcs(listed.attrs, "sky_positions").all_pix2world(x, y, 1)
+    ra, dec = wcs_of(listed.attrs, "sky_positions").all_pix2world(x, y, 1)
     made = xr.Dataset(
         {
             "ra": ("event", ra, {"units": "deg", "long_name": "Right ascension"}),
             "dec": ("event", dec, {"units": "deg", "long_name": "Declination"}),
         },
-        attrs={"frame": _frame(listed.attrs)},
+        attrs={"frame": sky_frame_of(listed.attrs)},
     )
     step = "xray.sky_positions: x and y to the sky"
     return check(derived(made, listed, title="Positions of events", step=step, references=[WCS_PAPER]))
@@ -128,7 +138,11 @@ def within(events: xr.DataTree, target: str | SkyCoord, radius: Amount) -> xr.Da
         )
     cut = listed.isel(event=np.flatnonzero(kept))
     step = f"xray.within: {region}, {int(kept.sum())} of {kept.size} events"
-    cut.attrs = {**cut.attrs, "region": with_region(listed, region), "history": history_with(listed, step)}
+    cut.attrs = {
+        **without_area(cut.attrs),
+        "region": with_region(listed, region),
+        "history": history_with(listed, step),
+    }
     return with_nodes(events, {"events": check(cut)})
 
 
@@ -192,9 +206,9 @@ def hydrogen_column(
         )
     values, place = in_units(maps[0], "cm-2"), position(target)
     attrs = {**data.attrs, **maps[0].attrs}
-    wcs = _wcs(attrs, "hydrogen_column")
+    wcs = wcs_of(attrs, "hydrogen_column")
     galactic = str(attrs["wcs_ctype"][0]).startswith("GLON")
-    centre = place.galactic if galactic else place.transform_to(_frame(attrs))
+    centre = place.galactic if galactic else place.transform_to(sky_frame_of(attrs))
     longitude, latitude = (centre.l.deg, centre.b.deg) if galactic else (centre.ra.deg, centre.dec.deg)
     x, y = (float(v) for v in wcs.all_world2pix(longitude, latitude, 0))
     told: dict[str, object] = {"target": _said(place), "weighting": weighting}
@@ -292,35 +306,34 @@ def events_of(data: xr.DataTree | xr.Dataset, what: str) -> xr.Dataset:
     return as_dataset(data, what)
 
 
-def pixel_sky(listed: xr.Dataset, x: np.ndarray, y: np.ndarray) -> dict[str, tuple]:
-    """Return coordinates ra and dec of a grid of sky pixels; nothing where the file knows no sky."""
-    if not set(WCS_KEYS) <= set(listed.attrs):
-        return {}
-    ra, dec = _wcs(listed.attrs, "image").all_pix2world(*np.meshgrid(x, y), 1)
-    return {
-        "ra": (
-            ("y", "x"),
-            ra,
-            {"units": "deg", "long_name": "Right ascension", "frame": _frame(listed.attrs)},
-        ),
-        "dec": (("y", "x"), dec, {"units": "deg", "long_name": "Declination", "frame": _frame(listed.attrs)}),
-    }
-
-
 def sky_frame(listed: xr.Dataset) -> dict[str, object]:
     """Return the attributes that say how x and y lie on the sky, as far as they are known."""
     keys = [key for key in (*WCS_KEYS, "wcs_cunit", "radecsys", "equinox") if key in listed.attrs]
     return {key: listed.attrs[key] for key in keys}
 
 
-def _frame(attrs: Mapping[str, object]) -> str:
+def sky_frame_of(attrs: Mapping[str, object]) -> str:
+    """Return astropy's name of the frame of right ascension and declination.
+
+    Raises
+    ------
+    WrongData
+        If the file states one that is not known here.
+    """
     stated = str(attrs.get("radecsys", "")).strip().upper()
     if stated not in FRAMES:
         raise WrongData(f"the sky frame {stated!r} is unknown; known are ICRS, FK5, FK4")
     return FRAMES[stated]
 
 
-def _wcs(attrs: Mapping[str, object], what: str) -> WCS:
+def wcs_of(attrs: Mapping[str, object], what: str) -> WCS:
+    """Return the sky coordinates of an event list or map as astropy knows them; pixels count from 1.
+
+    Raises
+    ------
+    WrongData
+        If the file does not say them.
+    """
     from astropy.wcs import WCS
 
     if missing := [key for key in WCS_KEYS if key not in attrs]:

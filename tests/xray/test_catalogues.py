@@ -452,10 +452,10 @@ def test_all_weightings_agree_where_the_gas_is_smooth(nh_map):
 
 
 def test_interpolation_goes_through_the_pixels_and_lies_between_them(nh_map):
-    from analysis.xray.sky import _wcs
+    from analysis.xray.sky import wcs_of
 
     attrs = {**nh_map.attrs, **nh_map["nh"].attrs}
-    wcs, values = _wcs(attrs, "test"), nh_map["nh"].values
+    wcs, values = wcs_of(attrs, "test"), nh_map["nh"].values
     l, b = wcs.all_pix2world([300, 300.5], [90, 90], 0)
     from astropy.coordinates import SkyCoord
 
