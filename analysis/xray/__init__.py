@@ -22,6 +22,7 @@ from analysis.xray.folding import folded, response
 from analysis.xray.grouping import channel_bins, channel_energies
 from analysis.xray.inputs import amount
 from analysis.xray.polarimetry import modulation_factor, polarization
+from analysis.xray.rows import background_of, spectrum_of
 from analysis.xray.selecting import selected
 from analysis.xray.sky import hydrogen_column, position, sky_positions, within
 from analysis.xray.spectra import count_rate, grouped
@@ -40,6 +41,7 @@ NEARBY = 0.25  # degrees within which search(…, online=True) looks for observa
 
 __all__ = [
     "absorbed_flux",
+    "background_of",
     "c_statistic",
     "channel_bins",
     "channel_energies",
@@ -61,6 +63,7 @@ __all__ = [
     "search",
     "selected",
     "sky_positions",
+    "spectrum_of",
     "transmission",
     "view",
     "w_statistic",

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from tiers import examples
 
 from analysis import formats, sample
-from analysis.errors import AnalysisError, AnalysisWarning, BadOption, CorruptFile, UnknownFormat, WrongData
+from analysis.errors import AnalysisError, AnalysisWarning, BadOption, CorruptFile, WrongData
 from analysis.formats import fits
 from analysis.model import check
 
@@ -195,18 +195,6 @@ def test_a_spectrum_says_whether_its_background_is_off(tmp_path):
     assert (pha.attrs["hduclas2"], pha.attrs["hduclas3"]) == ("NET", "COUNT")
 
 
-@pytest.mark.parametrize(
-    ("hdu", "says"),
-    [
-        (spectrum({"CHANNEL": ("4J", np.ones((2, 4))), "COUNTS": ("4J", np.ones((2, 4)))}), "type II"),
-        (spectrum(HDUCLAS4="TYPE:II"), "type II"),
-    ],
-)
-def test_spectra_of_type_two_are_refused_by_name(tmp_path, hdu, says):
-    with pytest.raises(UnknownFormat, match=says):
-        fits.read(write(tmp_path / "s.pha", hdu), {})
-
-
 @pytest.mark.parametrize("channel", [[1, 1, 2, 3], [3, 2, 1, 0], [0.5, 1, 2, 3]])
 def test_channels_must_be_whole_and_in_order(tmp_path, channel):
     columns = {"CHANNEL": ("E", np.array(channel, float)), "COUNTS": ("J", np.arange(4))}
@@ -383,13 +371,6 @@ def test_an_energy_without_response_has_no_group(tmp_path):
 def test_pointers_that_do_not_fit_are_refused(tmp_path, f_chan, n_chan, rows, says):
     with pytest.raises(CorruptFile, match=says):
         fits.read(write(tmp_path / "a.rmf", *response(f_chan, n_chan, rows)), {})
-
-
-def test_a_response_in_several_matrices_is_refused_by_name(tmp_path):
-    one, bounds = response([0], [2], [[5, 6]])
-    two, _ = response([0], [2], [[5, 6]])
-    with pytest.raises(UnknownFormat, match=r"2 matrices.*\[1\].*\[2\]"):
-        fits.read(write(tmp_path / "a.rmf", one, two, bounds), {})
 
 
 def test_a_response_without_ebounds_is_refused(tmp_path):
