@@ -1,4 +1,4 @@
-"""The field's warts in spectra and responses, each as some mission has it, beside those of tests/formats/test_ogip.py."""
+"""The field's warts in spectra and responses, each as some mission has it; more in tests/formats/test_ogip.py."""
 
 import gzip
 

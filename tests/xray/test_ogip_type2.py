@@ -1,8 +1,8 @@
 """PHA files of type II, many spectra in one table, in the layouts of missions; one of them is like any spectrum.
 
-No real file of type II may be passed on with the tests: these are made by astropy as the missions' documents have them. For the
-gratings' file sherpa 4.19 (ui.unpack_pha) gave the same counts, exposure and backscal in each of its six rows, and two
-backgrounds with the same sum of counts and scales of 18 and 20.
+No real file of type II may be passed on with the tests: these are made by astropy as the missions' documents have
+them. For the gratings' file sherpa 4.19 (ui.unpack_pha) gave the same counts, exposure and backscal in each of its six
+rows, and two backgrounds with the same sum of counts and scales of 18 and 20.
 """
 
 import numpy as np
