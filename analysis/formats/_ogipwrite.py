@@ -8,7 +8,6 @@ from __future__ import annotations
 import gzip
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
@@ -48,7 +47,6 @@ OBSERVATION = {
     "radecsys": ("RADECSYS", "", "celestial frame"),
 }
 SAID = {"institution": "ORIGIN", "license": "LICENSE", "references": "REFERENC"}
-CHANNEL_UNITS = {"matrix": "1"}
 NOT_STATED = ("", "not stated")
 
 
@@ -95,8 +93,7 @@ def write(nodes: dict[str, xr.Dataset], path: Path, name: str, tree: str | None)
     if (wanted := KINDS.get(suffix, kind)) != kind:
         fitting = " or ".join(ending for ending, other in KINDS.items() if other == kind)
         raise BadOption(f"{path.name} would hold a {wanted}, but the data are a {kind}; name it {fitting}, or .fits")
-    first = next(iter(nodes.values()))
-    cards = [*_observed(first), ("DATE", datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S"), "of this file")]
+    cards = _observed(next(iter(nodes.values())))
     made = Made([fits.primary([*cards, ("CREATOR", _fitsown.WRITER, "")])])
     WRITERS[kind](nodes, made)
     content = b"".join([*made.hdus, _fitsown.extension(bare | made.nodes, made.columns, made.hdus, tree)])
@@ -114,8 +111,8 @@ def _kind(nodes: Mapping[str, xr.Dataset]) -> str:
     datasets = list(nodes.values())
     if not datasets:
         raise WrongData("there is no data to write")
-    names = {path.strip("/") for path in nodes}
-    if names and names <= {"events", "gti", "gti_sets"} and "events" in names:
+    names = [_last(path) for path in nodes]
+    if "events" in names and set(names) <= {"events", "gti", "gti_sets"} and len(set(names)) == len(names):
         return "event list"
     if datasets and all({"matrix", "energy_index"} <= set(data.variables) for data in datasets):
         return "response"
@@ -142,6 +139,10 @@ def _kind(nodes: Mapping[str, xr.Dataset]) -> str:
         "FITS files are written of spectra on 'channel', effective areas, responses, good time intervals and event "
         f"lists; these data have {has}{hint}. Other data: .nc or .cdf"
     )
+
+
+def _last(path: str) -> str:
+    return path.rstrip("/").rpartition("/")[2]
 
 
 def _observed(data: xr.Dataset) -> list[Card]:
@@ -195,21 +196,58 @@ def _spectrum(nodes: Mapping[str, xr.Dataset], made: Made) -> None:
     channel = data["channel"].values
     if not channel.size or (np.diff(channel.astype(np.int64)) <= 0).any():
         raise WrongData("the channels of a spectrum must be increasing numbers; there are none, or they are not")
-    lowest = int(data.attrs.get("lowest_channel", channel[0]))
-    size = max(int(data.attrs.get("detchans", channel.size)), int(channel[-1]) - lowest + 1)
-    columns = {"channel": Field("CHANNEL", channel, "", "channel number", lowest, lowest + size - 1)}
+    lowest = min(int(_number(data.attrs, "lowest_channel", channel[0])), int(channel[0]))
+    size = max(int(_number(data.attrs, "detchans", channel.size)), int(channel[-1]) - lowest + 1)
+    _refuse_unusable(data, measured)
+    columns = {"channel": Field("CHANNEL", _short(channel, np.int32), "", "channel number", lowest, lowest + size - 1)}
     names = {measured: measured.upper(), "stat_error": "STAT_ERR", "systematic": "SYS_ERR"}
     for name, variable in data.variables.items():
         if variable.dims != ("channel",) or name == "channel" or _is_keyword(str(name), variable):
             continue
         values = variable.values
-        if name == measured and values.dtype.kind in "iu" and values.dtype.itemsize == 8 and values.max() < 2**31:
-            values = values.astype(np.int32)  # the standard has no 64-bit integers
+        if name in (measured, *FLAGS):
+            values = _short(values, np.int32 if name == measured else np.int16)
         shown = names.get(str(name), str(name).upper())
         units = {"ct": "count", "ct s-1": "count/s"}.get(variable.attrs.get("units", ""), _unit(variable))
         columns[str(name)] = Field(shown, values, units, str(variable.attrs.get("long_name", "")))
     made.nodes["/"] = data
     made.add("SPECTRUM", columns, _cards_of_spectrum(data, columns, measured, size), data, "/")
+
+
+def _refuse_unusable(data: xr.Dataset, measured: str) -> None:
+    """Refuse what no program could fit: counts that are no numbers in channels that are good, flags that are none."""
+    for name in (measured, *FLAGS):
+        if name in data.variables and data[name].dtype.kind not in ("iuf" if name == measured else "iu"):
+            raise WrongData(f"{name} is of the type {data[name].dtype}; a spectrum in FITS has numbers there")
+    good = data["quality"].values == 0 if "quality" in data.variables else np.ones(data.sizes["channel"], bool)
+    if not np.isfinite(data[measured].values[good]).all():
+        raise WrongData(f"{measured} is NaN in some channels; give those a quality of 1, or leave them out")
+
+
+def _short(values: NDArray, kind: type[np.int16] | type[np.int32]) -> NDArray:
+    """Return whole numbers of 64 bits in as many as the standard has for them, if they fit."""
+    if values.dtype.kind not in "iu" or values.dtype.itemsize < 8 or not values.size:
+        return values
+    held = np.iinfo(kind)
+    return values.astype(kind) if held.min <= values.min() and values.max() <= held.max else values
+
+
+def _number(attrs: Mapping[str, object], name: str, default: object) -> float:
+    """Return a number from the attributes.
+
+    Raises
+    ------
+    WrongData
+        If it is there but no finite number.
+    """
+    said = attrs.get(name, default)
+    try:
+        found = float(said)  # type: ignore[arg-type]
+    except (TypeError, ValueError) as error:
+        raise WrongData(f"attrs[{name!r}] is {said!r}, not a number; correct or remove it") from error
+    if not np.isfinite(found):
+        raise WrongData(f"attrs[{name!r}] is {said!r}, not a finite number; correct or remove it")
+    return found
 
 
 def _unit(variable: xr.Variable) -> str:
@@ -248,7 +286,7 @@ def _cards_of_spectrum(data: xr.Dataset, columns: Mapping[str, Field], measured:
     cards += [
         ("BACKFILE", str(attrs.get("background_file", "none")), "background"),
         ("CORRFILE", str(attrs.get("correction_file", "none")), "correction"),
-        ("CORRSCAL", float(attrs.get("correction_scale", 1.0)), "scale of the correction"),
+        ("CORRSCAL", _number(attrs, "correction_scale", 1.0), "scale of the correction"),
         ("RESPFILE", str(attrs.get("response_file", "none")), "response"),
         ("ANCRFILE", str(attrs.get("ancillary_file", "none")), "effective area"),
         ("POISSERR", bool(poisson), "errors of Poisson's statistics"),
@@ -349,7 +387,7 @@ def _matrix(data: xr.Dataset, version: int, made: Made) -> None:
         *_channel_cards(data),
         ("NUMGRP", int(held.sum()), "groups in all"),
         ("NUMELT", int(data.sizes["element"]), "elements in all"),
-        ("LO_THRES", float(data.attrs.get("lo_thres", 0.0)), "elements below it were left out"),
+        ("LO_THRES", _number(data.attrs, "lo_thres", 0.0), "elements below it were left out"),
     ]
     node = list(made.nodes)[-1]
     made.columns |= {
@@ -427,8 +465,8 @@ def _clock(data: xr.Dataset) -> list[Card]:
     """
     if "mjdref" not in data.attrs or "timesys" not in data.attrs:
         raise WrongData("times need attrs['mjdref'] (days) and attrs['timesys'] such as 'TT' to be written")
-    whole = int(data.attrs.get("mjdref_int", float(data.attrs["mjdref"]) // 1.0))
-    rest = float(data.attrs.get("mjdref_frac", float(data.attrs["mjdref"]) % 1.0))
+    day = _number(data.attrs, "mjdref", 0.0)
+    whole, rest = int(_number(data.attrs, "mjdref_int", day // 1.0)), _number(data.attrs, "mjdref_frac", day % 1.0)
     return [
         ("MJDREFI", whole, "[d] reference of times, whole days"),
         ("MJDREFF", rest, "[d] reference of times, fraction"),
@@ -463,7 +501,7 @@ def _gti(data: xr.Dataset, node: str, name: str, made: Made) -> None:
 
 
 def _events(nodes: Mapping[str, xr.Dataset], made: Made) -> None:
-    by_name = {path.strip("/") or "events": (path, data) for path, data in nodes.items()}
+    by_name = {_last(path) or "events": (path, data) for path, data in nodes.items()}
     node, data = by_name.pop("events")
     data = _in(data, {"time": "s", "energy": "keV"})
     made.nodes[node] = data
@@ -481,7 +519,7 @@ def _events(nodes: Mapping[str, xr.Dataset], made: Made) -> None:
     times = data["time"].values
     for key in ("exposure", "livetime", "ontime", "dtcor", "deadc", "equinox", "timedel", "tstart", "tstop"):
         if key in data.attrs:
-            cards.append((key.upper(), float(data.attrs[key]), ""))
+            cards.append((key.upper(), _number(data.attrs, key, 0.0), ""))
         elif key in ("tstart", "tstop") and times.size:
             cards.append((key.upper(), float(times[0] if key == "tstart" else times[-1]), "[s]"))
     made.add("EVENTS", columns, cards, data, node)
@@ -513,9 +551,9 @@ def _sky(data: xr.Dataset, columns: Sequence[str]) -> list[Card]:
             ("cdelt", "CDLT"),
             ("cunit", "CUNI"),
         ):
-            if f"wcs_{ours}" in data.attrs:
-                said = data.attrs[f"wcs_{ours}"][place]
-                cards.append((f"T{key}{number}", str(said) if isinstance(said, str) else float(said), ""))
+            said = data.attrs.get(f"wcs_{ours}", ())
+            if np.size(said) == 2:
+                cards.append((f"T{key}{number}", said[place] if ours in ("ctype", "cunit") else float(said[place]), ""))
     return cards
 
 

@@ -8,7 +8,7 @@ import xarray as xr
 from analysis.errors import MissingUnits, WrongData
 from analysis.model import check, derived, in_units, labelled
 from analysis.xray.inputs import as_dataset, datasets, synthetic_of, variable
-from analysis.xray.matrices import one_matrix, without_overlaps
+from analysis.xray.matrices import added_up, one_matrix, overlap
 
 CAL_GEN = "CAL/GEN/92-002, George et al. (1998), The Calibration Requirements for Spectral Analysis"
 FLUX = "ph cm-2 s-1"
@@ -73,7 +73,8 @@ def response(rmf: xr.Dataset | xr.DataTree, *, arf: xr.Dataset | xr.DataTree | N
         else np.flatnonzero(kept)[np.argsort(energy[kept], kind="stable")]
     )
     energy, channel, elements = energy[order], channel[order], elements[order] * area[energy[order]]
-    energy, channel, elements = without_overlaps(energy, channel, elements, n_channels)
+    if overlap(parts["energy_index"].values, parts["first_channel"].values, sizes):
+        energy, channel, elements = added_up(energy, channel, elements, n_channels)
     low = in_units(data["energy_low"], "keV").values.astype(float)
     high = in_units(data["energy_high"], "keV").values.astype(float)
     made = xr.Dataset(

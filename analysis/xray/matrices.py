@@ -45,21 +45,33 @@ def one_matrix(rmf: xr.Dataset | xr.DataTree, what: str) -> xr.Dataset:
     return _summed(finest, held, taken)
 
 
-def without_overlaps(
+def overlap(energy: np.ndarray, first: np.ndarray, size: np.ndarray) -> bool:
+    """Return whether two groups of an energy bin share a channel, or come in falling order.
+
+    Examples
+    --------
+    >>> overlap(np.array([0, 0, 1]), np.array([3, 5, 0]), np.array([2, 1, 9]))
+    False
+    >>> overlap(np.array([0, 0]), np.array([3, 4]), np.array([2, 1]))
+    True
+    """
+    order = np.argsort(energy, kind="stable")
+    energy, first, size = energy[order], first[order], size[order]
+    return bool(((np.diff(energy) == 0) & (first[1:] < first[:-1] + size[:-1])).any())
+
+
+def added_up(
     energy: np.ndarray, channel: np.ndarray, elements: np.ndarray, n_channels: int
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Return elements in order of energy bin and channel, those of one place added up.
 
     Examples
     --------
-    >>> place = without_overlaps(np.array([0, 0, 0]), np.array([2, 1, 2]), np.array([0.5, 1.0, 0.25]), 4)
+    >>> place = added_up(np.array([0, 0, 0]), np.array([2, 1, 2]), np.array([0.5, 1.0, 0.25]), 4)
     >>> [values.tolist() for values in place]
     [[0, 0], [1, 2], [1.0, 0.75]]
     """
-    place = energy * np.int64(n_channels) + channel
-    if (np.diff(place) > 0).all():
-        return energy, channel, elements
-    place, where = np.unique(place, return_inverse=True)
+    place, where = np.unique(energy * np.int64(n_channels) + channel, return_inverse=True)
     return *np.divmod(place, n_channels), np.bincount(where, elements, place.size)
 
 

@@ -386,6 +386,45 @@ def test_a_spectrum_without_a_positive_exposure_is_refused(tmp_path, made_spectr
         formats.write(data.drop_vars("exposure"), tmp_path / "x.pha")
 
 
+@pytest.mark.parametrize(
+    ("changes", "attrs", "says"),
+    [
+        ({"counts": [1.0, np.nan]}, {}, "NaN in some channels"),
+        ({"counts": [True, False]}, {}, "type bool"),
+        ({"channel": [0.0, 1.0]}, {}, "whole numbers"),
+        ({"channel": [1, 0]}, {}, "increasing"),
+        ({}, {"detchans": "many"}, "'many', not a number"),
+        ({}, {"correction_scale": np.inf, "correction_file": "c.pha"}, "not a finite number"),
+    ],
+)
+def test_a_spectrum_that_no_program_could_fit_is_refused(tmp_path, made_spectrum, changes, attrs, says):
+    data = made_spectrum([1, 2], exposure=5.0).assign_attrs(attrs)
+    for name, values in changes.items():
+        data[name] = ("channel", values, data[name].attrs)
+    with pytest.raises(WrongData, match=says):
+        formats.write(data, tmp_path / "x.pha")
+
+
+def test_bad_channels_may_hold_no_number(tmp_path, made_spectrum):
+    data = made_spectrum([1.0, np.nan, 3.0], exposure=5.0, quality=[0, 1, 0])
+    assert np.isnan(returned(data, tmp_path / "a.pha").counts[1])
+
+
+def test_the_same_data_make_the_same_bytes_and_64_bit_numbers_those_of_the_standard(tmp_path, made_spectrum):
+    data = made_spectrum([1, 2], exposure=5.0, grouping=[1, -1])
+    first, second = (formats.write(data, tmp_path / name).read_bytes() for name in ("a.pha", "b.pha"))
+    assert first == second
+    with fits.open(tmp_path / "a.pha") as hdus:
+        forms = {column.name: column.format for column in hdus[1].columns}
+    assert forms == {"CHANNEL": "1J", "COUNTS": "1J", "GROUPING": "1I", "QUALITY": "1I"}
+    assert formats.read(tmp_path / "a.pha").grouping.dtype == np.int64
+
+
+def test_an_event_tree_may_lie_deeper(tmp_path, m82):
+    deep = xr.DataTree.from_dict({f"/obs/{name}": m82[name].to_dataset() for name in ("events", "gti")}, name="m82")
+    assert returned(deep, tmp_path / "a.evt").identical(deep)
+
+
 def test_what_the_standard_has_no_place_for_is_named(tmp_path, ulx, m82, made_spectrum):
     more = ulx["arf"].to_dataset().assign(vignetting=ulx["arf"].effective_area)
     with pytest.raises(WrongData, match=r"drop_vars\(\['vignetting'\]\)"):
