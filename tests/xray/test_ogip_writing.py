@@ -285,7 +285,7 @@ def test_a_response_with_its_area_is_an_rsp(tmp_path, made_response, made_spectr
     assert formats.read(strip(tmp_path / "a.rsp")).matrix.attrs["units"] == "cm2"
 
 
-@settings(max_examples=examples(60), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=examples(30), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data(), first=st.sampled_from([0, 1, 7]), kind=st.sampled_from(["f4", "f8"]))
 @pytest.mark.slow
 def test_any_matrix_comes_back_element_by_element(tmp_path, made_response, data, first, kind):
