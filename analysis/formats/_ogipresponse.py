@@ -167,7 +167,7 @@ def _joined(made: Sequence[xr.Dataset], found: Sequence[Hdu]) -> xr.Dataset:
     stored = [
         [data[name].values for name in ("first_channel", "n_channels", "energy_index", "matrix")] for data in made
     ]
-    groups = _in_order(*(np.concatenate(part) for part in zip(*stored, strict=True)))
+    groups = in_order(*(np.concatenate(part) for part in zip(*stored, strict=True)))
     data = made[0].drop_dims(["group", "element"]).assign(_grouped(groups, dict(made[0]["matrix"].attrs)))
     notes = [note for one in made for note in one.attrs["notes"]]
     summed = f"the sum of {len(made)} matrices: {', '.join(h.where for h in found)}"
@@ -196,11 +196,11 @@ def _matrix(hdu: Hdu, ebounds: xr.Dataset, remarks: Sequence[str], known: meta.F
     channel = ebounds["channel"].values.astype(np.int64)
     stored = _groups(hdu)
     lowest, counted = _lowest(hdu, stored[0], stored[1], channel, known)
-    first, size, energy, elements = _pruned(*stored)
+    first, size, energy, elements = pruned(*stored)
     first = _as_stored(hdu, first - lowest + int(channel[0]), size, channel)
     energies, falling, notes = _energies(hdu)
     if falling:
-        first, size, energy, elements = _in_order(first, size, energies.sizes["energy"] - 1 - energy, elements)
+        first, size, energy, elements = in_order(first, size, energies.sizes["energy"] - 1 - energy, elements)
     kind, by, said = columns_in.matrix_kind(hdu)
     attrs = {"units": "cm2", "long_name": "Response × effective area"}
     if kind != "FULL":
@@ -229,7 +229,7 @@ def _grouped(groups: Groups, attrs: dict[str, str]) -> dict[str, xr.DataArray | 
     }
 
 
-def _in_order(first: NDArray, size: NDArray, energy: NDArray, elements: NDArray) -> Groups:
+def in_order(first: NDArray, size: NDArray, energy: NDArray, elements: NDArray) -> Groups:
     """Return groups in order of their energy bin, those of one bin as they came."""
     if (np.diff(energy) >= 0).all():
         return first, size, energy, elements
@@ -280,7 +280,7 @@ def _groups(hdu: Hdu) -> Groups:
     return laid["f_chan"], laid["n_chan"], energy, elements
 
 
-def _pruned(first: NDArray, n_channels: NDArray, energy: NDArray, elements: NDArray) -> Groups:
+def pruned(first: NDArray, n_channels: NDArray, energy: NDArray, elements: NDArray) -> Groups:
     """Drop zeros at both ends of each group, and groups of nothing but zeros; each energy keeps its sum."""
     stop = np.cumsum(n_channels)
     start = stop - n_channels
