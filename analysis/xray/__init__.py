@@ -61,6 +61,7 @@ from analysis.xray.power_shapes import lorentzian_power
 from analysis.xray.pulsations import phaseogram, pulse_phases, pulse_profile
 from analysis.xray.regrouping import regrouped
 from analysis.xray.resolutions import resolution
+from analysis.xray.rows import background_of, spectrum_of
 from analysis.xray.searching import pulse_search
 from analysis.xray.selecting import selected
 from analysis.xray.shapes import area_ratio, in_region, region_area
@@ -89,6 +90,7 @@ NEARBY = 0.25  # degrees within which search(…, online=True) looks for observa
 __all__ = [
     "absorbed_flux",
     "area_ratio",
+    "background_of",
     "barycentred",
     "bayesian_blocks",
     "brushed",
@@ -165,6 +167,7 @@ __all__ = [
     "selected",
     "sky_positions",
     "sources_near",
+    "spectrum_of",
     "stokes_spectra",
     "three_band_image",
     "to_stingray",
