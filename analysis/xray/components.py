@@ -7,7 +7,14 @@ from collections.abc import Callable, Iterable
 import pandas as pd
 
 from analysis.errors import BadOption
-from analysis.xray import component_absorption, component_continua
+from analysis.xray import (
+    component_absorption,
+    component_continua,
+    component_convolutions,
+    component_factors,
+    component_lines,
+    component_thermal,
+)
 from analysis.xray.inputs import near
 from analysis.xray.models import Component, Model, single
 
@@ -15,6 +22,10 @@ from analysis.xray.models import Component, Model, single
 COMPONENTS: dict[str, Callable[[], Component]] = {
     **component_absorption.COMPONENTS,
     **component_continua.COMPONENTS,
+    **component_thermal.COMPONENTS,
+    **component_lines.COMPONENTS,
+    **component_factors.COMPONENTS,
+    **component_convolutions.COMPONENTS,
 }
 
 

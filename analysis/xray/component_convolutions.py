@@ -1,0 +1,178 @@
+"""Convolutions: components that change the spectrum of what stands right of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+
+from analysis.errors import BadOption
+from analysis.xray.component_parts import XSPEC, redshift, told
+from analysis.xray.models import Array, Component, Inner, Parameter
+
+ERG_PER_KEV = 1.602176634e-9  # exact since 2019
+FINEST = 1e-3  # width over energy of the bins on which a flux is added up
+REACH = 6.0  # standard deviations to which a Gaussian is followed; 2e-9 of it lies beyond
+PARTS = 8.0  # parts of a standard deviation into which bins are cut before they are smoothed
+COSMOLOGY = "flat, H0 = 70 km/s/Mpc, Ω_Λ = 0.73"
+
+
+def zashift() -> Component:
+    """Return a shift of the spectrum to a redshift: photons at E (1 + z), (1 + z) times as seldom."""
+
+    def convolve(low: Array, high: Array, pars: Array, inner: Inner) -> Array:
+        z = pars[0]
+        return inner(low * (1 + z), high * (1 + z)) / (1 + z)
+
+    return Component(
+        "zashift",
+        "convolution",
+        (redshift(),),
+        convolve=convolve,
+        about=told("Redshift of a whole model", f"{XSPEC}, zashift"),
+    )
+
+
+def gsmooth() -> Component:
+    """Return a Gaussian smoothing, σ(E) = σ_6 (E / 6 keV)^index.
+
+    What stands right of it is evaluated beyond both ends of the bins, six σ far (below: at most down to half the
+    lowest energy), and on bins of at most an eighth of σ, or a sixteenth of those asked for; in each of them photons
+    count as evenly spread.
+    """
+
+    def convolve(low: Array, high: Array, pars: Array, inner: Inner) -> Array:
+        sigma_6, index = pars
+        if sigma_6 == 0:
+            return inner(low, high)
+        below, above = _around(low, high, sigma_6, index)
+        spread = _smoothing(below, above, sigma_6 * (((below + above) / 2) / 6.0) ** index, low, high)
+        return (spread @ inner(below, above).T).T
+
+    return Component(
+        "gsmooth",
+        "convolution",
+        (
+            Parameter("sigma_6kev", 1.0, "keV", 0.0, 20.0, (1e-3, 1.0), long_name="Standard deviation at 6 keV"),
+            Parameter("index", 0.0, "1", -1.0, 1.0, (-1.0, 1.0), frozen=True, long_name="Power of energy of σ"),
+        ),
+        convolve=convolve,
+        about=told("Gaussian smoothing", f"{XSPEC}, gsmooth"),
+    )
+
+
+def _around(low: Array, high: Array, sigma_6: float, index: float) -> tuple[Array, Array]:
+    """The bins cut into parts, and further ones beyond both ends."""
+
+    def sigma(energy: Array | float) -> Array:
+        return sigma_6 * (np.asarray(energy) / 6.0) ** index
+
+    parts = np.clip(np.ceil(PARTS * (high - low) / sigma((low + high) / 2)), 1, 16).astype(int)
+    step = np.repeat((high - low) / parts, parts)
+    first = np.concatenate([[0], np.cumsum(parts)[:-1]])
+    within = np.arange(parts.sum()) - np.repeat(first, parts)
+    below = np.repeat(low, parts) + step * within
+    above = below + step
+    lowest, highest = float(low.min()), float(high.max())
+    # a line beyond the end may be broader than one at the end
+    top = highest + REACH * float(sigma(highest)) * (1.0 if index <= 0 else 1.0 + REACH * float(sigma(highest)) / highest)
+    bottom = max(lowest - REACH * float(sigma(lowest)), lowest / 2)
+    far = [_edges(bottom, lowest, float(sigma(bottom))), _edges(highest, top, float(sigma(highest)))]
+    below = np.concatenate([far[0][:-1], below, far[1][:-1]])
+    return below, np.concatenate([far[0][1:], above, far[1][1:]])
+
+
+def _edges(start: float, stop: float, sigma: float) -> Array:
+    return np.linspace(start, stop, int(np.clip(np.ceil(PARTS * (stop - start) / sigma), 1, 500)) + 1)
+
+
+def _smoothing(below: Array, above: Array, sigma: Array, low: Array, high: Array):  # type: ignore[no-untyped-def]
+    """Return the sparse matrix that spreads photons, evenly spread in each bin, over the bins (low, high)."""
+    from scipy.sparse import csr_matrix
+
+    edges = np.concatenate([low, high[-1:]])
+    if not np.array_equal(low[1:], high[:-1]):
+        raise BadOption("gsmooth needs energy bins without gaps")
+    first = np.maximum(np.searchsorted(edges, below - REACH * sigma) - 1, 0)
+    last = np.minimum(np.searchsorted(edges, above + REACH * sigma) + 1, edges.size)
+    count = np.maximum(last - first, 0)
+    source = np.repeat(np.arange(below.size), count)
+    start = np.cumsum(count) - count
+    edge = np.arange(source.size) - start[source] + first[source]
+    s, a, b, e = sigma[source], below[source], above[source], edges[edge]
+    share = s * (_ramp((e - a) / s) - _ramp((e - b) / s)) / (b - a)  # of the photons, below the edge
+    same = np.flatnonzero(source[1:] == source[:-1])
+    return csr_matrix((share[same + 1] - share[same], (edge[same], source[same])), shape=(low.size, below.size))
+
+
+def _ramp(x: Array) -> Array:
+    """The integral of the cumulative normal distribution, x Φ(x) + φ(x)."""
+    from scipy.special import ndtr
+
+    return x * ndtr(x) + np.exp(-(x**2) / 2) / np.sqrt(2 * np.pi)
+
+
+def _band(e_min: float, e_max: float, word: str) -> tuple[Array, Array]:
+    if not 0 < e_min < e_max:
+        raise BadOption(f"{word} needs 0 < e_min < e_max; they are {e_min:g} and {e_max:g} keV")
+    edges = np.geomspace(e_min, e_max, int(np.ceil(np.log(e_max / e_min) / FINEST)) + 1)
+    return edges[:-1], edges[1:]
+
+
+def _scaled(word: str, per_photon: Callable[[Array, Array], Array], wanted: Callable[[Array], float]):  # type: ignore[no-untyped-def]
+    """A convolution that brings a sum over a band to what is wanted."""
+
+    def convolve(low: Array, high: Array, pars: Array, inner: Inner) -> Array:
+        below, above = _band(pars[0], pars[1], word)
+        held = inner(below, above) @ per_photon(below, above)
+        if not held > 0:
+            raise BadOption(f"{word} has nothing to scale: the model to its right has no flux from {pars[0]:g} to "
+                            f"{pars[1]:g} keV")  # fmt: skip
+        return inner(low, high) * (wanted(pars) / held)
+
+    return convolve
+
+
+def _ends(low: float, high: float) -> tuple[Parameter, Parameter]:
+    return (
+        Parameter("e_min", low, "keV", 0.0, 1e6, frozen=True, long_name="Lower end of the band"),
+        Parameter("e_max", high, "keV", 0.0, 1e6, frozen=True, long_name="Upper end of the band"),
+    )
+
+
+def _ergs(low: Array, high: Array) -> Array:
+    return ERG_PER_KEV * (low + high) / 2
+
+
+def cflux() -> Component:
+    """Return what makes the energy flux of a model in a band a parameter; freeze a norm to its right."""
+    flux = Parameter("lg10_flux", -12.0, "1", -100.0, 100.0, (-16.0, -8.0), long_name="log10 of erg cm-2 s-1")
+    return Component(
+        "cflux",
+        "convolution",
+        (*_ends(0.5, 10.0), flux),
+        convolve=_scaled("cflux", _ergs, lambda pars: 10.0 ** pars[2]),
+        linear=False,
+        about=told("Energy flux in a band as a parameter", f"{XSPEC}, cflux"),
+    )
+
+
+def cpflux() -> Component:
+    """Return what makes the photon flux of a model in a band a parameter; freeze a norm to its right."""
+    flux = Parameter("flux", 1.0, "ph cm-2 s-1", 0.0, 1e10, (1e-8, 10.0), long_name="Photon flux in the band")
+    return Component(
+        "cpflux",
+        "convolution",
+        (*_ends(0.5, 10.0), flux),
+        convolve=_scaled("cpflux", lambda low, high: np.ones_like(low), lambda pars: pars[2]),
+        linear=False,
+        about=told("Photon flux in a band as a parameter", f"{XSPEC}, cpflux"),
+    )
+
+
+COMPONENTS: dict[str, Callable[[], Component]] = {
+    "zashift": zashift,
+    "gsmooth": gsmooth,
+    "cflux": cflux,
+    "cpflux": cpflux,
+}
