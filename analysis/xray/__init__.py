@@ -17,6 +17,7 @@ from analysis.errors import BadOption, OutsideCoverage
 from analysis.model import check, derived
 from analysis.xray.absorbers import absorbed_flux, cross_section, transmission
 from analysis.xray.binning import event_spectrum, image, light_curve
+from analysis.xray.component_plasma import apec
 from analysis.xray.components import model_components
 from analysis.xray.emission import power_law
 from analysis.xray.evaluation import energy_bins, photon_flux
@@ -25,6 +26,7 @@ from analysis.xray.folding import folded, response
 from analysis.xray.grouping import channel_bins, channel_energies
 from analysis.xray.inputs import amount
 from analysis.xray.models import model
+from analysis.xray.plasma_files import plasma_tables
 from analysis.xray.polarimetry import modulation_factor, polarization
 from analysis.xray.selecting import selected
 from analysis.xray.sky import hydrogen_column, position, sky_positions, within
@@ -44,6 +46,7 @@ NEARBY = 0.25  # degrees within which search(…, online=True) looks for observa
 
 __all__ = [
     "absorbed_flux",
+    "apec",
     "c_statistic",
     "channel_bins",
     "channel_energies",
@@ -64,6 +67,7 @@ __all__ = [
     "model_components",
     "modulation_factor",
     "photon_flux",
+    "plasma_tables",
     "polarization",
     "power_law",
     "response",

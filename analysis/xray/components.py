@@ -13,6 +13,7 @@ from analysis.xray import (
     component_convolutions,
     component_factors,
     component_lines,
+    component_plasma,
     component_thermal,
 )
 from analysis.xray.inputs import near
@@ -24,6 +25,7 @@ COMPONENTS: dict[str, Callable[[], Component]] = {
     **component_continua.COMPONENTS,
     **component_thermal.COMPONENTS,
     **component_lines.COMPONENTS,
+    **component_plasma.COMPONENTS,
     **component_factors.COMPONENTS,
     **component_convolutions.COMPONENTS,
 }
