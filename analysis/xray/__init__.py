@@ -18,6 +18,8 @@ from analysis.model import check, derived
 from analysis.xray.absorbers import absorbed_flux, cross_section, transmission
 from analysis.xray.binning import event_spectrum, image, light_curve
 from analysis.xray.component_plasma import apec
+from analysis.xray.component_tables import table_model
+from analysis.xray.component_users import user_model
 from analysis.xray.components import model_components
 from analysis.xray.emission import power_law
 from analysis.xray.evaluation import energy_bins, photon_flux
@@ -74,7 +76,9 @@ __all__ = [
     "search",
     "selected",
     "sky_positions",
+    "table_model",
     "transmission",
+    "user_model",
     "view",
     "w_statistic",
     "within",

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import lru_cache
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from analysis.errors import BadOption
 from analysis.xray.component_parts import XSPEC, redshift, told
 from analysis.xray.models import Array, Component, Inner, Parameter
+
+if TYPE_CHECKING:
+    from scipy.sparse import csr_matrix
 
 ERG_PER_KEV = 1.602176634e-9  # exact since 2019
 FINEST = 1e-3  # width over energy of the bins on which a flux is added up
@@ -75,7 +80,9 @@ def _around(low: Array, high: Array, sigma_6: float, index: float) -> tuple[Arra
     above = below + step
     lowest, highest = float(low.min()), float(high.max())
     # a line beyond the end may be broader than one at the end
-    top = highest + REACH * float(sigma(highest)) * (1.0 if index <= 0 else 1.0 + REACH * float(sigma(highest)) / highest)
+    top = highest + REACH * float(sigma(highest)) * (
+        1.0 if index <= 0 else 1.0 + REACH * float(sigma(highest)) / highest
+    )
     bottom = max(lowest - REACH * float(sigma(lowest)), lowest / 2)
     far = [_edges(bottom, lowest, float(sigma(bottom))), _edges(highest, top, float(sigma(highest)))]
     below = np.concatenate([far[0][:-1], below, far[1][:-1]])
@@ -86,12 +93,12 @@ def _edges(start: float, stop: float, sigma: float) -> Array:
     return np.linspace(start, stop, int(np.clip(np.ceil(PARTS * (stop - start) / sigma), 1, 500)) + 1)
 
 
-def _smoothing(below: Array, above: Array, sigma: Array, low: Array, high: Array):  # type: ignore[no-untyped-def]
+def _smoothing(below: Array, above: Array, sigma: Array, low: Array, high: Array) -> csr_matrix:
     """Return the sparse matrix that spreads photons, evenly spread in each bin, over the bins (low, high)."""
     from scipy.sparse import csr_matrix
 
     edges = np.concatenate([low, high[-1:]])
-    if not np.array_equal(low[1:], high[:-1]):
+    if not np.allclose(low[1:], high[:-1], rtol=1e-5):
         raise BadOption("gsmooth needs energy bins without gaps")
     first = np.maximum(np.searchsorted(edges, below - REACH * sigma) - 1, 0)
     last = np.minimum(np.searchsorted(edges, above + REACH * sigma) + 1, edges.size)
@@ -112,36 +119,42 @@ def _ramp(x: Array) -> Array:
     return x * ndtr(x) + np.exp(-(x**2) / 2) / np.sqrt(2 * np.pi)
 
 
-def _band(e_min: float, e_max: float, word: str) -> tuple[Array, Array]:
+def _bins(e_min: float, e_max: float, word: str) -> tuple[Array, Array]:
     if not 0 < e_min < e_max:
         raise BadOption(f"{word} needs 0 < e_min < e_max; they are {e_min:g} and {e_max:g} keV")
     edges = np.geomspace(e_min, e_max, int(np.ceil(np.log(e_max / e_min) / FINEST)) + 1)
     return edges[:-1], edges[1:]
 
 
-def _scaled(word: str, per_photon: Callable[[Array, Array], Array], wanted: Callable[[Array], float]):  # type: ignore[no-untyped-def]
-    """A convolution that brings a sum over a band to what is wanted."""
+def _scaled(
+    word: str,
+    band: Callable[[Array], tuple[float, float]],
+    per_photon: Callable[[Array], Array | float],
+    wanted: Callable[[Array], float],
+) -> Callable[[Array, Array, Array, Inner], Array]:
+    """A convolution that brings a sum over a band, of photons or of their energies, to what is wanted."""
 
     def convolve(low: Array, high: Array, pars: Array, inner: Inner) -> Array:
-        below, above = _band(pars[0], pars[1], word)
-        held = inner(below, above) @ per_photon(below, above)
+        below, above = _bins(*band(pars), word)
+        held = float((inner(below, above) * per_photon((below + above) / 2)).sum())
         if not held > 0:
-            raise BadOption(f"{word} has nothing to scale: the model to its right has no flux from {pars[0]:g} to "
-                            f"{pars[1]:g} keV")  # fmt: skip
+            raise BadOption(
+                f"{word} has nothing to scale: right of it there is no flux from {below[0]:g} to {above[-1]:g} keV"
+            )
         return inner(low, high) * (wanted(pars) / held)
 
     return convolve
 
 
-def _ends(low: float, high: float) -> tuple[Parameter, Parameter]:
+def _ends(frame: str = "") -> tuple[Parameter, Parameter]:
     return (
-        Parameter("e_min", low, "keV", 0.0, 1e6, frozen=True, long_name="Lower end of the band"),
-        Parameter("e_max", high, "keV", 0.0, 1e6, frozen=True, long_name="Upper end of the band"),
+        Parameter("e_min", 0.5, "keV", 0.0, 1e6, frozen=True, long_name=f"Lower end of the band{frame}"),
+        Parameter("e_max", 10.0, "keV", 0.0, 1e6, frozen=True, long_name=f"Upper end of the band{frame}"),
     )
 
 
-def _ergs(low: Array, high: Array) -> Array:
-    return ERG_PER_KEV * (low + high) / 2
+def _as_it_is(pars: Array) -> tuple[float, float]:
+    return pars[0], pars[1]
 
 
 def cflux() -> Component:
@@ -150,8 +163,8 @@ def cflux() -> Component:
     return Component(
         "cflux",
         "convolution",
-        (*_ends(0.5, 10.0), flux),
-        convolve=_scaled("cflux", _ergs, lambda pars: 10.0 ** pars[2]),
+        (*_ends(), flux),
+        convolve=_scaled("cflux", _as_it_is, lambda kev: ERG_PER_KEV * kev, lambda pars: 10.0 ** pars[2]),
         linear=False,
         about=told("Energy flux in a band as a parameter", f"{XSPEC}, cflux"),
     )
@@ -163,11 +176,43 @@ def cpflux() -> Component:
     return Component(
         "cpflux",
         "convolution",
-        (*_ends(0.5, 10.0), flux),
-        convolve=_scaled("cpflux", lambda low, high: np.ones_like(low), lambda pars: pars[2]),
+        (*_ends(), flux),
+        convolve=_scaled("cpflux", _as_it_is, lambda kev: 1.0, lambda pars: pars[2]),
         linear=False,
         about=told("Photon flux in a band as a parameter", f"{XSPEC}, cpflux"),
     )
+
+
+def clumin() -> Component:
+    """Return what makes the luminosity in a band of the source's frame a parameter; freeze a norm to its right."""
+
+    def flux_of(pars: Array) -> float:
+        if not pars[2] > 0:
+            raise BadOption(f"clumin needs a redshift above 0 for a distance; it is {pars[2]:g}")
+        return 10.0 ** pars[3] / (4 * np.pi * _distance(float(pars[2])) ** 2)
+
+    luminosity = Parameter("lg10_lum", 40.0, "1", -100.0, 100.0, (30.0, 50.0), long_name="log10 of erg s-1")
+    return Component(
+        "clumin",
+        "convolution",
+        (*_ends(" in the source's frame"), redshift(), luminosity),
+        convolve=_scaled(
+            "clumin",
+            lambda pars: (pars[0] / (1 + pars[2]), pars[1] / (1 + pars[2])),
+            lambda kev: ERG_PER_KEV * kev,
+            flux_of,
+        ),
+        linear=False,
+        about=told("Luminosity in a band as a parameter", f"{XSPEC}, clumin", cosmology=COSMOLOGY),
+    )
+
+
+@lru_cache(maxsize=64)
+def _distance(z: float) -> float:
+    """The luminosity distance in cm."""
+    from astropy.cosmology import FlatLambdaCDM
+
+    return float(FlatLambdaCDM(H0=70.0, Om0=0.27, Tcmb0=0.0).luminosity_distance(z).to_value("cm"))
 
 
 COMPONENTS: dict[str, Callable[[], Component]] = {
@@ -175,4 +220,5 @@ COMPONENTS: dict[str, Callable[[], Component]] = {
     "gsmooth": gsmooth,
     "cflux": cflux,
     "cpflux": cpflux,
+    "clumin": clumin,
 }

@@ -10,6 +10,7 @@ import numpy as np
 from analysis.errors import BadOption
 from analysis.xray.abundances import PAPERS, SYMBOLS, abundances_of
 from analysis.xray.component_parts import XSPEC, norm, redshifted, told
+from analysis.xray.component_tables import refuse_taken_word
 from analysis.xray.inputs import near
 from analysis.xray.models import Array, Component, Model, Parameter, Shape, single
 from analysis.xray.plasma_files import Emission, PlasmaFiles, emission, files_in, files_of
@@ -17,15 +18,18 @@ from analysis.xray.plasma_files import Emission, PlasmaFiles, emission, files_in
 if TYPE_CHECKING:
     import xarray as xr
 
-METALS = tuple("C N O Ne Mg Al Si S Ar Ca Fe Ni".split())  # what the parameter abundance scales, as in XSPEC
+# what the parameter abundance scales, as in XSPEC
+METALS = ("C", "N", "O", "Ne", "Mg", "Al", "Si", "S", "Ar", "Ca", "Fe", "Ni")
 UNIT = 1e14  # cm-5: the norm is in 1e-14 ∫ n_e n_H dV / (4π D²)
 HELD = 4  # temperatures whose spectra are held on a grid
 REACH = 6.0  # standard deviations to which a broadened line is followed
 ATOMIC_MASS = 931494.10242  # keV
-WEIGHTS = np.array(
-    """0 1.008 4.0026 6.94 9.0122 10.81 12.011 14.007 15.999 18.998 20.180 22.990 24.305 26.982 28.085 30.974 32.06
-    35.45 39.95 39.098 40.078 44.956 47.867 50.942 51.996 54.938 55.845 58.933 58.693 63.546 65.38""".split(),
-    dtype=float,
+WEIGHTS = np.array(  # atomic weights (IUPAC), of nothing to zinc
+    [
+        *(0.0, 1.008, 4.0026, 6.94, 9.0122, 10.81, 12.011, 14.007, 15.999, 18.998, 20.180),
+        *(22.990, 24.305, 26.982, 28.085, 30.974, 32.06, 35.45, 39.95, 39.098, 40.078),
+        *(44.956, 47.867, 50.942, 51.996, 54.938, 55.845, 58.933, 58.693, 63.546, 65.38),
+    ]
 )
 
 
@@ -81,10 +85,7 @@ def apec(
     >>> list(apec(elements=["Fe"]).parameters)
     ['plasma.kt', 'plasma.fe', 'plasma.abundance', 'plasma.redshift', 'plasma.norm']
     """
-    from analysis.xray.components import COMPONENTS
-
-    if word in COMPONENTS or not isinstance(word, str) or not word.isidentifier():
-        raise BadOption(f"word={word!r} must be a word of its own, which no other component has: 'plasma'")
+    refuse_taken_word(word)
     wanted = _symbols(elements)
     abundances_of(abundances)
     if tables is None:
@@ -160,7 +161,9 @@ def _component(
         word,
         "additive",
         (
-            Parameter("kt", value, "keV", *bounds, search if search[0] < search[1] else bounds, long_name="Temperature"),
+            Parameter(
+                "kt", value, "keV", *bounds, search if search[0] < search[1] else bounds, long_name="Temperature"
+            ),
             *named,
             norm("1e14 cm-5", "1e-14 ∫ n_e n_H dV / (4π (D_A (1+z))²)"),
         ),
@@ -208,7 +211,7 @@ def _spread(energy: Array, sigma: Array, low: Array, high: Array) -> tuple[Array
 
 
 def _integral_above(x: Array, y: Array, edge: Array) -> Array:
-    """The integral from an edge on of what is linear between x and nothing beyond; from above, where spectra are faint."""
+    """The integral from an edge on of what is linear between x; from above, where spectra are faint."""
     pieces = np.diff(x) * (y[1:] + y[:-1]) / 2
     rest = np.concatenate([np.cumsum(pieces[::-1])[::-1], [0.0]])
     inside = np.clip(edge, x[0], x[-1])

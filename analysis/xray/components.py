@@ -17,7 +17,7 @@ from analysis.xray import (
     component_thermal,
 )
 from analysis.xray.inputs import near
-from analysis.xray.models import Component, Model, single
+from analysis.xray.models import Component, Model, single, stem_of
 
 # one function a word; each makes its component anew
 COMPONENTS: dict[str, Callable[[], Component]] = {
@@ -39,8 +39,9 @@ def component(word: str, *, also: Iterable[str] = ()) -> Component:
     BadOption
         For an unknown word, with near matches.
     """
-    if word in COMPONENTS:
-        return COMPONENTS[word]()
+    for known_word in (word, stem_of(word)):
+        if known_word in COMPONENTS:
+            return COMPONENTS[known_word]()
     known = [*COMPONENTS, *also]
     raise BadOption(f"{word!r} is no component of models{near(word, known)}; xray.model_components() lists them")
 

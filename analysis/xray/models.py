@@ -26,6 +26,7 @@ Shape: TypeAlias = Callable[[Array], Array]
 # What stands right of a convolution, evaluated on bins: the last axis is energy.
 Inner: TypeAlias = Callable[[Array, Array], Array]
 Term: TypeAlias = "str | tuple[str, Term, Term]"
+MOST = 100  # components of a model
 
 
 @dataclass(frozen=True)
@@ -183,6 +184,19 @@ class Model:
         ]
         return "\n".join([f"<Model {self}>", *rows])
 
+    def _repr_html_(self) -> str:
+        from html import escape
+
+        head = "".join(f"<th>{name}</th>" for name in ("parameter", "value", "units", "bounds", ""))
+        rows = []
+        for name, p in self.parameters.items():
+            state_of = f"= {p.tied}" if p.tied else "frozen" if p.frozen else ""
+            units = "" if p.units == "1" else p.units
+            cells = (name, f"{self.values[name]:.6g}", units, f"{p.low:.6g} to {p.high:.6g}", state_of)
+            told = "".join(f"<td>{escape(cell)}</td>" for cell in cells)
+            rows.append(f'<tr title="{escape(p.long_name, quote=True)}">{told}</tr>')
+        return f"<code>{escape(str(self))}</code><table><tr>{head}</tr>{''.join(rows)}</table>"
+
 
 def model(expression: str | Model, *, components: Mapping[str, Model] | None = None) -> Model:
     """Return a model from an expression such as ``"tbabs * (powerlaw + gaussian(line_energy=6.4))"``.
@@ -219,14 +233,22 @@ def model(expression: str | Model, *, components: Mapping[str, Model] | None = N
     if isinstance(expression, Model):
         return expression
     if not isinstance(expression, str) or not expression.strip():
-        raise BadOption(f"a model is an expression such as 'tbabs * powerlaw', not {expression!r}")
+        raise BadOption(f"a model is an expression such as 'tbabs * powerlaw', not {expression!r:.80}")
+    return _composed(_read(expression), expression, components or {})
+
+
+def _read(expression: str) -> ast.expr:
+    """The syntax of an expression; nothing of it is ever run."""
     try:
-        tree = ast.parse(expression.strip(), mode="eval").body
+        tree = ast.parse(" ".join(expression.split()), mode="eval").body
+        words = sum(isinstance(part, ast.Name | ast.BinOp) for part in ast.walk(tree))
     except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
         raise BadOption(
-            f"the model {expression!r} cannot be read; write it like 'tbabs * (powerlaw + gaussian)'"
-        ) from (error)
-    return _composed(tree, expression, components or {})
+            f"the model {expression!r:.200} cannot be read; write it like 'tbabs * (powerlaw + gaussian)'"
+        ) from error
+    if words >= 2 * MOST:
+        raise BadOption(f"the model {expression!r:.80}… has more than {MOST} components, more than can be fitted")
+    return tree
 
 
 def labels(term: Term) -> Iterator[str]:
@@ -274,7 +296,7 @@ def restored(text: str, *, components: Mapping[str, Model] | None = None) -> Mod
     """
     held = json.loads(text)
     made = {label: _one(word, components or {}) for label, word in held["words"].items()}
-    again = _composed(ast.parse(held["expression"], mode="eval").body, held["expression"], made, labelled=True)
+    again = _composed(_read(held["expression"]), held["expression"], made, labelled=True)
     changes: dict[str, dict[str, object]] = {}
     for name, own in held["parameters"].items():
         changes[name] = {**own, "search": None if own["search"] is None else tuple(own["search"])}
@@ -291,14 +313,21 @@ def _one(word: str, own: Mapping[str, Model], *, labelled: bool = False) -> Mode
     """The model of one word: the user's own ones first; ``labelled`` if the words are labels already given."""
     from analysis.xray.components import component
 
-    if word in own:
-        held = own[word]
+    stem = word if word in own else stem_of(word)
+    if stem in own:
+        held = own[stem]
         if not isinstance(held, Model) or len(held.parts) != 1:
-            raise BadOption(f"components={{{word!r}: …}} must be a model of one component, not {held}")
+            raise BadOption(f"components={{{stem!r}: …}} must be a model of one component, not {held!r:.80}")
         part = next(iter(held.parts.values()))
-        return Model(word, MappingProxyType({word: part if labelled else replace(part, word=word)}))
+        return Model(word, MappingProxyType({word: part if labelled else replace(part, word=stem)}))
     made = component(word, also=own)
     return Model(word, MappingProxyType({word: made}))
+
+
+def stem_of(label: str) -> str:
+    """The word of a label: ``gaussian`` of ``gaussian_2``."""
+    stem, _, last = label.rpartition("_")
+    return stem if stem and last.isdigit() else label
 
 
 def _composed(tree: ast.expr, text: str, own: Mapping[str, Model], *, labelled: bool = False) -> Model:
@@ -308,6 +337,11 @@ def _composed(tree: ast.expr, text: str, own: Mapping[str, Model], *, labelled: 
     if isinstance(tree, ast.Name | ast.Attribute):
         return _one(_word(tree, text), own, labelled=labelled)
     if isinstance(tree, ast.Call) and not tree.args:
+        names = [key.arg for key in tree.keywords]
+        if None in names or len(set(names)) < len(names):
+            raise BadOption(
+                f"the model {text!r} has {ast.unparse(tree)!r}; write each value once, by name: powerlaw(photon_index=2)"
+            )
         found = _one(_word(tree.func, text), own, labelled=labelled)
         label = next(iter(found.parts))
         return found.with_values({f"{label}.{key.arg}": _literal(key.value, text) for key in tree.keywords if key.arg})
@@ -348,7 +382,11 @@ def _bounded(source: Model, name: str, value: float) -> float:
 
 def _joined(sign: str, left: Model, right: Model) -> Model:
     if not isinstance(right, Model):
-        raise BadOption(f"a model is joined with a model, not with {right!r}; a factor is model('constant(factor=2)')")
+        raise BadOption(
+            f"a model is joined with a model, not with {right!r:.80}; a factor is model('constant(factor=2)')"
+        )
+    if len(left.parts) + len(right.parts) > MOST:
+        raise BadOption(f"a model of more than {MOST} components is more than can be fitted")
     names = _renamed(right, set(left.parts))
     parts = {**left.parts, **{names[label]: _retied(part, names) for label, part in right.parts.items()}}
     joined = Model((sign, left.term, _relabelled(right.term, names)), MappingProxyType(parts))
@@ -360,8 +398,7 @@ def _renamed(right: Model, taken: set[str]) -> dict[str, str]:
     """New labels of the components on the right: numbered from 2 where the word is taken."""
     names: dict[str, str] = {}
     for label in labels(right.term):
-        stem = label.rstrip("0123456789").removesuffix("_") if "_" in label and label[-1].isdigit() else label
-        new, n = label, 2
+        stem, new, n = stem_of(label), label, 2
         while new in taken or new in names.values():
             new, n = f"{stem}_{n}", n + 1
         names[label] = new
@@ -403,6 +440,11 @@ def _kind(term: Term, parts: Mapping[str, Component]) -> Kind:
     if "additive" in kinds:
         if "convolution" in kinds[kinds.index("additive") :]:
             raise BadOption(f"in {written(term)!r} a convolution stands right of what it should act on")
+        if "convolution" in kinds and kinds[-1] != "additive":
+            raise BadOption(
+                f"in {written(term)!r} a factor stands right of what a convolution acts on; put it left of the "
+                "convolution (it acts on the result) or left of what makes photons (the convolution acts on it too)"
+            )
         return "additive"
     return "convolution" if "convolution" in kinds else "multiplicative"
 

@@ -142,7 +142,7 @@ def files_of(version: str, lines: str | Path | None = None, continua: str | Path
         ]
     except Offline as error:
         raise error.and_more(
-            f"These are AtomDB's tables for apec, about 230 MB: call xray.plasma_tables({version!r}) once with network, "
+            f"These are AtomDB's tables for apec, some 230 MB: call xray.plasma_tables({version!r}) with network, "
             "or give lines= and continua= files that you have, for example those of HEASoft's spectral/modelData"
         ) from error
     return _opened(pair[0], pair[1], f"AtomDB {version}")
