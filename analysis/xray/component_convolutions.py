@@ -13,7 +13,7 @@ from analysis.xray.component_parts import XSPEC, redshift, told
 from analysis.xray.models import Array, Component, Inner, Parameter
 
 if TYPE_CHECKING:
-    from scipy.sparse import csr_matrix
+    from scipy.sparse import csc_matrix
 
 ERG_PER_KEV = 1.602176634e-9  # exact since 2019
 FINEST = 1e-3  # width over energy of the bins on which a flux is added up
@@ -67,35 +67,46 @@ def gsmooth() -> Component:
 
 
 def _around(low: Array, high: Array, sigma_6: float, index: float) -> tuple[Array, Array]:
-    """The bins cut into parts, and further ones beyond both ends."""
+    """The bins cut into parts, and further ones beyond both ends.
 
-    def sigma(energy: Array | float) -> Array:
-        return sigma_6 * (np.asarray(energy) / 6.0) ** index
+    They stay the same while σ_6 and the index change a little: steps of the bins would be steps of the model.
+    """
+    widest = np.sqrt(0.5) * 2.0 ** np.ceil(np.log2(sigma_6 / np.sqrt(0.5)))
+    flat = np.floor(4 * index + 0.37) / 4 - 0.0925  # the index lies between this and a quarter more
 
-    parts = np.clip(np.ceil(PARTS * (high - low) / sigma((low + high) / 2)), 1, 16).astype(int)
+    def broad(energy: Array) -> Array:
+        return widest * np.maximum((energy / 6.0) ** flat, (energy / 6.0) ** (flat + 0.25))
+
+    def narrow(energy: Array) -> Array:
+        return widest / 2 * np.minimum((energy / 6.0) ** flat, (energy / 6.0) ** (flat + 0.25))
+
+    parts = np.clip(np.ceil(PARTS * (high - low) / narrow((low + high) / 2)), 1, 16).astype(int)
     step = np.repeat((high - low) / parts, parts)
     first = np.concatenate([[0], np.cumsum(parts)[:-1]])
     within = np.arange(parts.sum()) - np.repeat(first, parts)
     below = np.repeat(low, parts) + step * within
-    above = below + step
-    lowest, highest = float(low.min()), float(high.max())
-    # a line beyond the end may be broader than one at the end
-    top = highest + REACH * float(sigma(highest)) * (
-        1.0 if index <= 0 else 1.0 + REACH * float(sigma(highest)) / highest
+    lowest, highest = low.min(), high.max()
+    bottom = max(lowest - REACH * broad(lowest), lowest / 2)
+    top = highest + REACH * broad(highest)
+    top = highest + REACH * broad(top)  # a line beyond the end may be broader than one at the end
+    far = [
+        _edges(bottom, lowest, min(narrow(bottom), narrow(lowest))),
+        _edges(highest, top, min(narrow(highest), narrow(top))),
+    ]
+    return (
+        np.concatenate([far[0][:-1], below, far[1][:-1]]),
+        np.concatenate([far[0][1:], below + step, far[1][1:]]),
     )
-    bottom = max(lowest - REACH * float(sigma(lowest)), lowest / 2)
-    far = [_edges(bottom, lowest, float(sigma(bottom))), _edges(highest, top, float(sigma(highest)))]
-    below = np.concatenate([far[0][:-1], below, far[1][:-1]])
-    return below, np.concatenate([far[0][1:], above, far[1][1:]])
 
 
 def _edges(start: float, stop: float, sigma: float) -> Array:
     return np.linspace(start, stop, int(np.clip(np.ceil(PARTS * (stop - start) / sigma), 1, 500)) + 1)
 
 
-def _smoothing(below: Array, above: Array, sigma: Array, low: Array, high: Array) -> csr_matrix:
+def _smoothing(below: Array, above: Array, sigma: Array, low: Array, high: Array) -> csc_matrix:
     """Return the sparse matrix that spreads photons, evenly spread in each bin, over the bins (low, high)."""
-    from scipy.sparse import csr_matrix
+    from scipy.sparse import csc_matrix
+    from scipy.special import ndtr
 
     edges = np.concatenate([low, high[-1:]])
     if not np.allclose(low[1:], high[:-1], rtol=1e-5):
@@ -104,12 +115,18 @@ def _smoothing(below: Array, above: Array, sigma: Array, low: Array, high: Array
     last = np.minimum(np.searchsorted(edges, above + REACH * sigma) + 1, edges.size)
     count = np.maximum(last - first, 0)
     source = np.repeat(np.arange(below.size), count)
-    start = np.cumsum(count) - count
-    edge = np.arange(source.size) - start[source] + first[source]
-    s, a, b, e = sigma[source], below[source], above[source], edges[edge]
-    share = s * (_ramp((e - a) / s) - _ramp((e - b) / s)) / (b - a)  # of the photons, below the edge
-    same = np.flatnonzero(source[1:] == source[:-1])
-    return csr_matrix((share[same + 1] - share[same], (edge[same], source[same])), shape=(low.size, below.size))
+    edge = np.arange(source.size) - np.repeat(np.cumsum(count) - count - first, count)
+    # what lies below an edge; of a narrow bin by its variance alone, to 4e-6
+    width, middle = above - below, (below + above) / 2
+    scale = np.sqrt(sigma**2 + width**2 / 12)
+    share = ndtr((edges[edge] - middle[source]) / scale[source])
+    wide = (width > sigma / 4)[source]
+    if wide.any():
+        i, e = source[wide], edges[edge[wide]]
+        share[wide] = sigma[i] * (_ramp((e - below[i]) / sigma[i]) - _ramp((e - above[i]) / sigma[i])) / width[i]
+    same = source[1:] == source[:-1]
+    start = np.concatenate([[0], np.cumsum(np.maximum(count - 1, 0))])
+    return csc_matrix((np.diff(share)[same], edge[:-1][same], start), shape=(low.size, below.size))
 
 
 def _ramp(x: Array) -> Array:

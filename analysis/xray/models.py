@@ -340,7 +340,7 @@ def _composed(tree: ast.expr, text: str, own: Mapping[str, Model], *, labelled: 
         names = [key.arg for key in tree.keywords]
         if None in names or len(set(names)) < len(names):
             raise BadOption(
-                f"the model {text!r} has {ast.unparse(tree)!r}; write each value once, by name: powerlaw(photon_index=2)"
+                f"the model {text!r} has {ast.unparse(tree)!r}; write each value once and by name: word(name=2)"
             )
         found = _one(_word(tree.func, text), own, labelled=labelled)
         label = next(iter(found.parts))
