@@ -30,11 +30,14 @@ from analysis.xray.inputs import amount
 from analysis.xray.models import model
 from analysis.xray.plasma_files import plasma_tables
 from analysis.xray.polarimetry import modulation_factor, polarization
+from analysis.xray.regrouping import regrouped
+from analysis.xray.resolutions import resolution
 from analysis.xray.selecting import selected
 from analysis.xray.sky import hydrogen_column, position, sky_positions, within
 from analysis.xray.spectra import count_rate, grouped
 from analysis.xray.statistics import c_statistic, w_statistic
 from analysis.xray.views import explore, view
+from analysis.xray.xspec_components import xspec_models
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -72,6 +75,8 @@ __all__ = [
     "plasma_tables",
     "polarization",
     "power_law",
+    "regrouped",
+    "resolution",
     "response",
     "search",
     "selected",
@@ -82,6 +87,7 @@ __all__ = [
     "view",
     "w_statistic",
     "within",
+    "xspec_models",
 ]
 
 

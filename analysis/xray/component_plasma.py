@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -61,7 +63,8 @@ def apec(
         Whether lines have their thermal width, :math:`\sigma = E \sqrt{kT / m c^2}`, that of the plasma's kT.
         Turbulence is ``gsmooth`` with index 1.
     word : str, optional
-        How the component is called; ``apec`` and ``vapec`` are words for the default tables.
+        How the component is called; ``apec`` and ``vapec`` are words for AtomDB 3.0.9, which take
+        ``abundances="wilm"`` and ``lines="broadened"`` in their brackets.
 
     Returns
     -------
@@ -221,11 +224,22 @@ def _integral_above(x: Array, y: Array, edge: Array) -> Array:
     return rest[i + 1] + to_next * (y[i + 1] - slope * to_next / 2)
 
 
-def _word(word: str, own: tuple[str, ...], kt: float) -> Component:
-    return _component(word, lambda: files_of("3.0.9"), own, "angr", False, (0.008, 64.0), kt)
+def _word(word: str, own: tuple[str, ...], kt: float, options: Mapping[str, str]) -> Component:
+    if odd := [key for key in options if key not in ("abundances", "lines")]:
+        raise BadOption(f"{word} takes no {odd[0]}={options[odd[0]]!r}; it takes abundances='wilm', lines='broadened'")
+    abundances, lines = options.get("abundances", "angr"), options.get("lines", "narrow")
+    abundances_of(abundances)
+    if lines not in ("narrow", "broadened"):
+        raise BadOption(f"lines={lines!r} of {word} must be 'narrow' or 'broadened', by the heat of the ions")
+    made = _component(word, lambda: files_of("3.0.9"), own, abundances, lines == "broadened", (0.008, 64.0), kt)
+    return replace(made, options=MappingProxyType(dict(options)))
 
 
+WITH_OPTIONS: dict[str, Callable[[Mapping[str, str]], Component]] = {
+    "apec": lambda options: _word("apec", (), 1.0, options),
+    "vapec": lambda options: _word("vapec", ("He", *METALS), 6.5, options),
+}
 COMPONENTS: dict[str, Callable[[], Component]] = {
-    "apec": lambda: _word("apec", (), 1.0),
-    "vapec": lambda: _word("vapec", ("He", *METALS), 6.5),
+    word: lambda make=make: make({})  # type: ignore[misc]
+    for word, make in WITH_OPTIONS.items()
 }

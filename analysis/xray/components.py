@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 
 import pandas as pd
 
@@ -15,6 +15,7 @@ from analysis.xray import (
     component_lines,
     component_plasma,
     component_thermal,
+    xspec_components,
 )
 from analysis.xray.inputs import near
 from analysis.xray.models import Component, Model, single, stem_of
@@ -31,17 +32,27 @@ COMPONENTS: dict[str, Callable[[], Component]] = {
 }
 
 
-def component(word: str, *, also: Iterable[str] = ()) -> Component:
-    """Return the component of a word.
+def component(word: str, *, also: Iterable[str] = (), options: Mapping[str, str] | None = None) -> Component:
+    """Return the component of a word; one that starts with ``xspec.`` is XSPEC's own.
 
     Raises
     ------
     BadOption
-        For an unknown word, with near matches.
+        For an unknown word, with near matches, or an option that the component does not know.
+    ImportError
+        If XSPEC's library is asked for and not installed.
     """
-    for known_word in (word, stem_of(word)):
-        if known_word in COMPONENTS:
-            return COMPONENTS[known_word]()
+    if word.startswith(xspec_components.PREFIX):
+        return xspec_components.component(stem_of(word), options or {})
+    word = word if word in COMPONENTS else stem_of(word)
+    if word in component_plasma.WITH_OPTIONS:
+        return component_plasma.WITH_OPTIONS[word](options or {})
+    if word in COMPONENTS and options:
+        raise BadOption(
+            f"{word} takes numbers in its brackets, not {', '.join(f'{k}={v!r}' for k, v in options.items())}"
+        )
+    if word in COMPONENTS:
+        return COMPONENTS[word]()
     known = [*COMPONENTS, *also]
     raise BadOption(f"{word!r} is no component of models{near(word, known)}; xray.model_components() lists them")
 

@@ -7,12 +7,13 @@ number or a column.
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import dataclass
 
 import numpy as np
 import xarray as xr
 
-from analysis.errors import WrongData
+from analysis.errors import AnalysisWarning, WrongData
 from analysis.model import in_units
 
 
@@ -72,6 +73,25 @@ def same_channels(spectrum: xr.Dataset, other: xr.Dataset) -> None:
         )
 
 
+def same_instrument(spectrum: xr.Dataset, other: xr.Dataset) -> None:
+    """Warn of a response that says it is of another telescope or instrument than the spectrum.
+
+    Warns
+    -----
+    AnalysisWarning
+        Naming both. Only a warning: files of one instrument spell it in more than one way.
+    """
+    for name in ("telescope", "instrument"):
+        ours, theirs = (str(data.attrs.get(name, "")).strip() for data in (spectrum, other))
+        plain = [text.upper().replace("-", "") for text in (ours, theirs)]
+        if all(plain) and not (plain[0].startswith(plain[1]) or plain[1].startswith(plain[0])):
+            warnings.warn(
+                f"the spectrum's {name} is {ours!r}, the response's {theirs!r}: do they belong together?",
+                AnalysisWarning,
+                stacklevel=2,
+            )
+
+
 def counts_of(spectrum: xr.Dataset, what: str) -> np.ndarray:
     """Return the counts per channel.
 
@@ -129,7 +149,7 @@ def per_channel(spectrum: xr.Dataset, name: str, used: np.ndarray) -> np.ndarray
         values = np.broadcast_to(np.asarray(held, dtype=float), (n,))
     except (TypeError, ValueError) as error:
         raise WrongData(f"{name} is neither one number nor one a channel") from error
-    if not (values[used] > 0).all():
+    if not ((values[used] > 0) & np.isfinite(values[used])).all():
         raise WrongData(f"{name} must be positive in every channel used; it is {np.unique(values[used])[:3]}")
     return np.where(used, values, 1.0)
 

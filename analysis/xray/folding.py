@@ -30,14 +30,14 @@ def response(rmf: xr.Dataset | xr.DataTree, *, arf: xr.Dataset | xr.DataTree | N
     xarray.Dataset
         ``energy_low``, ``energy_high`` (keV) and ``first_element`` on ``energy``; ``matrix`` (cm2, or 1
         without an area), ``channel_index`` on ``element``, those of an energy bin in one piece; ``e_min``,
-        ``e_max`` (keV) on ``channel``. Zeros are left out. A first bin that starts at 0 keV starts at a
-        hundredth of its upper end, so that a power law is finite there.
+        ``e_max`` (keV) on ``channel``. Zeros are left out, those of energies without area too. A first bin
+        that starts at 0 keV starts at a hundredth of its upper end, so that a power law is finite there.
 
     Raises
     ------
     WrongData
-        If the energy bins of ARF and RMF differ, if a response that holds the area is given an ARF, or if
-        groups point outside the channels.
+        If the energy bins of ARF and RMF differ, if a response that holds the area is given an ARF, if groups point
+        outside the channels, or if an element or area is not finite.
 
     References
     ----------
@@ -64,13 +64,13 @@ def response(rmf: xr.Dataset | xr.DataTree, *, arf: xr.Dataset | xr.DataTree | N
     if elements.size != channel.size or (channel.size and not 0 <= channel.min() <= channel.max() < n_channels):
         raise WrongData("the response's groups do not fit its elements or channels; the file is damaged or was cut")
     area, units = _area(data, arf)
-    kept = elements != 0
-    order = (
-        np.flatnonzero(kept)
-        if (np.diff(energy) >= 0).all()
-        else np.flatnonzero(kept)[np.argsort(energy[kept], kind="stable")]
-    )
-    energy, channel, elements = energy[order], channel[order], elements[order] * area[energy[order]]
+    if not (np.isfinite(elements).all() and np.isfinite(area).all()):
+        raise WrongData("the response has elements or areas that are not finite; every fold through it would be NaN")
+    elements = elements * area[energy]
+    order = np.flatnonzero(elements)
+    if (np.diff(energy) < 0).any():
+        order = order[np.argsort(energy[order], kind="stable")]
+    energy, channel, elements = energy[order], channel[order], elements[order]
     low = in_units(data["energy_low"], "keV").values.astype(float)
     high = in_units(data["energy_high"], "keV").values.astype(float)
     made = xr.Dataset(

@@ -11,9 +11,9 @@ from typing import Literal
 import numpy as np
 import xarray as xr
 
-from analysis.errors import BadOption, WrongData
+from analysis.errors import BadOption, OutsideCoverage, WrongData
 from analysis.model import check, derived, in_units, labelled
-from analysis.xray.exposures import counts_of, same_channels
+from analysis.xray.exposures import counts_of, same_channels, same_instrument
 from analysis.xray.inputs import Amount, as_dataset, limits, named_band, synthetic_of, variable
 
 Grouping = Literal["file"] | None
@@ -96,6 +96,13 @@ def channel_bins(
         For an unknown grouping, a band without ``rmf``, a ``min_counts`` below 1.
     WrongData
         If the response's channels are not those of the spectrum.
+    OutsideCoverage
+        If no channel overlaps the band.
+
+    Warns
+    -----
+    AnalysisWarning
+        If spectrum and response say that they are of different instruments.
 
     References
     ----------
@@ -110,19 +117,18 @@ def channel_bins(
     data = as_dataset(spectrum, "channel_bins")
     if grouping not in ("file", None):
         raise BadOption(f"grouping={grouping!r} is unknown; 'file' obeys GROUPING and QUALITY, None ignores both")
-    if min_counts is not None and not _is_whole(min_counts, least=1):
+    if min_counts is not None and not is_whole(min_counts, least=1):
         raise BadOption(f"min_counts={min_counts!r} must be a whole number of at least 1")
     if "channel" not in data.dims:
         raise WrongData(f"channel_bins needs a spectrum on the dim 'channel', not {dict(data.sizes)}")
-    used = _overlapping(data, band, rmf)
-    if grouping == "file" and "quality" in data.variables:
-        used &= data["quality"].values == 0
+    used = overlapping(data, band, rmf)
+    if grouping == "file":
+        used &= flags(data, "quality") == 0
     if min_counts is not None:
         bins = _filled(counts_of(data, "min_counts"), used, int(min_counts))
         how = f"at least {min_counts} counts, QUALITY {'obeyed' if grouping else 'ignored'}"
     else:
-        by_file = grouping == "file" and "grouping" in data.variables
-        starts = data["grouping"].values != -1 if by_file else np.ones(data.sizes["channel"], dtype=bool)
+        starts = flags(data, "grouping") != -1 if grouping == "file" else np.ones(data.sizes["channel"], dtype=bool)
         starts[:1] = True
         bins = np.where(used, np.cumsum(starts), 0)
         how = "GROUPING and QUALITY of the file" if grouping else "every channel, GROUPING and QUALITY ignored"
@@ -138,6 +144,21 @@ def channel_bins(
     )
 
 
+def flags(data: xr.Dataset, name: str) -> np.ndarray:
+    """Return GROUPING or QUALITY of each channel: a column, one number for all, or 0 where the file has none.
+
+    Raises
+    ------
+    WrongData
+        If it is neither one number nor one a channel.
+    """
+    held = data[name].values if name in data.variables else 0
+    try:
+        return np.broadcast_to(held, (data.sizes["channel"],)).copy()
+    except ValueError as error:
+        raise WrongData(f"{name} is neither one number nor one a channel") from error
+
+
 def summed(values: np.ndarray, bins: xr.DataArray) -> np.ndarray:
     """Return values per channel summed in bins, channels of bin -1 left out."""
     index = bins.values
@@ -145,24 +166,41 @@ def summed(values: np.ndarray, bins: xr.DataArray) -> np.ndarray:
     return np.bincount(index[used], np.asarray(values, dtype=float)[used])
 
 
-def _is_whole(value: object, *, least: int) -> bool:
+def is_whole(value: object, *, least: int) -> bool:
     """Tell whether this is a whole number; a float that is one counts, True and text do not."""
     if isinstance(value, float | np.floating):
         return bool(value.is_integer() and value >= least)
     return isinstance(value, int | np.integer) and not isinstance(value, bool) and bool(value >= least)
 
 
-def _overlapping(
+def overlapping(
     data: xr.Dataset, band: tuple[Amount, Amount] | None, rmf: xr.Dataset | xr.DataTree | None
 ) -> np.ndarray:
-    if band is None:
-        return np.ones(data.sizes["channel"], dtype=bool)
+    """Return which channels of a spectrum overlap a band: all of them for None.
+
+    Raises
+    ------
+    BadOption
+        For a band without a response.
+    WrongData
+        If the response's channels are not those of the spectrum.
+    OutsideCoverage
+        If no channel overlaps the band.
+    """
     if rmf is None:
-        raise BadOption("a band needs rmf=, which knows the energies of the channels")
+        if band is not None:
+            raise BadOption("a band needs rmf=, which knows the energies of the channels")
+        return np.ones(data.sizes["channel"], dtype=bool)
     energies = channel_energies(rmf)
     same_channels(data, energies)
+    same_instrument(data, as_dataset(rmf, "rmf"))
     low, high = limits(band)
-    return (energies["energy_high"].values > low) & (energies["energy_low"].values < high)
+    starts, ends = energies["energy_low"].values, energies["energy_high"].values
+    found = (ends > low) & (starts < high)
+    if not found.any():
+        covered = f"no channel overlaps it: the response's channels lie at {starts.min():g}-{ends.max():g} keV"
+        raise OutsideCoverage(f"band {named_band(band)}: {covered}")
+    return found
 
 
 def _filled(counts: np.ndarray, used: np.ndarray, enough: int) -> np.ndarray:

@@ -55,7 +55,8 @@ class Component:
     ``on(energy_low, energy_high)`` returns a function of the parameters (arrays in keV; of an additive component for
     a norm of 1, and without the norm among the parameters). ``slopes_on`` gives the derivatives in the same manner,
     one row a parameter; without it they are differences. A convolution has ``convolve(energy_low, energy_high,
-    parameters, inner)`` instead; ``linear`` says that it acts on a sum of spectra as on each of them.
+    parameters, inner)`` instead; ``linear`` says that it acts on a sum of spectra as on each of them. ``options`` are
+    words that it was made with (``abundances="wilm"``), ``about`` what a result must say of it.
     """
 
     word: str
@@ -66,6 +67,7 @@ class Component:
     convolve: Callable[[Array, Array, Array, Inner], Array] | None = None
     linear: bool = True
     about: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    options: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
 
 
 @dataclass(frozen=True)
@@ -283,7 +285,8 @@ def state(source: Model) -> str:
     fields = ("value", "low", "high", "search", "frozen", "tied")
     held = {name: {key: getattr(p, key) for key in fields} for name, p in source.parameters.items()}
     words = {label: part.word for label, part in source.parts.items()}
-    return json.dumps({"expression": str(source), "words": words, "parameters": held})
+    options = {label: dict(part.options) for label, part in source.parts.items() if part.options}
+    return json.dumps({"expression": str(source), "words": words, "options": options, "parameters": held})
 
 
 def restored(text: str, *, components: Mapping[str, Model] | None = None) -> Model:
@@ -295,7 +298,9 @@ def restored(text: str, *, components: Mapping[str, Model] | None = None) -> Mod
         If one of its components is not to be had: a function or table of the user's, which must be given again.
     """
     held = json.loads(text)
-    made = {label: _one(word, components or {}) for label, word in held["words"].items()}
+    made = {
+        label: _one(word, components or {}, options=held["options"].get(label)) for label, word in held["words"].items()
+    }
     again = _composed(_read(held["expression"]), held["expression"], made, labelled=True)
     changes: dict[str, dict[str, object]] = {}
     for name, own in held["parameters"].items():
@@ -309,7 +314,9 @@ def single(component: Component) -> Model:
     return Model(label, MappingProxyType({label: component}))
 
 
-def _one(word: str, own: Mapping[str, Model], *, labelled: bool = False) -> Model:
+def _one(
+    word: str, own: Mapping[str, Model], *, labelled: bool = False, options: Mapping[str, str] | None = None
+) -> Model:
     """The model of one word: the user's own ones first; ``labelled`` if the words are labels already given."""
     from analysis.xray.components import component
 
@@ -318,10 +325,16 @@ def _one(word: str, own: Mapping[str, Model], *, labelled: bool = False) -> Mode
         held = own[stem]
         if not isinstance(held, Model) or len(held.parts) != 1:
             raise BadOption(f"components={{{stem!r}: …}} must be a model of one component, not {held!r:.80}")
+        if options and not labelled:
+            raise BadOption(f"{stem} takes numbers in its brackets, not {_quoted(options)}")
         part = next(iter(held.parts.values()))
         return Model(word, MappingProxyType({word: part if labelled else replace(part, word=stem)}))
-    made = component(word, also=own)
+    made = component(word, also=own, options=options or {})
     return Model(word, MappingProxyType({word: made}))
+
+
+def _quoted(options: Mapping[str, str]) -> str:
+    return ", ".join(f"{key}={value!r}" for key, value in options.items())
 
 
 def stem_of(label: str) -> str:
@@ -337,14 +350,10 @@ def _composed(tree: ast.expr, text: str, own: Mapping[str, Model], *, labelled: 
     if isinstance(tree, ast.Name | ast.Attribute):
         return _one(_word(tree, text), own, labelled=labelled)
     if isinstance(tree, ast.Call) and not tree.args:
-        names = [key.arg for key in tree.keywords]
-        if None in names or len(set(names)) < len(names):
-            raise BadOption(
-                f"the model {text!r} has {ast.unparse(tree)!r}; write each value once and by name: word(name=2)"
-            )
-        found = _one(_word(tree.func, text), own, labelled=labelled)
+        options, values = _given(tree, text)
+        found = _one(_word(tree.func, text), own, labelled=labelled, options=options)
         label = next(iter(found.parts))
-        return found.with_values({f"{label}.{key.arg}": _literal(key.value, text) for key in tree.keywords if key.arg})
+        return found.with_values({f"{label}.{key}": value for key, value in values.items()})
     if isinstance(tree, ast.Constant):
         raise BadOption(f"the model {text!r} holds {tree.value!r}; write a factor as constant(factor={tree.value!r})")
     raise BadOption(
@@ -359,6 +368,22 @@ def _word(tree: ast.expr, text: str) -> str:
     if isinstance(tree, ast.Attribute) and isinstance(tree.value, ast.Name):
         return f"{tree.value.id}.{tree.attr}"
     raise BadOption(f"the model {text!r} has {ast.unparse(tree)!r} where the word of a component should stand")
+
+
+def _given(tree: ast.Call, text: str) -> tuple[dict[str, str], dict[str, float]]:
+    """What stands in brackets after a word: options, which are text, and values."""
+    options: dict[str, str] = {}
+    values: dict[str, float] = {}
+    for key in tree.keywords:
+        if key.arg is None or key.arg in options or key.arg in values:
+            raise BadOption(
+                f"the model {text!r} has {ast.unparse(tree)!r}; write each value once and by name: word(name=2)"
+            )
+        if isinstance(key.value, ast.Constant) and isinstance(key.value.value, str):
+            options[key.arg] = key.value.value
+        else:
+            values[key.arg] = _literal(key.value, text)
+    return options, values
 
 
 def _literal(tree: ast.expr, text: str) -> float:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from analysis import xray
-from analysis.errors import BadOption, WrongData
+from analysis.errors import BadOption, OutsideCoverage, WrongData
 from analysis.model import check
 
 MODEL = "tbabs * powerlaw"
@@ -76,7 +76,7 @@ def test_a_constant_factor_of_each_spectrum_is_measured_against_the_first(ulx):
         ({"source": MODEL, "statistic": "cstat"}, BadOption, "drop_nodes"),
         ({"source": MODEL, "values": {"tbabs.nH": 1}}, BadOption, r"did you mean 'tbabs.nh'"),
         ({"source": MODEL, "values": {"nh": -1}}, BadOption, "outside its bounds"),
-        ({"source": MODEL, "band": (30, 40)}, BadOption, "no channel is left"),
+        ({"source": MODEL, "band": (30, 40)}, OutsideCoverage, "30"),
         ({"source": MODEL, "per_spectrum": ["norm"]}, BadOption, "there is one"),
     ],
 )
