@@ -99,7 +99,7 @@ def _around(low: Array, high: Array, sigma_6: float, index: float) -> tuple[Arra
     )
 
 
-def _edges(start: float, stop: float, sigma: float) -> Array:
+def _edges(start: float, stop: float, sigma: Array | float) -> Array:
     return np.linspace(start, stop, int(np.clip(np.ceil(PARTS * (stop - start) / sigma), 1, 500)) + 1)
 
 

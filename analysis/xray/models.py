@@ -241,8 +241,12 @@ def model(expression: str | Model, *, components: Mapping[str, Model] | None = N
 
 def _read(expression: str) -> ast.expr:
     """The syntax of an expression; nothing of it is ever run."""
+    import warnings
+
     try:
-        tree = ast.parse(" ".join(expression.split()), mode="eval").body
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", SyntaxWarning)  # of "1if"; it is refused in our own words
+            tree = ast.parse(" ".join(expression.split()), mode="eval").body
         words = sum(isinstance(part, ast.Name | ast.BinOp) for part in ast.walk(tree))
     except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
         raise BadOption(

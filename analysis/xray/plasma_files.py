@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import xarray as xr
 
-from analysis.errors import BadOption, CorruptFile, MissingFile, Offline, WrongData
+from analysis.errors import AnalysisError, BadOption, CorruptFile, MissingFile, Offline, WrongData
 from analysis.model import check, stamp
 from analysis.xray.inputs import as_dataset
 from analysis.xray.models import Array
@@ -203,6 +203,8 @@ def _hdu(path: Path, index: int) -> FITS_rec:
             if index >= len(hdus) or hdus[index].data is None:
                 raise WrongData(f"{path.name} has no table {index}; AtomDB's have one a temperature from 2 on")
             return hdus[index].data
+    except AnalysisError:
+        raise
     except (OSError, ValueError, TypeError, KeyError) as error:
         raise CorruptFile(f"{path.name} cannot be read as FITS: {error}") from error
 

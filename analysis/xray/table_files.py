@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from analysis.errors import CorruptFile, MissingFile, WrongData
+from analysis.errors import AnalysisError, CorruptFile, MissingFile, WrongData
 from analysis.xray.models import Array
 
 
@@ -69,6 +69,8 @@ def table_in(path: Path) -> Table:
                 raise WrongData(f"{path.name} is no table model of XSPEC: it has no extension {', '.join(missing)}")
             _refuse_unread(path, header, named["PARAMETERS"].header)
             parts = {name: (hdu.header, hdu.data) for name, hdu in named.items()}
+    except AnalysisError:
+        raise
     except (OSError, ValueError, TypeError) as error:
         raise CorruptFile(f"{path.name} cannot be read as FITS: {error}") from error
     axes, added = _axes(path, *parts["PARAMETERS"])

@@ -1,5 +1,7 @@
 """Each component against its formula, its limits and its own derivatives."""
 
+import itertools
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -50,7 +52,7 @@ def test_bins_hold_the_integral_of_the_density_be_they_narrow_or_wide(expression
     edges = np.array([0.2, 0.2004, 0.21, 0.4, 2.9, 2.91, 3.0, 3.3, 11.0])
     exact = [
         quad(DENSITIES[expression], a, b, epsabs=0, epsrel=1e-11, points=[3.0] if a < 3 < b else None, limit=200)[0]
-        for a, b in zip(edges[:-1], edges[1:], strict=True)
+        for a, b in itertools.pairwise(edges)
     ]
     assert flux(expression, edges) == pytest.approx(exact, rel=2e-8)
 
