@@ -50,8 +50,7 @@ def gsmooth() -> Component:
         sigma_6, index = pars
         if sigma_6 == 0:
             return inner(low, high)
-        below, above = _around(low, high, sigma_6, index)
-        spread = _smoothing(below, above, sigma_6 * (((below + above) / 2) / 6.0) ** index, low, high)
+        below, above, spread = _prepared(low.tobytes(), high.tobytes(), float(sigma_6), float(index))
         return (spread @ inner(below, above).T).T
 
     return Component(
@@ -64,6 +63,14 @@ def gsmooth() -> Component:
         convolve=convolve,
         about=told("Gaussian smoothing", f"{XSPEC}, gsmooth"),
     )
+
+
+@lru_cache(maxsize=2)
+def _prepared(lows: bytes, highs: bytes, sigma_6: float, index: float) -> tuple[Array, Array, csc_matrix]:
+    """The bins to evaluate on and what spreads their photons, held while the width stays."""
+    low, high = np.frombuffer(lows), np.frombuffer(highs)
+    below, above = _around(low, high, sigma_6, index)
+    return below, above, _smoothing(below, above, sigma_6 * (((below + above) / 2) / 6.0) ** index, low, high)
 
 
 def _around(low: Array, high: Array, sigma_6: float, index: float) -> tuple[Array, Array]:
