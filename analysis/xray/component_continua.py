@@ -77,8 +77,8 @@ def _broken(word: str, breaks: int) -> Component:
     def on(low: Array, high: Array) -> Shape:
         def shape(pars: Array) -> Array:
             indices, ends = pars[0::2], pars[1::2]
-            if (np.diff(ends) < 0).any():
-                raise BadOption(f"{word} needs its breaks in order; they are at {ends[0]:g} and {ends[1]:g} keV")
+            if (np.diff(ends) < 0).any():  # breaks out of order mean nothing; a fit turns back from there
+                return np.full(low.shape, np.nan)
             total, factor = np.zeros(low.shape), 1.0
             for i, index in enumerate(indices):
                 below = low if i == 0 else np.maximum(low, ends[i - 1])

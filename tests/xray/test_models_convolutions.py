@@ -19,6 +19,7 @@ def flux(expression, edges=EDGES):
     return Evaluator(made, edges[:-1].copy(), edges[1:].copy()).flux(made.values)
 
 
+@pytest.mark.slow
 @given(z=st.floats(-0.5, 5))
 def test_a_shift_is_the_component_that_has_a_redshift_of_its_own(z):
     shifted = flux(f"zashift(redshift={z!r}) * (powerlaw + gaussian(sigma=0.3))", EDGES[::50])
@@ -67,6 +68,7 @@ def test_bins_with_gaps_cannot_be_smoothed():
         Evaluator(source, low, low + 1).flux(source.values)
 
 
+@pytest.mark.slow
 @given(lg=st.floats(-14, -9), index=st.floats(0.5, 4), norm=st.floats(1e-6, 1e3))
 def test_the_flux_in_the_band_is_the_parameter_whatever_the_norm(lg, index, norm):
     edges = np.geomspace(2, 10, 1501)
@@ -81,6 +83,7 @@ def test_the_photon_flux_in_the_band_is_the_parameter_be_the_band_outside_the_bi
     assert made == pytest.approx(3 / band * flux("powerlaw(photon_index=1.5)"), rel=1e-9)
 
 
+@pytest.mark.slow
 def test_a_luminosity_is_the_flux_times_the_sphere_of_the_luminosity_distance():
     """D_L of z = 1 for H0 = 70, Ω_m = 0.27, Ω_Λ = 0.73 by direct integration: (1 + z) c/H0 ∫ dz / E(z)."""
     z = 1.0

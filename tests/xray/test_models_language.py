@@ -26,6 +26,7 @@ products = st.tuples(st.lists(st.sampled_from(FACTORS), max_size=2), sums).map(
 expressions = st.lists(products, min_size=1, max_size=3).map(" + ".join)
 
 
+@pytest.mark.slow
 @given(expressions)
 def test_a_model_written_out_and_read_again_is_the_same(expression):
     first = xray.model(expression)
@@ -34,6 +35,7 @@ def test_a_model_written_out_and_read_again_is_the_same(expression):
     assert flux(second) == pytest.approx(flux(first), rel=1e-14)  # sums may be bracketed otherwise
 
 
+@pytest.mark.slow
 @given(expressions, st.data())
 def test_a_state_brings_back_values_bounds_ties_and_what_is_frozen(expression, data):
     source = xray.model(expression)

@@ -3,19 +3,16 @@
 import json
 import subprocess
 import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
+from model_files import KNOTS, continuum, line_emissivity, write_plasma
 
 from analysis import store, xray
 from analysis.errors import BadOption, CorruptFile, MissingFile, Offline, WrongData
 from analysis.model import check
 from analysis.xray.abundances import NUMBERS, abundances_of
 from analysis.xray.evaluation import Evaluator
-
-sys.path.insert(0, str(Path(__file__).parent))
-from made_models import KNOTS, continuum, line_emissivity, write_plasma
 
 HC = 12.398419843320026
 

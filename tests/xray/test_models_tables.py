@@ -1,19 +1,18 @@
 """Table models of XSPEC, made from functions that are known, and functions of the user's."""
 
+import json
+import subprocess
 import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
+from model_files import write_table
 
 from analysis import xray
 from analysis.errors import BadOption, CorruptFile, MissingFile, WrongData
 from analysis.xray.emission import powers_integrated
 from analysis.xray.evaluation import Evaluator
 from analysis.xray.models import Parameter
-
-sys.path.insert(0, str(Path(__file__).parent))
-from made_models import write_table
 
 EDGES = np.geomspace(0.1, 20, 301).astype(np.float32).astype(float)
 INDEX = ("Index", 0, [1.0, 1.5, 2.0, 3.0])
@@ -184,9 +183,6 @@ print("FOUND" + json.dumps(found))
 def test_photons_and_factors_are_those_of_xspecs_own_tables(tmp_path):
     """XSPEC's tabint (HEASoft 6.35) on the same files, to its single precision."""
     pytest.importorskip("xspectrampoline", reason="XSPEC's models come with an extra, for Linux and macOS")
-    import json
-    import subprocess
-
     steep = lambda point, low, high: powers_integrated(low, high, -point[0])  # noqa: E731
     tau = ("tau", 0, [0.0, 0.5, 1.0, 2.0])
     smooth = lambda point, low, high: np.exp(-point[0] / ((low + high) / 2))  # noqa: E731
@@ -244,6 +240,7 @@ def test_a_factor_of_the_users_is_taken_at_the_middles():
     assert flux(half * xray.model("powerlaw")) == pytest.approx(flux(xray.model("powerlaw")) / 2)
 
 
+@pytest.mark.slow
 def test_a_fit_varies_a_function_of_the_users(ulx):
     own = xray.user_model(lambda energy, index: energy**-index, {"index": (1.0, -3, 10)}, word="own")
     theirs = xray.fit(ulx, xray.model("tbabs") * own, band=(0.5, 8))
