@@ -220,7 +220,8 @@ def _integral_above(x: Array, y: Array, edge: Array) -> Array:
     inside = np.clip(edge, x[0], x[-1])
     i = np.clip(np.searchsorted(x, inside, side="right") - 1, 0, x.size - 2)
     to_next = x[i + 1] - inside
-    slope = (y[i + 1] - y[i]) / (x[i + 1] - x[i])
+    width = x[i + 1] - x[i]
+    slope = (y[i + 1] - y[i]) / np.where(width > 0, width, 1.0)  # an energy that comes twice is a step
     return rest[i + 1] + to_next * (y[i + 1] - slope * to_next / 2)
 
 

@@ -173,8 +173,10 @@ def _emission(files: PlasmaFiles, index: int, *_: int) -> Emission:
             n, energy, density = (column[row] for column in _columns(files.continua, coco, count, at, value))
             energy, density = np.atleast_1d(energy)[: int(n)], np.atleast_1d(density)[: int(n)]
             if energy.size > 1:
-                if not (np.diff(energy) > 0).all():
-                    raise WrongData(f"{files.continua.name}: {at} of element {int(numbers[row])} does not increase")
+                if not ((np.diff(energy) >= 0).all() and np.isfinite(density).all()):
+                    raise WrongData(
+                        f"{files.continua.name}: {at} of element {int(numbers[row])} falls, or has no value"
+                    )
                 found.append((int(numbers[row]), energy, density))
     element = made[2].astype(int)
     if ((made[0] <= 0) | ~np.isfinite(made[0]) | ~np.isfinite(made[1]) | (element < 1) | (element > 30)).any():

@@ -62,6 +62,13 @@ def test_continua_are_linear_between_their_energies_and_integrated_exactly(table
     assert flux(source, edges) == pytest.approx(exact, rel=1e-3)
 
 
+def test_a_continuum_may_step_at_an_energy_that_comes_twice():
+    from analysis.xray.component_plasma import _integral_above
+
+    x, y = np.array([0.0, 1.0, 1.0, 2.0, 2.0]), np.array([1.0, 1.0, 3.0, 3.0, 0.0])
+    assert _integral_above(x, y, np.array([-1.0, 0.5, 1.0, 1.5, 2.0, 9.0])).tolist() == [4, 3.5, 3, 1.5, 0, 0]
+
+
 def test_between_temperatures_photons_are_linear_in_kt(tables):
     edges = np.geomspace(0.2, 15, 101)
     at = {kt: flux(xray.apec(tables).with_values({"kt": kt}), edges) for kt in (2.0, 2.5, 4.0)}
