@@ -12,7 +12,7 @@ import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
-from typing import Literal, TypeAlias
+from typing import Literal, SupportsIndex, TypeAlias
 
 import numpy as np
 
@@ -169,6 +169,13 @@ class Model:
             parts[label] = replace(parts[label], parameters=own)
         return Model(self.term, MappingProxyType(parts))
 
+    def __reduce_ex__(self, protocol: SupportsIndex) -> str | tuple:
+        """Pickle as text what is made of known words alone; what holds functions of a user's as it is."""
+        from analysis.xray.components import COMPONENTS
+
+        known = all(p.word in COMPONENTS or p.word.startswith("xspec.") for p in self.parts.values())
+        return (restored, (state(self),)) if known else super().__reduce_ex__(protocol)
+
     def __add__(self, other: Model) -> Model:
         return _joined("+", self, other)
 
@@ -322,9 +329,11 @@ def _one(
     word: str, own: Mapping[str, Model], *, labelled: bool = False, options: Mapping[str, str] | None = None
 ) -> Model:
     """The model of one word: the user's own ones first; ``labelled`` if the words are labels already given."""
-    from analysis.xray.components import component
+    from analysis.xray.components import COMPONENTS, component
 
     stem = word if word in own else stem_of(word)
+    if stem in own and not labelled and stem in COMPONENTS:
+        raise BadOption(f"components={{{stem!r}: …}} has a word that is a component already; call it 'my_{stem}'")
     if stem in own:
         held = own[stem]
         if not isinstance(held, Model) or len(held.parts) != 1:

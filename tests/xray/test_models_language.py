@@ -1,5 +1,8 @@
 """The language of models: what it reads, what it refuses, and that nothing is lost on the way."""
 
+import pickle
+
+import cloudpickle
 import numpy as np
 import pytest
 from hypothesis import given
@@ -169,6 +172,21 @@ def test_own_components_are_words_numbered_like_others():
         xray.model("mine", components={"mine": ramp + ramp})
     with pytest.raises(BadOption, match="takes numbers"):
         xray.model("mine(slope='2')", components={"mine": ramp})
+
+
+def test_a_word_that_is_known_cannot_be_given_another_meaning():
+    ramp = xray.user_model(lambda energy, slope: slope * energy, {"slope": (1.0, 0.0, 5.0)}, word="ramp")
+    with pytest.raises(BadOption, match="a component already"):
+        xray.model("powerlaw", components={"powerlaw": ramp})
+
+
+def test_models_travel_to_other_processes():
+    source = xray.model("tbabs * (powerlaw(photon_index=1.9) + apec(abundances='wilm'))").frozen("nh")
+    again = pickle.loads(pickle.dumps(source))
+    assert again.parameters == source.parameters and str(again) == str(source)
+    assert again.parts["apec"].options == {"abundances": "wilm"}
+    own = xray.user_model(lambda energy, slope: slope * energy, {"slope": (1.0, 0.0, 5.0)}, word="ramp")
+    assert (flux(cloudpickle.loads(cloudpickle.dumps(own))) == flux(own)).all()  # what Dask does
 
 
 def test_a_notebook_shows_a_table_and_no_markup_of_the_users():
