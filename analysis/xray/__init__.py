@@ -46,10 +46,10 @@ from analysis.xray.inputs import amount
 from analysis.xray.interchange import from_stingray, to_stingray
 from analysis.xray.matching import chance_probability, matched
 from analysis.xray.models import model
-from analysis.xray.plasma_files import plasma_tables
 from analysis.xray.observed_files import collected, observation_files
 from analysis.xray.one_pass import event_products
 from analysis.xray.periodicity import h_test, z_squared
+from analysis.xray.plasma_files import plasma_tables
 from analysis.xray.pointings import observations
 from analysis.xray.polarimetry import modulation_factor, polarization
 from analysis.xray.polarization_adding import polarization_rotated, polarization_sum
@@ -170,14 +170,13 @@ __all__ = [
     "search",
     "selected",
     "sky_positions",
-    "table_model",
-    "transmission",
-    "user_model",
     "sources_near",
     "stokes_spectra",
+    "table_model",
     "three_band_image",
     "to_stingray",
     "transmission",
+    "user_model",
     "variable_events",
     "view",
     "w_statistic",
