@@ -19,6 +19,9 @@ from analysis.xray.absorbers import absorbed_flux, cross_section, transmission
 from analysis.xray.archived_missions import missions_numbering_like, observatories
 from analysis.xray.barycentre import barycentred
 from analysis.xray.binning import event_spectrum, image, light_curve
+from analysis.xray.component_plasma import apec
+from analysis.xray.component_tables import table_model
+from analysis.xray.component_users import user_model
 from analysis.xray.components import model_components
 from analysis.xray.crossing import cross_spectrum, log_rebinned
 from analysis.xray.emission import power_law
@@ -46,6 +49,7 @@ from analysis.xray.models import model
 from analysis.xray.observed_files import collected, observation_files
 from analysis.xray.one_pass import event_products
 from analysis.xray.periodicity import h_test, z_squared
+from analysis.xray.plasma_files import plasma_tables
 from analysis.xray.pointings import observations
 from analysis.xray.polarimetry import modulation_factor, polarization
 from analysis.xray.polarization_adding import polarization_rotated, polarization_sum
@@ -89,6 +93,7 @@ NEARBY = 0.25  # degrees within which search(…, online=True) looks for observa
 
 __all__ = [
     "absorbed_flux",
+    "apec",
     "area_ratio",
     "background_of",
     "barycentred",
@@ -144,6 +149,7 @@ __all__ = [
     "observations",
     "phaseogram",
     "photon_flux",
+    "plasma_tables",
     "polarization",
     "polarization_contours",
     "polarization_cube",
@@ -169,9 +175,11 @@ __all__ = [
     "sources_near",
     "spectrum_of",
     "stokes_spectra",
+    "table_model",
     "three_band_image",
     "to_stingray",
     "transmission",
+    "user_model",
     "variable_events",
     "view",
     "w_statistic",
