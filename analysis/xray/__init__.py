@@ -24,12 +24,14 @@ from analysis.xray.fitting import fit
 from analysis.xray.folding import folded, response
 from analysis.xray.grouping import channel_bins, channel_energies
 from analysis.xray.inputs import amount
+from analysis.xray.judging import compared, expected_statistic, goodness, likelihood_ratio
 from analysis.xray.models import model
 from analysis.xray.polarimetry import modulation_factor, polarization
 from analysis.xray.selecting import selected
 from analysis.xray.sky import hydrogen_column, position, sky_positions, within
 from analysis.xray.spectra import count_rate, grouped
 from analysis.xray.statistics import c_statistic, w_statistic
+from analysis.xray.uncertainties import confidence_intervals, contours
 from analysis.xray.views import explore, view
 
 if TYPE_CHECKING:
@@ -48,20 +50,26 @@ __all__ = [
     "channel_bins",
     "channel_energies",
     "collect",
+    "compared",
+    "confidence_intervals",
+    "contours",
     "count_rate",
     "cross_section",
     "energy_bins",
     "event_spectrum",
     "explore",
+    "expected_statistic",
     "fetch",
     "fit",
     "folded",
+    "goodness",
     "grouped",
     "hydrogen_column",
     "image",
     "light_curve",
     "model",
     "model_components",
+    "likelihood_ratio",
     "modulation_factor",
     "photon_flux",
     "polarization",

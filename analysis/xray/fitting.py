@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import warnings
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 import xarray as xr
@@ -13,8 +14,8 @@ from analysis.errors import AnalysisWarning, BadOption
 from analysis.model import check, derived
 from analysis.xray.evaluation import Evaluator
 from analysis.xray.grouping import Grouping
-from analysis.xray.inputs import Amount, datasets
-from analysis.xray.likelihoods import Statistic, Variance, terms
+from analysis.xray.inputs import Amount, datasets, limits
+from analysis.xray.likelihoods import Prepared, Statistic, Variance, terms
 from analysis.xray.minimizing import Minimum, least
 from analysis.xray.models import Array, Model, about, model, refuse_unless_additive, state
 from analysis.xray.problems import Problem, posed, spectra_of
@@ -58,8 +59,9 @@ def fit(
         Group to so many counts instead of as the file says.
     statistic : {"wstat", "cstat", "cash", "chi2"}, optional
         Left out: W for counts with a background, C for counts without, χ² for rates.
-    errors : {"data", "gehrels", "churazov", "model"}, optional
-        Where χ² takes its variances from.
+    errors : {"data", "gehrels", "churazov", "model", "file"}, optional
+        Where χ² takes its variances from: the counts, Gehrels' (1986) upper errors, counts averaged over
+        neighbours, the model, or STAT_ERR of the file. Rates have their own. SYS_ERR is added.
     values, frozen, bounds, tied : optional
         Start values, parameters to keep, other bounds, and ties, as the methods of :class:`Model` take them.
     per_spectrum : sequence of str, optional
@@ -128,9 +130,11 @@ def fit(
         "errors": errors,
         "grouping": grouping,
         "min_counts": min_counts,
-        "band": None if band is None else [str(end) if isinstance(end, str) else float(end) for end in band],
+        "band": None if band is None else list(limits(band)),
         "statistic": statistic,
         "per_spectrum": list(problem.own),
+        "starts": int(starts),
+        "seed": seed,
     }
     return labelled_fit(problem, best, data, options)
 
@@ -240,8 +244,9 @@ def _on_bins(problem: Problem, vector: Array) -> dict[str, tuple]:
         behind = spectrum.background / np.where(spectrum.ratio > 0, spectrum.ratio, np.inf)
         if counted:
             behind = profiled_background(spectrum.source, spectrum.background, np.maximum(expected, 0), spectrum.ratio)
-        flux = Evaluator(problem.source, spectrum.low, spectrum.high).flux(problem.of(spectrum.name, values))
         own = terms(spectrum, expected)
+        # Cash's terms have no zero where model and data agree; C's have
+        deviance = terms(replace(spectrum, statistic="cstat"), expected) if spectrum.statistic == "cash" else own
         total = expected + behind
         for name, column in {
             "energy_low": spectrum.low,
@@ -253,8 +258,8 @@ def _on_bins(problem: Problem, vector: Array) -> dict[str, tuple]:
             "model_counts": expected,
             "expected_background": behind,
             "statistic_term": own,
-            "residual": np.sign(spectrum.source - total) * np.sqrt(np.maximum(own, 0.0)),
-            "model_flux": flux / (spectrum.high - spectrum.low),
+            "residual": np.sign(spectrum.source - total) * np.sqrt(np.maximum(deviance, 0.0)),
+            "model_flux": _density(problem, spectrum, values),
         }.items():
             columns.setdefault(name, []).append(column)
     told = {
@@ -271,6 +276,17 @@ def _on_bins(problem: Problem, vector: Array) -> dict[str, tuple]:
         "model_flux": ("ph cm-2 s-1 keV-1", "Photon flux density of the model, mean over the bin"),
     }
     return {name: _of("bin", np.concatenate(parts), *told[name]) for name, parts in columns.items()}
+
+
+def _density(problem: Problem, spectrum: Prepared, values: Mapping[str, float]) -> Array:
+    """The model's photon flux density in the nominal bins of a fit; NaN where a bin starts at no energy."""
+    order = np.argsort(spectrum.low)
+    seen = order[(spectrum.low[order] > 0) & (spectrum.high[order] > spectrum.low[order])]
+    found = np.full(spectrum.low.shape, np.nan)
+    if seen.size:
+        low, high = spectrum.low[seen], spectrum.high[seen]
+        found[seen] = Evaluator(problem.source, low, high).flux(problem.of(spectrum.name, values)) / (high - low)
+    return found
 
 
 def _warn(problem: Problem, best: Minimum) -> None:

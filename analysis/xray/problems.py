@@ -80,8 +80,8 @@ class Problem:
         for spectrum, evaluator in zip(self.spectra, self.evaluators, strict=True):
             at, names = self._own_free(spectrum.name)
             flux, rows = evaluator.flux_and_slopes(self.of(spectrum.name, values), names)
-            counts = spectrum.folder.fold(flux)
-            slopes = spectrum.folder.fold_many(rows)
+            counts, *slopes_ = spectrum.folder.fold_many(np.vstack([flux, rows]))
+            slopes = np.array(slopes_).reshape(len(names), counts.size)
             first, weight = slopes_and_weights(spectrum, counts)
             total += value(spectrum, counts)
             gradient[at] += slopes @ first
