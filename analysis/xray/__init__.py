@@ -16,17 +16,20 @@ import xarray as xr
 from analysis.errors import BadOption, OutsideCoverage
 from analysis.model import check, derived
 from analysis.xray.absorbers import absorbed_flux, cross_section, transmission
+from analysis.xray.batches import fit_many
 from analysis.xray.binning import event_spectrum, image, light_curve
 from analysis.xray.components import model_components
 from analysis.xray.emission import power_law
 from analysis.xray.evaluation import energy_bins, photon_flux
 from analysis.xray.fitting import fit
+from analysis.xray.fluxes import equivalent_width, flux, luminosity
 from analysis.xray.folding import folded, response
 from analysis.xray.grouping import channel_bins, channel_energies
 from analysis.xray.inputs import amount
 from analysis.xray.judging import compared, expected_statistic, goodness, likelihood_ratio
 from analysis.xray.models import model
 from analysis.xray.polarimetry import modulation_factor, polarization
+from analysis.xray.sampling import posterior
 from analysis.xray.selecting import selected
 from analysis.xray.sky import hydrogen_column, position, sky_positions, within
 from analysis.xray.spectra import count_rate, grouped
@@ -56,23 +59,28 @@ __all__ = [
     "count_rate",
     "cross_section",
     "energy_bins",
+    "equivalent_width",
     "event_spectrum",
     "explore",
     "expected_statistic",
     "fetch",
     "fit",
+    "fit_many",
+    "flux",
     "folded",
     "goodness",
     "grouped",
     "hydrogen_column",
     "image",
     "light_curve",
+    "luminosity",
     "model",
     "model_components",
     "likelihood_ratio",
     "modulation_factor",
     "photon_flux",
     "polarization",
+    "posterior",
     "power_law",
     "response",
     "search",

@@ -185,7 +185,7 @@ def goodness(
     made = xr.Dataset(
         {
             "simulated_statistic": ("simulation", found, {"units": "1", "long_name": f"{kind} of simulated data"}),
-            "fraction_below": _number(np.mean(found < observed), "Part of the simulations below the observed"),
+            "fraction_below": _number(float(np.mean(found < observed)), "Part of the simulations below the observed"),
             "p_value": _number((1 + np.sum(found >= observed)) / (1 + number), "Chance of so large a statistic"),
         },
         attrs={

@@ -40,9 +40,8 @@ def least(problem: Problem, *, starts: int, seed: int) -> Minimum:
     given = scaled(problem, problem.start)
     candidates = [given]
     if starts:
-        spread = [scaled(problem, point) for point in _spread(problem, starts, seed)]
-        ranked = sorted(spread, key=problem.statistic)
-        candidates += ranked[:1]
+        points = [scaled(problem, point) for point in spread(problem, starts, seed)]
+        candidates += sorted(points, key=problem.statistic)[:1]
     tried = 1 + starts
     best: tuple[float, Array, bool] | None = None
     for start in candidates:
@@ -118,6 +117,11 @@ def scaled(problem: Problem, start: Array) -> Array:
 def described(problem: Problem, x: Array, converged: bool, tried: int) -> Minimum:
     """Return the minimum with its covariance from the Fisher matrix, and what is not determined."""
     value, _, curvature = problem.derivatives(x)
+    return explained(problem, x, value, curvature, converged, tried)
+
+
+def explained(problem: Problem, x: Array, value: float, curvature: Array, converged: bool, tried: int) -> Minimum:
+    """Return the same from the curvature at the minimum."""
     bound = (x <= problem.low) | (x >= problem.high)
     scale = np.sqrt(np.diag(curvature))
     seen = ~bound & (scale > 0)
@@ -159,7 +163,7 @@ def _step(slope: Array, curvature: Array, moving: Array, damping: float) -> Arra
     return step
 
 
-def _spread(problem: Problem, number: int, seed: int) -> Array:
+def spread(problem: Problem, number: int, seed: int) -> Array:
     """Points spread over the ranges in which parameters are searched; norms stay, for they are scaled."""
     from scipy.stats import qmc
 

@@ -17,7 +17,7 @@ from analysis.xray.evaluation import Evaluator
 from analysis.xray.folding import response
 from analysis.xray.grouping import Grouping
 from analysis.xray.inputs import Amount, as_dataset
-from analysis.xray.likelihoods import Prepared, Statistic, Variance, prepared, slopes_and_weights, value
+from analysis.xray.likelihoods import Prepared, Statistic, Variance, prepared, slopes_and_weights, terms, value
 from analysis.xray.models import Array, Model, Parameter, labels
 
 SPECTRUM = "spectrum"  # what a single spectrum is called
@@ -72,6 +72,16 @@ class Problem:
         """Return the sum of the statistics of all spectra; infinite where the model is no finite number."""
         total = sum(value(s, counts) for s, counts in zip(self.spectra, self.expected(vector), strict=True))
         return float(total) if np.isfinite(total) else np.inf
+
+    def statistics(self, rows: Array) -> Array:
+        """Return the statistic of several vectors, one a row: faster than one after the other."""
+        total = np.zeros(len(rows))
+        known = [self.values(row) for row in rows]
+        for spectrum, evaluator in zip(self.spectra, self.evaluators, strict=True):
+            fluxes = [evaluator.flux(self.of(spectrum.name, values)) for values in known]
+            if fluxes:
+                total += terms(spectrum, spectrum.folder.fold_many(np.array(fluxes))).sum(axis=1)
+        return np.where(np.isfinite(total), total, np.inf)
 
     def derivatives(self, vector: Array) -> tuple[float, Array, Array]:
         """Return the statistic, its gradient, and its expected (Fisher) curvature."""

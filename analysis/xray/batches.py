@@ -1,0 +1,550 @@
+"""Many spectra fitted with one model: those that share a response and its bins are fitted side by side.
+
+What they share is done once: the response is compiled, starts are folded for all of them, the sum of the spectra gives
+a start; the damped steps of Fisher scoring are taken for all at once.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import warnings
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import xarray as xr
+
+from analysis.download.progress import counted
+from analysis.errors import AnalysisError, AnalysisWarning, BadOption, WrongData
+from analysis.model import check, derived
+from analysis.xray.evaluation import Evaluator
+from analysis.xray.exposures import paired
+from analysis.xray.fitting import PAPERS, changed
+from analysis.xray.grouping import Grouping, channel_bins, summed
+from analysis.xray.inputs import Amount, as_dataset, limits
+from analysis.xray.likelihoods import (
+    Prepared,
+    Statistic,
+    Variance,
+    slopes_and_weights,
+    statistic_for,
+    terms,
+    variance_of,
+)
+from analysis.xray.minimizing import DONE, MOST, NEARLY, Minimum, explained, least, scaled, spread
+from analysis.xray.models import Array, Model, about, model, refuse_unless_additive, state
+from analysis.xray.problems import Problem, posed, response_of, spectra_of
+
+BLOCK = 128  # spectra whose fluxes are held at once
+SHARED = {  # what must be equal in the spectra of a batch
+    "rmf": (
+        *("matrix", "first_channel", "n_channels", "energy_index", "energy_low", "energy_high", "e_min", "e_max"),
+        *("channel", "channel_index", "first_element"),
+    ),
+    "arf": ("effective_area", "energy_low", "energy_high"),
+    "spectrum": ("channel", "grouping", "quality", "areascal"),
+    "background": ("channel",),
+}
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Spectra in the same bins of the same response, one row each.
+
+    ``problem`` is that of the first; ``scale`` is exposure × AREASCAL over that of the first.
+    """
+
+    problem: Problem
+    names: tuple[str, ...]
+    source: Array
+    background: Array
+    ratio: Array
+    variance: Array | None
+    scale: Array
+
+
+def fit_many(
+    spectra: xr.DataTree | Mapping[str, xr.DataTree] | Sequence[xr.DataTree],
+    source: Model | str,
+    *,
+    band: tuple[Amount, Amount] | None = None,
+    grouping: Grouping = "file",
+    min_counts: int | None = None,
+    statistic: Statistic | None = None,
+    errors: Variance = "data",
+    values: Mapping[str, float] | None = None,
+    frozen: Sequence[str] = (),
+    bounds: Mapping[str, tuple[float, float]] | None = None,
+    tied: Mapping[str, str] | None = None,
+    starts: int = 16,
+    seed: int = 0,
+    chunks: int | None = None,
+) -> xr.Dataset:
+    """Return fits of one model to many spectra, each with parameters of its own.
+
+    Spectra with equal responses, GROUPING and QUALITY are fitted side by side, where the cost of each falls with
+    their number. With ``min_counts`` each has bins of its own and is fitted by itself.
+
+    Parameters
+    ----------
+    spectra : mapping, sequence of xarray.DataTree, or xarray.DataTree
+        Trees as :func:`fit` takes them. One tree whose nodes ``spectrum`` and ``background`` hold ``counts`` on the dims
+        ``spectrum, channel`` is as many spectra with one response.
+    source, band, grouping, min_counts, statistic, errors, values, frozen, bounds, tied
+        As for :func:`fit`.
+    starts, seed : int, optional
+        Further starts that all spectra try.
+    chunks : int, optional
+        So many spectra a task of Dask, which runs where Dask's scheduler says (a distributed client's workers,
+        else threads here). Left out, all are fitted here.
+
+    Returns
+    -------
+    xarray.Dataset
+        On ``spectrum, parameter``: ``value``, ``error``, ``at_bound``; ``covariance`` on ``spectrum, parameter,
+        parameter_2``; on ``spectrum``: ``statistic_value``, ``dof``, ``bins``, ``converged``, and ``reason``: empty, or why
+        a spectrum has no fit (its numbers are NaN) or one that did not converge.
+
+    Raises
+    ------
+    BadOption, WrongData
+        If the model or an option cannot be used, or no spectrum can be fitted.
+
+    Warns
+    -----
+    AnalysisWarning
+        Once, saying how many spectra were not fitted or did not converge.
+
+    References
+    ----------
+    As for :func:`fit`.
+
+    Examples
+    --------
+    >>> from analysis import xray
+    >>> ulx = xray.fetch("ngc7793_ulx4_pn")
+    >>> found = xray.fit_many({"one": ulx, "two": ulx}, "tbabs * powerlaw", band=(0.5, 8))
+    >>> found.value.sel(parameter="powerlaw.photon_index").round(2).values.tolist()
+    [1.98, 1.98]
+    """
+    made = changed(model(source), values=values, frozen=frozen, bounds=bounds, tied=tied)
+    refuse_unless_additive(made, "fit_many")
+    if not made.free:
+        raise BadOption(f"all parameters of {made} are frozen or tied; free one with thawed()")
+    if chunks is not None and (isinstance(chunks, bool) or not isinstance(chunks, int | np.integer) or chunks < 1):
+        raise BadOption(f"chunks={chunks!r} must be a whole number of spectra, 1 or more")
+    if isinstance(starts, bool) or not isinstance(starts, int | np.integer) or starts < 0:
+        raise BadOption(f"starts={starts!r} must be a whole number, 0 or more")
+    trees = _trees(spectra)
+    options = {"statistic": statistic, "errors": errors, "grouping": grouping, "min_counts": min_counts, "band": band}
+    batches, reasons = _batches(trees, made, options)
+    if not batches:
+        first = next(iter(reasons.items()), ("", "there are none"))
+        raise WrongData(f"none of the {len(trees)} spectra can be fitted; {first[0]}: {first[1]}")
+    minima = _all_fitted(batches, int(starts), seed, None if chunks is None else int(chunks))
+    kept = {**options, "band": None if band is None else list(limits(band)), "starts": int(starts), "seed": seed}
+    return _labelled(trees, batches, minima, reasons, kept)
+
+
+def _trees(spectra: xr.DataTree | Mapping[str, xr.DataTree] | Sequence[xr.DataTree]) -> dict[str, xr.DataTree]:
+    if isinstance(spectra, xr.DataTree) and "spectrum" in spectra.children:
+        node = as_dataset(spectra.children["spectrum"], "fit_many: spectrum")
+        if "spectrum" in node.dims:
+            return _unstacked(spectra, node)
+    if isinstance(spectra, xr.DataTree | Mapping):
+        return spectra_of(spectra)
+    if isinstance(spectra, Sequence) and not isinstance(spectra, str) and len(spectra):
+        return spectra_of({str(i): tree for i, tree in enumerate(spectra)})
+    raise WrongData(
+        "fit_many takes a mapping of names to trees, a sequence of trees, or a tree whose spectra lie on the dim "
+        f"'spectrum'; not {type(spectra).__name__} {str(spectra)[:40]}"
+    )
+
+
+def _unstacked(tree: xr.DataTree, node: xr.Dataset) -> dict[str, xr.DataTree]:
+    """One tree a spectrum, all with the same response nodes."""
+    known = node["spectrum"].values if "spectrum" in node.variables else np.arange(node.sizes["spectrum"])
+    names = [str(name) for name in known.tolist()]
+    if len(set(names)) != len(names):
+        raise WrongData("names of spectra occur twice on the dim 'spectrum'")
+    shared = {k: child for k, child in tree.children.items() if k in ("rmf", "arf")}
+    nodes = {k: as_dataset(child, k) for k, child in tree.children.items() if k in ("spectrum", "background")}
+    made = {}
+    for i, name in enumerate(names):
+        parts: dict[str, xr.Dataset | xr.DataTree] = {
+            k: part.isel(spectrum=i, drop=True) if "spectrum" in part.dims else part for k, part in nodes.items()
+        }
+        made[name] = xr.DataTree.from_dict({**parts, **{k: as_dataset(c, k) for k, c in shared.items()}}, name=name)
+    return made
+
+
+def _batches(
+    trees: Mapping[str, xr.DataTree], source: Model, options: Mapping[str, object]
+) -> tuple[list[Batch], dict[str, str]]:
+    """The spectra in batches, and why some are in none."""
+    known: dict[tuple, tuple[Problem, xr.DataArray]] = {}
+    rows: dict[tuple, list[tuple]] = {}
+    reasons: dict[str, str] = {}
+    digests: dict[tuple, tuple[bytes, Array]] = {}
+    for name, tree in trees.items():
+        try:
+            key = _key(name, tree, digests, options)
+            if key not in known:
+                problem = posed({name: tree}, source, **options)  # type: ignore[arg-type]
+                spectrum = as_dataset(tree.children["spectrum"], name)
+                chosen = {key: options[key] for key in ("grouping", "min_counts", "band")}
+                bins = channel_bins(spectrum, rmf=response_of(name, tree), **chosen)  # type: ignore[arg-type]
+                known[key], rows[key] = (problem, bins), []
+                first = problem.spectra[0]
+                row = first.source, first.background, first.ratio, first.variance, 1.0
+            else:
+                row = _row(name, tree, *known[key])
+            rows[key].append((name, *row))
+        except AnalysisError as error:
+            reasons[name] = str(error)
+    return [
+        Batch(
+            known[key][0],
+            tuple(row[0] for row in found),
+            np.array([row[1] for row in found]),
+            np.array([row[2] for row in found]),
+            np.array([row[3] for row in found]),
+            None if found[0][4] is None else np.array([row[4] for row in found]),
+            np.array([row[5] for row in found]),
+        )
+        for key, found in rows.items()
+        if found
+    ], reasons
+
+
+def _key(
+    name: str, tree: xr.DataTree, digests: dict[tuple, tuple[bytes, Array]], options: Mapping[str, object]
+) -> tuple:
+    """What spectra must have in common to lie in one batch: equal values, wherever they are kept."""
+    parts: list[object] = []
+    for child, names in SHARED.items():
+        node = tree.children.get(child)
+        held = {} if node is None else node.dataset.variables
+        parts += [child, node is not None, *(word in held for word in ("counts", "rate", "systematic"))]
+        parts += [_digest(held[word].values, digests) if word in held else b"" for word in names]
+        if child in ("spectrum", "background") and node is not None:
+            parts.append(str(node.attrs.get("areascal")))
+    spectrum = tree.children["spectrum"].dataset
+    alone = options["min_counts"] is not None or options["errors"] == "file" or "counts" not in spectrum
+    if alone or "systematic" in spectrum:
+        parts.append(name)  # bins or errors of its own
+    return tuple(parts)
+
+
+def _digest(values: Array, digests: dict[tuple, tuple[bytes, Array]]) -> bytes:
+    """A few bytes that are equal for equal arrays; an array met before is not read again."""
+    if values.nbytes < 1000:
+        return values.tobytes()
+    place = (*values.__array_interface__["data"], values.shape, values.strides, values.dtype.str)
+    if place not in digests:
+        # the array is kept, so that no other can come to lie at its place
+        digests[place] = hashlib.blake2b(np.ascontiguousarray(values).tobytes(), digest_size=16).digest(), values
+    return digests[place][0]
+
+
+def _row(name: str, tree: xr.DataTree, problem: Problem, bins: xr.DataArray) -> tuple:
+    """Counts, ratio, variance and scale of a spectrum that shares the bins of a batch."""
+    first = problem.spectra[0]
+    data = as_dataset(tree.children["spectrum"], name)
+    behind = as_dataset(tree.children["background"], name) if "background" in tree.children else None
+    statistic_for(name, data, behind, first.statistic)
+    used = bins.values >= 0
+    pair = paired(data, behind, used)
+    source, background = summed(pair.source_counts, bins), summed(pair.background_counts, bins)
+    time = summed(pair.source_time, bins)
+    ratio = summed(pair.background_time, bins) / time
+    variance = variance_of(source, background, ratio, first.errors) if first.statistic == "chi2" else None
+    if variance is not None and not first.by_model and not (variance > 0).all():
+        raise BadOption(f"{int((variance <= 0).sum())} bins have no error, so χ² has no weight for them")
+    return source, background, ratio, variance, float((time / np.bincount(bins.values[used]) / first.time)[0])
+
+
+def _all_fitted(batches: Sequence[Batch], starts: int, seed: int, chunks: int | None) -> dict[str, Minimum]:
+    blocks = [part for batch in batches for part in _cut(batch, chunks or BLOCK)]
+    beginnings = {id(batch.problem): _common_starts(batch, starts, seed) for batch in batches}
+    found: dict[str, Minimum] = {}
+    if chunks is not None:
+        import dask
+
+        work = dask.delayed(_fitted, pure=False)
+        tasks = [work(block, beginnings[id(block.problem)]) for block in blocks]
+        for block, minima in zip(blocks, dask.compute(*tasks), strict=True):
+            found |= dict(zip(block.names, minima, strict=True))
+        return found
+    with counted(sum(len(block.names) for block in blocks), "fits") as bar:
+        for block in blocks:
+            found |= dict(zip(block.names, _fitted(block, beginnings[id(block.problem)]), strict=True))
+            bar.update(len(block.names))
+    return found
+
+
+def _cut(batch: Batch, size: int) -> list[Batch]:
+    parts = [slice(i, i + size) for i in range(0, len(batch.names), size)]
+    return [
+        Batch(
+            batch.problem,
+            batch.names[part],
+            batch.source[part],
+            batch.background[part],
+            batch.ratio[part],
+            None if batch.variance is None else batch.variance[part],
+            batch.scale[part],
+        )
+        for part in parts
+    ]
+
+
+def _common_starts(batch: Batch, starts: int, seed: int) -> Array:
+    """Vectors that all spectra of a batch try: the given one, some spread, and the best of their mean."""
+    problem = batch.problem
+    points = [problem.start, *(spread(problem, starts, seed) if starts else [])]
+    whole = batch.scale.sum()
+    mean = replace(
+        problem.spectra[0],
+        source=batch.source.sum(axis=0) / whole,
+        background=batch.background.sum(axis=0) / whole,
+        ratio=(batch.ratio * batch.scale[:, None]).sum(axis=0) / whole,
+        variance=None if batch.variance is None else batch.variance.sum(axis=0) / whole,
+    )
+    try:
+        points.append(least(replace(problem, spectra=(mean,)), starts=starts, seed=seed).vector)
+    except WrongData:
+        pass  # their mean has no finite statistic: each spectrum says so itself
+    return np.array([scaled(problem, point) for point in points])
+
+
+def _fitted(batch: Batch, beginnings: Array) -> list[Minimum]:
+    """The minima of a block of spectra."""
+    shared = batch.problem.spectra[0]
+    # a worker's own: what an evaluator keeps is not for two threads
+    evaluator = Evaluator(batch.problem.source, shared.folder.low, shared.folder.high)
+    problem = replace(batch.problem, evaluators=(evaluator,))
+    ranked = _ranked(batch, problem, beginnings)
+    value, x, curvature, done = _descended(batch, problem, ranked[0])
+    for further in ranked[1:3]:
+        left = np.flatnonzero(~done)
+        if not left.size:
+            break
+        again = _descended(_of(batch, left), problem, further[left])
+        better = again[0] < value[left]
+        for old, new in zip((value, x, curvature), again[:3], strict=True):
+            old[left[better]] = new[better]
+        done[left[better]] = again[3][better]
+    return [
+        explained(problem, x[i], float(value[i]), curvature[i], bool(done[i]), 0)
+        if np.isfinite(value[i])
+        else Minimum(np.full(x.shape[1], np.nan), np.nan, np.full(curvature.shape[1:], np.nan), False, (), (), 0)
+        for i in range(len(value))
+    ]
+
+
+def _of(batch: Batch, rows: Array) -> Batch:
+    return replace(
+        batch,
+        names=tuple(batch.names[i] for i in rows),
+        source=batch.source[rows],
+        background=batch.background[rows],
+        ratio=batch.ratio[rows],
+        variance=None if batch.variance is None else batch.variance[rows],
+        scale=batch.scale[rows],
+    )
+
+
+def _spectrum(batch: Batch) -> Prepared:
+    """The spectra of a batch as one whose arrays have a row a spectrum."""
+    return replace(
+        batch.problem.spectra[0],
+        source=batch.source,
+        background=batch.background,
+        ratio=batch.ratio,
+        variance=batch.variance,
+    )
+
+
+def _ranked(batch: Batch, problem: Problem, beginnings: Array) -> Array:
+    """Starts of each spectrum, best first: start × spectrum × parameter, norms scaled to the spectrum's counts."""
+    spectrum, n = _spectrum(batch), len(batch.names)
+    net = batch.source - batch.background / np.where(batch.ratio > 0, batch.ratio, np.inf)
+    wanted = np.maximum(net.sum(axis=1), np.sqrt(np.maximum(batch.source.sum(axis=1), 0) + 1))
+    norms = np.array([name.endswith(".norm") for name in problem.free])
+    values, vectors = [], []
+    for start in beginnings:
+        counts = problem.expected(start)[0]
+        total = counts.sum()
+        factor = wanted / (total * batch.scale) if total > 0 and norms.any() else np.ones(n)
+        made = np.clip(np.where(norms, start * factor[:, None], start), problem.low, problem.high)
+        # exact where all norms are free and none meets its bound; else good enough to choose a start by
+        expected = counts * (factor * batch.scale)[:, None]
+        found = terms(spectrum, expected).sum(axis=1)
+        values.append(np.where(np.isfinite(found), found, np.inf))
+        vectors.append(made)
+    order = np.argsort(np.array(values), axis=0)
+    return np.take_along_axis(np.array(vectors), order[:, :, None], axis=0)
+
+
+def _derivatives(batch: Batch, problem: Problem, x: Array) -> tuple[Array, Array, Array]:
+    """Statistics, gradients and curvatures, one a spectrum."""
+    evaluator, name = problem.evaluators[0], problem.spectra[0].name
+    n, p = x.shape
+    stacked = np.empty((n * (1 + p), evaluator.low.size))
+    for i, row in enumerate(x):
+        flux, slopes = evaluator.flux_and_slopes(problem.of(name, problem.values(row)), problem.free)
+        stacked[i * (1 + p)] = flux
+        stacked[i * (1 + p) + 1 : (i + 1) * (1 + p)] = slopes
+    folded = problem.spectra[0].folder.fold_many(stacked).reshape(n, 1 + p, -1) * batch.scale[:, None, None]
+    spectrum, counts, rows = _spectrum(batch), folded[:, 0], folded[:, 1:]
+    first, weight = slopes_and_weights(spectrum, counts)
+    total = terms(spectrum, counts).sum(axis=1)
+    gradient = np.einsum("npb,nb->np", rows, first)
+    curvature = (rows * weight[:, None]) @ rows.transpose(0, 2, 1)
+    bad = ~(np.isfinite(total) & np.isfinite(gradient).all(axis=1) & np.isfinite(curvature).all(axis=(1, 2)))
+    return np.where(bad, np.inf, total), gradient, curvature
+
+
+def _descended(batch: Batch, problem: Problem, start: Array) -> tuple[Array, Array, Array, Array]:
+    """Statistics, vectors, curvatures and whether they converged: :func:`minimizing.descended` for many at once."""
+    low, high = problem.low, problem.high
+    x = np.clip(start, low, high)
+    value, slope, curvature = _derivatives(batch, problem, x)
+    n = len(x)
+    damping, done, active = np.full(n, 1e-3), np.zeros(n, bool), np.isfinite(value)
+    for _ in range(MOST):
+        at = np.flatnonzero(active)
+        if not at.size:
+            break
+        moving = ~(((x[at] <= low) & (slope[at] > 0)) | ((x[at] >= high) & (slope[at] < 0)))
+        whole = _steps(slope[at], curvature[at], moving, np.full(at.size, 1e-10))
+        left = -(slope[at] * np.where(moving, whole, 0)).sum(axis=1) / 2
+        ready = left < DONE
+        done[at[ready]], active[at[ready]] = True, False
+        at, moving, left = at[~ready], moving[~ready], left[~ready]
+        if not at.size:
+            continue
+        trial = np.clip(x[at] + _steps(slope[at], curvature[at], moving, damping[at]), low, high)
+        found = _derivatives(_of(batch, at), problem, trial)
+        good = found[0] < value[at]
+        kept = at[good]
+        x[kept] = trial[good]
+        value[kept], slope[kept], curvature[kept] = (part[good] for part in found)
+        damping[kept] = np.maximum(damping[kept] / 10, 1e-12)
+        bad = at[~good]
+        damping[bad] = np.maximum(10 * damping[bad], 1e-6)
+        stuck = (damping[bad] > 1e12) | (trial[~good] == x[bad]).all(axis=1)
+        done[bad[stuck]] = left[~good][stuck] < NEARLY * np.maximum(1.0, np.abs(value[bad[stuck]]) * 1e-4)
+        active[bad[stuck]] = False
+    return value, x, curvature, done
+
+
+def _steps(slope: Array, curvature: Array, moving: Array, damping: Array) -> Array:
+    """Damped steps, one a spectrum, among the parameters that may move."""
+    scale = np.sqrt(np.einsum("npp->np", curvature))
+    scale = np.where(scale > 0, scale, 1.0)
+    both = moving[:, :, None] & moving[:, None, :]
+    part = np.where(both, curvature / (scale[:, :, None] * scale[:, None, :]), 0.0)
+    size = slope.shape[1]
+    part[:, range(size), range(size)] += np.where(moving, damping[:, None], 1.0)
+    inverse = np.linalg.pinv(part, rcond=1e-14, hermitian=True)
+    return -np.where(moving, (inverse @ np.where(moving, slope / scale, 0.0)[:, :, None])[:, :, 0] / scale, 0.0)
+
+
+def _labelled(
+    trees: Mapping[str, xr.DataTree],
+    batches: Sequence[Batch],
+    minima: Mapping[str, Minimum],
+    reasons: Mapping[str, str],
+    options: Mapping[str, object],
+) -> xr.Dataset:
+    problem = batches[0].problem
+    names, free = list(problem.parameters), list(problem.free)
+    at, n = [names.index(name) for name in free], len(trees)
+    value, edge = np.full((n, len(names)), np.nan), np.zeros((n, len(names)), bool)
+    covariance = np.full((n, len(names), len(names)), np.nan)
+    numbers = {key: np.full(n, np.nan) for key in ("statistic_value", "dof", "bins")}
+    converged, why = np.zeros(n, bool), np.array([reasons.get(name, "") for name in trees], dtype=object)
+    sizes = {name: batch.source.shape[1] for batch in batches for name in batch.names}
+    for i, name in enumerate(trees):
+        best = minima.get(name)
+        if best is None:
+            continue
+        if not np.isfinite(best.value):
+            why[i] = "the statistic is finite nowhere"
+            continue
+        value[i] = list(problem.values(best.vector).values())
+        covariance[i][np.ix_(at, at)] = best.covariance
+        edge[i, at] = np.isin(free, best.at_bound)
+        numbers["statistic_value"][i], converged[i] = best.value, best.converged
+        numbers["bins"][i], numbers["dof"][i] = sizes[name], sizes[name] - len(free)
+        if not best.converged:
+            why[i] = "did not converge"
+    with np.errstate(invalid="ignore"):
+        error = np.sqrt(np.einsum("npp->np", covariance))
+    own, one = "in the unit that parameter_unit names", {"units": "1"}
+    both = ("spectrum", "parameter")
+    made = xr.Dataset(
+        {
+            "value": (both, value, one | {"long_name": f"Value, {own}"}),
+            "error": (both, error, one | {"long_name": f"1σ error from the Fisher matrix, {own}"}),
+            "at_bound": (both, edge, one | {"long_name": "Whether it ended at a bound"}),
+            "varied": ("parameter", np.isin(names, free), one | {"long_name": "Whether the fits varied it"}),
+            "covariance": (
+                (*both, "parameter_2"),
+                covariance,
+                one | {"long_name": "Covariance, in the product of the two parameters' units"},
+            ),
+            "statistic_value": ("spectrum", numbers["statistic_value"], one | {"long_name": "Least statistic"}),
+            "dof": ("spectrum", numbers["dof"], one | {"long_name": "Degrees of freedom"}),
+            "bins": ("spectrum", numbers["bins"], one | {"long_name": "Bins"}),
+            "converged": ("spectrum", converged, one | {"long_name": "Whether the fit converged"}),
+            "reason": ("spectrum", why.astype(str), {"long_name": "Why there is no fit, or none that converged"}),
+        },
+        coords={
+            "spectrum": ("spectrum", np.array(list(trees)), {"long_name": "Spectrum"}),
+            "parameter": ("parameter", np.array(names), {"long_name": "Parameter"}),
+            "parameter_2": ("parameter_2", np.array(names), {"long_name": "Parameter"}),
+            "parameter_unit": (
+                "parameter",
+                np.array([problem.parameters[name].units for name in names]),
+                {"long_name": "Unit of the parameter"},
+            ),
+        },
+    )
+    kinds = sorted({batch.problem.spectra[0].statistic for batch in batches})
+    made.attrs = {
+        "statistic": "+".join(kinds),
+        "statistic_value": float(np.nansum(numbers["statistic_value"])),
+        "dof": int(np.nansum(numbers["dof"])),
+        "bins": int(np.nansum(numbers["bins"])),
+        "model": str(problem.source),
+        "model_state": state(problem.source),
+        "options": json.dumps(dict(options)),
+        "grouping": "; ".join(sorted({batch.problem.spectra[0].grouping for batch in batches})),
+        "band": batches[0].problem.spectra[0].band,
+        **{key: text for key, text in about(problem.source).items() if key != "references"},
+    }
+    _warn(made)
+    told = [PAPERS[kind] for kind in kinds] + [text for text in [about(problem.source).get("references")] if text]
+    nodes = [node.to_dataset(inherit=False) for tree in trees.values() for node in _origins(tree)]
+    step = f"xray.fit_many: {problem.source}, {n} spectra, {int(converged.sum())} converged"
+    title = f"Fits of {problem.source} to {n} spectra"
+    return check(derived(made, nodes[0], title=title, step=step, references=told, also=nodes[1:]))
+
+
+def _origins(tree: xr.DataTree) -> list[xr.DataTree]:
+    return [tree.children[name] for name in ("spectrum", "background", "rmf", "arf") if name in tree.children]
+
+
+def _warn(made: xr.Dataset) -> None:
+    lost = [str(text) for text in made["reason"].values if text]
+    if lost:
+        n = made.sizes["spectrum"]
+        warnings.warn(
+            f"{len(lost)} of {n} spectra have no fit, or one that did not converge (see reason); the first: {lost[0]}",
+            AnalysisWarning,
+            stacklevel=4,
+        )
