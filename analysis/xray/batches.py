@@ -11,6 +11,7 @@ import json
 import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import TypeAlias
 
 import numpy as np
 import xarray as xr
@@ -20,7 +21,7 @@ from analysis.errors import AnalysisError, AnalysisWarning, BadOption, WrongData
 from analysis.model import check, derived
 from analysis.xray.evaluation import Evaluator
 from analysis.xray.exposures import paired
-from analysis.xray.fitting import PAPERS, changed
+from analysis.xray.fitting import PAPERS, changed, warn_of_empty_background
 from analysis.xray.grouping import Grouping, channel_bins, summed
 from analysis.xray.inputs import Amount, as_dataset, limits
 from analysis.xray.likelihoods import (
@@ -37,6 +38,8 @@ from analysis.xray.models import Array, Model, about, model, refuse_unless_addit
 from analysis.xray.problems import Problem, posed, response_of, spectra_of
 
 BLOCK = 128  # spectra whose fluxes are held at once
+NODES = ("spectrum", "background", "rmf", "arf")
+Parts: TypeAlias = "dict[str, xr.Dataset]"
 SHARED = {  # what must be equal in the spectra of a batch
     "rmf": (
         *("matrix", "first_channel", "n_channels", "energy_index", "energy_low", "energy_high", "e_min", "e_max"),
@@ -136,70 +139,75 @@ def fit_many(
         raise BadOption(f"chunks={chunks!r} must be a whole number of spectra, 1 or more")
     if isinstance(starts, bool) or not isinstance(starts, int | np.integer) or starts < 0:
         raise BadOption(f"starts={starts!r} must be a whole number, 0 or more")
-    trees = _trees(spectra)
+    listed = _parts(spectra)
     options = {"statistic": statistic, "errors": errors, "grouping": grouping, "min_counts": min_counts, "band": band}
-    batches, reasons = _batches(trees, made, options)
+    batches, reasons = _batches(listed, made, options)
     if not batches:
         first = next(iter(reasons.items()), ("", "there are none"))
-        raise WrongData(f"none of the {len(trees)} spectra can be fitted; {first[0]}: {first[1]}")
+        raise WrongData(f"none of the {len(listed)} spectra can be fitted; {first[0]}: {first[1]}")
+    for batch in batches:
+        warn_of_empty_background(_spectrum(batch), f"{len(batch.names)} spectra")
     minima = _all_fitted(batches, int(starts), seed, None if chunks is None else int(chunks))
     kept = {**options, "band": None if band is None else list(limits(band)), "starts": int(starts), "seed": seed}
-    return _labelled(trees, batches, minima, reasons, kept)
+    return _labelled(listed, batches, minima, reasons, kept)
 
 
-def _trees(spectra: xr.DataTree | Mapping[str, xr.DataTree] | Sequence[xr.DataTree]) -> dict[str, xr.DataTree]:
+def _parts(spectra: xr.DataTree | Mapping[str, xr.DataTree] | Sequence[xr.DataTree]) -> dict[str, Parts]:
+    """The nodes of each spectrum by name."""
     if isinstance(spectra, xr.DataTree) and "spectrum" in spectra.children:
         node = as_dataset(spectra.children["spectrum"], "fit_many: spectrum")
         if "spectrum" in node.dims:
             return _unstacked(spectra, node)
-    if isinstance(spectra, xr.DataTree | Mapping):
-        return spectra_of(spectra)
     if isinstance(spectra, Sequence) and not isinstance(spectra, str) and len(spectra):
-        return spectra_of({str(i): tree for i, tree in enumerate(spectra)})
-    raise WrongData(
-        "fit_many takes a mapping of names to trees, a sequence of trees, or a tree whose spectra lie on the dim "
-        f"'spectrum'; not {type(spectra).__name__} {str(spectra)[:40]}"
-    )
+        spectra = {str(i): tree for i, tree in enumerate(spectra)}
+    if not isinstance(spectra, xr.DataTree | Mapping):
+        raise WrongData(
+            "fit_many takes a mapping of names to trees, a sequence of trees, or a tree whose spectra lie on the dim "
+            f"'spectrum'; not {type(spectra).__name__} {str(spectra)[:40]}"
+        )
+    return {
+        name: {k: as_dataset(tree.children[k], f"{name}: {k}") for k in NODES if k in tree.children}
+        for name, tree in spectra_of(spectra).items()
+    }
 
 
-def _unstacked(tree: xr.DataTree, node: xr.Dataset) -> dict[str, xr.DataTree]:
-    """One tree a spectrum, all with the same response nodes."""
+def _unstacked(tree: xr.DataTree, node: xr.Dataset) -> dict[str, Parts]:
+    """The spectra on the dim ``spectrum``, all with the same response."""
     known = node["spectrum"].values if "spectrum" in node.variables else np.arange(node.sizes["spectrum"])
     names = [str(name) for name in known.tolist()]
     if len(set(names)) != len(names):
         raise WrongData("names of spectra occur twice on the dim 'spectrum'")
-    shared = {k: child for k, child in tree.children.items() if k in ("rmf", "arf")}
-    nodes = {k: as_dataset(child, k) for k, child in tree.children.items() if k in ("spectrum", "background")}
-    made = {}
-    for i, name in enumerate(names):
-        parts: dict[str, xr.Dataset | xr.DataTree] = {
-            k: part.isel(spectrum=i, drop=True) if "spectrum" in part.dims else part for k, part in nodes.items()
-        }
-        made[name] = xr.DataTree.from_dict({**parts, **{k: as_dataset(c, k) for k, c in shared.items()}}, name=name)
-    return made
+    nodes = {k: as_dataset(tree.children[k], f"fit_many: {k}") for k in NODES if k in tree.children}
+    for k, part in nodes.items():
+        if part.sizes.get("spectrum", len(names)) != len(names):
+            raise WrongData(f"there are {len(names)} spectra, but {part.sizes['spectrum']} in the node {k!r}")
+    return {
+        name: {k: part.isel(spectrum=i, drop=True) if "spectrum" in part.dims else part for k, part in nodes.items()}
+        for i, name in enumerate(names)
+    }
 
 
 def _batches(
-    trees: Mapping[str, xr.DataTree], source: Model, options: Mapping[str, object]
+    spectra: Mapping[str, Parts], source: Model, options: Mapping[str, object]
 ) -> tuple[list[Batch], dict[str, str]]:
     """The spectra in batches, and why some are in none."""
     known: dict[tuple, tuple[Problem, xr.DataArray]] = {}
     rows: dict[tuple, list[tuple]] = {}
     reasons: dict[str, str] = {}
     digests: dict[tuple, tuple[bytes, Array]] = {}
-    for name, tree in trees.items():
+    for name, parts in spectra.items():
         try:
-            key = _key(name, tree, digests, options)
+            key = _key(name, parts, digests, options)
             if key not in known:
+                tree = xr.DataTree.from_dict(dict(parts))
                 problem = posed({name: tree}, source, **options)  # type: ignore[arg-type]
-                spectrum = as_dataset(tree.children["spectrum"], name)
                 chosen = {key: options[key] for key in ("grouping", "min_counts", "band")}
-                bins = channel_bins(spectrum, rmf=response_of(name, tree), **chosen)  # type: ignore[arg-type]
+                bins = channel_bins(parts["spectrum"], rmf=response_of(name, tree), **chosen)  # type: ignore[arg-type]
                 known[key], rows[key] = (problem, bins), []
                 first = problem.spectra[0]
                 row = first.source, first.background, first.ratio, first.variance, 1.0
             else:
-                row = _row(name, tree, *known[key])
+                row = _row(name, parts, *known[key])
             rows[key].append((name, *row))
         except AnalysisError as error:
             reasons[name] = str(error)
@@ -218,23 +226,20 @@ def _batches(
     ], reasons
 
 
-def _key(
-    name: str, tree: xr.DataTree, digests: dict[tuple, tuple[bytes, Array]], options: Mapping[str, object]
-) -> tuple:
+def _key(name: str, parts: Parts, digests: dict[tuple, tuple[bytes, Array]], options: Mapping[str, object]) -> tuple:
     """What spectra must have in common to lie in one batch: equal values, wherever they are kept."""
-    parts: list[object] = []
-    for child, names in SHARED.items():
-        node = tree.children.get(child)
-        held = {} if node is None else node.dataset.variables
-        parts += [child, node is not None, *(word in held for word in ("counts", "rate", "systematic"))]
-        parts += [_digest(held[word].values, digests) if word in held else b"" for word in names]
-        if child in ("spectrum", "background") and node is not None:
-            parts.append(str(node.attrs.get("areascal")))
-    spectrum = tree.children["spectrum"].dataset
+    found: list[object] = []
+    for child, words in SHARED.items():
+        held = parts[child].variables if child in parts else {}
+        found += [child, child in parts, *(word in held for word in ("counts", "rate", "systematic"))]
+        found += [_digest(held[word].values, digests) if word in held else b"" for word in words]
+        if child in ("spectrum", "background") and child in parts:
+            found.append(str(parts[child].attrs.get("areascal")))
+    spectrum = parts["spectrum"].variables
     alone = options["min_counts"] is not None or options["errors"] == "file" or "counts" not in spectrum
     if alone or "systematic" in spectrum:
-        parts.append(name)  # bins or errors of its own
-    return tuple(parts)
+        found.append(name)  # bins or errors of its own
+    return tuple(found)
 
 
 def _digest(values: Array, digests: dict[tuple, tuple[bytes, Array]]) -> bytes:
@@ -248,11 +253,10 @@ def _digest(values: Array, digests: dict[tuple, tuple[bytes, Array]]) -> bytes:
     return digests[place][0]
 
 
-def _row(name: str, tree: xr.DataTree, problem: Problem, bins: xr.DataArray) -> tuple:
+def _row(name: str, parts: Parts, problem: Problem, bins: xr.DataArray) -> tuple:
     """Counts, ratio, variance and scale of a spectrum that shares the bins of a batch."""
     first = problem.spectra[0]
-    data = as_dataset(tree.children["spectrum"], name)
-    behind = as_dataset(tree.children["background"], name) if "background" in tree.children else None
+    data, behind = parts["spectrum"], parts.get("background")
     statistic_for(name, data, behind, first.statistic)
     used = bins.values >= 0
     pair = paired(data, behind, used)
@@ -454,7 +458,7 @@ def _steps(slope: Array, curvature: Array, moving: Array, damping: Array) -> Arr
 
 
 def _labelled(
-    trees: Mapping[str, xr.DataTree],
+    spectra: Mapping[str, Parts],
     batches: Sequence[Batch],
     minima: Mapping[str, Minimum],
     reasons: Mapping[str, str],
@@ -462,13 +466,13 @@ def _labelled(
 ) -> xr.Dataset:
     problem = batches[0].problem
     names, free = list(problem.parameters), list(problem.free)
-    at, n = [names.index(name) for name in free], len(trees)
+    at, n = [names.index(name) for name in free], len(spectra)
     value, edge = np.full((n, len(names)), np.nan), np.zeros((n, len(names)), bool)
     covariance = np.full((n, len(names), len(names)), np.nan)
     numbers = {key: np.full(n, np.nan) for key in ("statistic_value", "dof", "bins")}
-    converged, why = np.zeros(n, bool), np.array([reasons.get(name, "") for name in trees], dtype=object)
+    converged, why = np.zeros(n, bool), np.array([reasons.get(name, "") for name in spectra], dtype=object)
     sizes = {name: batch.source.shape[1] for batch in batches for name in batch.names}
-    for i, name in enumerate(trees):
+    for i, name in enumerate(spectra):
         best = minima.get(name)
         if best is None:
             continue
@@ -504,7 +508,7 @@ def _labelled(
             "reason": ("spectrum", why.astype(str), {"long_name": "Why there is no fit, or none that converged"}),
         },
         coords={
-            "spectrum": ("spectrum", np.array(list(trees)), {"long_name": "Spectrum"}),
+            "spectrum": ("spectrum", np.array(list(spectra)), {"long_name": "Spectrum"}),
             "parameter": ("parameter", np.array(names), {"long_name": "Parameter"}),
             "parameter_2": ("parameter_2", np.array(names), {"long_name": "Parameter"}),
             "parameter_unit": (
@@ -529,14 +533,10 @@ def _labelled(
     }
     _warn(made)
     told = [PAPERS[kind] for kind in kinds] + [text for text in [about(problem.source).get("references")] if text]
-    nodes = [node.to_dataset(inherit=False) for tree in trees.values() for node in _origins(tree)]
+    nodes = [node for parts in spectra.values() for node in parts.values()]
     step = f"xray.fit_many: {problem.source}, {n} spectra, {int(converged.sum())} converged"
     title = f"Fits of {problem.source} to {n} spectra"
     return check(derived(made, nodes[0], title=title, step=step, references=told, also=nodes[1:]))
-
-
-def _origins(tree: xr.DataTree) -> list[xr.DataTree]:
-    return [tree.children[name] for name in ("spectrum", "background", "rmf", "arf") if name in tree.children]
 
 
 def _warn(made: xr.Dataset) -> None:

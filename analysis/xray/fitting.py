@@ -124,7 +124,8 @@ def fit(
         raise BadOption(f"all parameters of {made} are frozen or tied; free one with thawed()")
     if isinstance(starts, bool) or not isinstance(starts, int | np.integer) or starts < 0:
         raise BadOption(f"starts={starts!r} must be a whole number, 0 or more")
-    _warn_of_empty_background(problem)
+    for spectrum in problem.spectra:
+        warn_of_empty_background(spectrum, spectrum.name)
     best = least(problem, starts=int(starts), seed=seed)
     options = {
         "errors": errors,
@@ -311,17 +312,16 @@ def _warn(problem: Problem, best: Minimum) -> None:
         )
 
 
-def _warn_of_empty_background(problem: Problem) -> None:
-    for spectrum in problem.spectra:
-        empty = int(np.count_nonzero((spectrum.background == 0) & (spectrum.source > 0)))
-        if spectrum.statistic == "wstat" and empty > spectrum.source.size / 2:
-            warnings.warn(
-                f"{spectrum.name}: {empty} of {spectrum.source.size} bins have source counts but no background counts; "
-                "there W takes the background for nothing and is biased: group so that each bin has some, or model the "
-                "background",
-                AnalysisWarning,
-                stacklevel=3,
-            )
+def warn_of_empty_background(spectrum: Prepared, name: str) -> None:
+    """Warn where more than half the bins of W have counts but no background."""
+    empty = int(np.count_nonzero((spectrum.background == 0) & (spectrum.source > 0)))
+    if spectrum.statistic == "wstat" and empty > spectrum.source.size / 2:
+        warnings.warn(
+            f"{name}: {empty} of {spectrum.source.size} bins have source counts but no background counts; there W takes "
+            "the background for nothing and is biased: group so that each bin has some, or model the background",
+            AnalysisWarning,
+            stacklevel=3,
+        )
 
 
 def _finite(values: Sequence[float]) -> Array:

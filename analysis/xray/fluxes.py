@@ -253,10 +253,14 @@ def equivalent_width(
         line = full.flux(values) - beside
         part = line != 0
         if not (beside[part] > 0).all():
-            raise WrongData(f"{rest} makes no photons at {below[part][0]:g}-{above[part][-1]:g} keV, where {component} is")
+            raise WrongData(
+                f"{rest} makes no photons at {below[part][0]:g}-{above[part][-1]:g} keV, where {component} is"
+            )
         return float(np.sum(line[part] / beside[part] * (above - below)[part]))
 
-    made = xr.Dataset(_with_errors(taken, "equivalent_width", "Equivalent width", "keV", lambda v: np.array([width(v)]))[0])
+    made = xr.Dataset(
+        _with_errors(taken, "equivalent_width", "Equivalent width", "keV", lambda v: np.array([width(v)]))[0]
+    )
     made.attrs = _told(taken, ()) | {"component": component, "band": f"{low:g}-{high:g} keV"}
     title = f"Equivalent width of {component} in {whole}"
     return _stamped(made, taken, title, f"xray.equivalent_width: {component}, {low:g}-{high:g} keV", ())
@@ -290,7 +294,9 @@ def _absorbers(source: Model, asked: Sequence[str] | None) -> tuple[str, ...]:
     found = _columns(source)
     if asked is None:
         if not found:
-            raise BadOption(f"{source} has no factor with a parameter nh to take out; name absorbers=, or absorbed=True")
+            raise BadOption(
+                f"{source} has no factor with a parameter nh to take out; name absorbers=, or absorbed=True"
+            )
         return found
     listed = (asked,) if isinstance(asked, str) else tuple(asked)
     for name in listed:
@@ -406,13 +412,13 @@ def _integrals(
     return found, rows
 
 
-def _with_errors(taken: Taken, name: str, long_name: str, units: str, of: Callable[[Mapping[str, float]], Array]) -> tuple[dict, dict]:
+def _with_errors(
+    taken: Taken, name: str, long_name: str, units: str, of: Callable[[Mapping[str, float]], Array]
+) -> tuple[dict, dict]:
     return _described(taken, name, long_name, units, 0, _propagated(taken, of))
 
 
-def _propagated(
-    taken: Taken, of: Callable[[Mapping[str, float]], Array]
-) -> tuple[Array, Array | None, Array]:
+def _propagated(taken: Taken, of: Callable[[Mapping[str, float]], Array]) -> tuple[Array, Array | None, Array]:
     """Values, their 1σ errors by differences and the covariance (None without a fit), and their draws."""
     best = of(taken.values)
     if not np.isfinite(best).all():

@@ -271,9 +271,7 @@ def _of_rates(
     return summed(rate * area, bins), summed((error * area) ** 2, bins)
 
 
-def _told_variance(
-    name: str, data: xr.Dataset, behind: xr.Dataset | None, bins: xr.DataArray, ratio: Array
-) -> Array:
+def _told_variance(name: str, data: xr.Dataset, behind: xr.Dataset | None, bins: xr.DataArray, ratio: Array) -> Array:
     """Variance from the errors that the files of counts hold."""
     found = np.zeros_like(ratio)
     for what, part, scale in (("spectrum", data, 1.0), ("background", behind, 1 / np.where(ratio > 0, ratio, np.inf))):

@@ -12,7 +12,7 @@ import xarray as xr
 from analysis.errors import BadOption, WrongData
 from analysis.xray.inputs import near
 from analysis.xray.models import Array, Model, restored
-from analysis.xray.problems import Problem, posed
+from analysis.xray.problems import Problem, posed, spectra_of
 
 NEEDED = ("model_state", "own_values", "options", "statistic_value", "bins")
 SAME = 1e-6  # how far, as a part of a statistic of 1 or more, the one evaluated again may be off
@@ -42,6 +42,9 @@ def problem_of(
     """
     refuse_unless_fit(best)
     options = json.loads(best.attrs["options"])
+    fitted, given = dict.fromkeys(best["spectrum"].values.tolist()), spectra_of(data)
+    if len(fitted) != len(given) or (len(fitted) > 1 and set(fitted) != set(given)):
+        raise WrongData(f"the fit was of the spectra {', '.join(fitted)}; the data hold {', '.join(given)}")
     source = restored(best.attrs["model_state"], components=components)
     posed_again = posed(
         data,
@@ -85,8 +88,9 @@ def full_name(problem: Problem, name: str, *, free: bool = True) -> str:
         try:
             full = problem.source.name_of(name)
         except BadOption as error:
+            shorter = [known.split(".", 1)[-1] for known in problem.parameters]
             raise BadOption(
-                f"the fit has no parameter {name!r}{near(name, problem.parameters)}; it has "
+                f"the fit has no parameter {name!r}{near(name, [*problem.parameters, *shorter])}; it has "
                 f"{', '.join(problem.parameters)}"
             ) from error
         if full in problem.own:

@@ -149,7 +149,9 @@ def posterior(
             bar.update()
     chain = sampler.get_chain()
     times = np.array([_time(chain[:, :, k]) for k in range(n)])
-    made = _labelled_chains(problem, chain[::every], sampler.get_log_prob()[::every], times, sampler.acceptance_fraction)
+    made = _labelled_chains(
+        problem, chain[::every], sampler.get_log_prob()[::every], times, sampler.acceptance_fraction
+    )
     made.attrs = {
         "model": best.attrs["model"],
         "statistic": best.attrs["statistic"],
@@ -168,7 +170,9 @@ def posterior(
 
 
 def _priors(problem: Problem, asked: Mapping[str, Prior]) -> Priors:
-    shapes = {name: ("uniform", low, high) for name, low, high in zip(problem.free, problem.low, problem.high, strict=True)}
+    shapes = {
+        name: ("uniform", low, high) for name, low, high in zip(problem.free, problem.low, problem.high, strict=True)
+    }
     for name, prior in asked.items():
         full = full_name(problem, name)
         if not isinstance(prior, tuple | list) or len(prior) != 3 or prior[0] not in SHAPES:

@@ -110,13 +110,12 @@ def confidence_intervals(
     problem, x = problem_of(data, best, components=components)
     names = problem.free if parameters is None else _listed(problem, parameters)
     growth = _growth(level, delta, joint)
-    x, least = _polished(problem, x)
+    x, least = _polished(problem, x, best)
     for _ in range(AGAIN):
         ends, better = _all_sides(problem, names, x, least, growth)
         if better is None:
             break
-        x, least = _polished(problem, better)
-        _warn_of_better(best, least)
+        x, least = _polished(problem, better, best)
     else:
         raise BadOption(f"better minima were met {AGAIN} times in turn; fit with more starts=, or bound the parameters")
     at = [problem.free.index(name) for name in names]
@@ -187,7 +186,7 @@ def contours(
         raise BadOption(f"x={x!r} and y={y!r} are the same parameter; contours need two")
     if isinstance(steps, bool) or not isinstance(steps, int | np.integer) or not 3 <= steps <= 1000:
         raise BadOption(f"steps={steps!r} must be a whole number, 3 to 1000")
-    at, least = _polished(problem, start)
+    at, least = _polished(problem, start, best)
     sigma = np.sqrt(np.diag(described(problem, at, True, 0).covariance))
     across = _axis(problem, first, at, sigma, x_range, int(steps), "x_range")
     along = _axis(problem, second, at, sigma, y_range, int(steps), "y_range")
@@ -259,9 +258,11 @@ def _level_of(growth: float, joint: int) -> float:
     return float(chi2.cdf(growth, joint))
 
 
-def _polished(problem: Problem, x: Array) -> tuple[Array, float]:
-    """The minimum next to a point."""
+def _polished(problem: Problem, x: Array, best: xr.Dataset) -> tuple[Array, float]:
+    """The minimum next to a point; a warning if it is lower than the fit's."""
     least, at, _, _ = descended(problem, x)
+    if least < float(best.attrs["statistic_value"]) - BETTER:
+        _warn_of_better(best, least)
     return at, least
 
 
@@ -283,9 +284,7 @@ def _all_sides(
     return ends, None
 
 
-def _side(
-    problem: Problem, name: str, x: Array, least: float, covariance: Array, growth: float, sign: int
-) -> Side:
+def _side(problem: Problem, name: str, x: Array, least: float, covariance: Array, growth: float, sign: int) -> Side:
     """Walk outwards until the statistic has grown enough, then find where it has grown by just so much."""
     from scipy.optimize import brentq
 
@@ -361,7 +360,7 @@ def _warn_of_better(best: xr.Dataset, least: float) -> None:
         f"a better minimum was met: {best.attrs['statistic']} = {least:.6g} instead of "
         f"{float(best.attrs['statistic_value']):.6g}; this is about the better one, but fit again with more starts=",
         AnalysisWarning,
-        stacklevel=3,
+        stacklevel=4,
     )
 
 
