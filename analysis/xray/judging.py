@@ -26,6 +26,7 @@ AKAIKE = "Akaike (1974), IEEE Trans. Automatic Control 19, 716, doi:10.1109/TAC.
 SCHWARZ = "Schwarz (1978), Annals of Statistics 6, 461, doi:10.1214/aos/1176344136"
 MANY = 400.0  # counts: from here on the series does
 SUMMED = 200_000  # terms of a sum held at once
+EQUAL = 1e-6  # gains that differ by less are the same, the rest is rounding
 
 
 def expected_c_statistic(expected: Array) -> tuple[Array, Array]:
@@ -186,7 +187,7 @@ def goodness(
         {
             "simulated_statistic": ("simulation", found, {"units": "1", "long_name": f"{kind} of simulated data"}),
             "fraction_below": _number(float(np.mean(found < observed)), "Part of the simulations below the observed"),
-            "p_value": _number((1 + np.sum(found >= observed)) / (1 + number), "Chance of so large a statistic"),
+            "p_value": _number((1 + int(np.sum(found >= observed))) / (1 + number), "Chance of so large a statistic"),
         },
         attrs={
             "statistic": kind,
@@ -267,7 +268,7 @@ def likelihood_ratio(
         {
             "simulated_gain": ("simulation", gains, {"units": "1", "long_name": "Gain if the simpler model is true"}),
             "gain": _number(gain, "Statistic of the simpler model less that of the richer"),
-            "p_value": _number((1 + np.sum(gains >= gain)) / (1 + number), "Chance of so large a gain"),
+            "p_value": _number((1 + np.sum(gains >= gain - EQUAL)) / (1 + number), "Chance of so large a gain"),
         },
         attrs={
             "statistic": simple.attrs["statistic"],
