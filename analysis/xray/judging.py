@@ -268,7 +268,7 @@ def likelihood_ratio(
         {
             "simulated_gain": ("simulation", gains, {"units": "1", "long_name": "Gain if the simpler model is true"}),
             "gain": _number(gain, "Statistic of the simpler model less that of the richer"),
-            "p_value": _number((1 + np.sum(gains >= gain - EQUAL)) / (1 + number), "Chance of so large a gain"),
+            "p_value": _number((1 + int(np.sum(gains >= gain - EQUAL))) / (1 + number), "Chance of so large a gain"),
         },
         attrs={
             "statistic": simple.attrs["statistic"],

@@ -75,12 +75,9 @@ def descended(problem: Problem, start: Array) -> tuple[float, Array, bool, int]:
         if left < DONE:
             return value, x, True, tried
         trial = np.clip(x + _step(slope, curvature, moving, damping), low, high)
-        found = problem.statistic(trial)
+        there = problem.derivatives(trial)  # most steps are taken, so that slopes are wanted anyway
         tried += 1
-        if found < value:
-            there = problem.derivatives(trial)
-            usable = np.isfinite(there[1]).all() and np.isfinite(there[2]).all()
-        if found < value and usable:
+        if there[0] < value and np.isfinite(there[1]).all() and np.isfinite(there[2]).all():
             x, (value, slope, curvature) = trial, there
             damping = max(damping / 10, 1e-12)
             continue

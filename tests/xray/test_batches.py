@@ -91,7 +91,9 @@ def test_other_responses_and_groupings_are_batches_of_their_own(trees, rmf):
     mixed["s2"] = xr.DataTree.from_dict({**{k: v.to_dataset() for k, v in trees["s2"].children.items()}, "rmf": big})
     coarse = trees["s4"]["spectrum"].to_dataset()
     coarse["grouping"] = coarse["grouping"].copy(data=np.tile([1, -1], 10))
-    mixed["s4"] = xr.DataTree.from_dict({**{k: v.to_dataset() for k, v in trees["s4"].children.items()}, "spectrum": coarse})
+    mixed["s4"] = xr.DataTree.from_dict(
+        {**{k: v.to_dataset() for k, v in trees["s4"].children.items()}, "spectrum": coarse}
+    )
     plain, found = (xray.fit_many(each, "powerlaw", starts=4) for each in (trees, mixed))
     norm = found.value.sel(parameter="powerlaw.norm") / plain.value.sel(parameter="powerlaw.norm")
     assert float(norm[2]) == pytest.approx(0.5, rel=1e-6) and float(norm[5]) == pytest.approx(1, rel=1e-9)
@@ -108,7 +110,9 @@ def test_a_spectrum_that_cannot_be_fitted_is_told_and_not_lost(trees):
     with pytest.warns(AnalysisWarning, match="2 of 14 spectra"):
         found = xray.fit_many(broken, "powerlaw", starts=4)
     assert np.isnan(found.value.sel(spectrum="bad")).all() and not found.converged.sel(spectrum="bad")
-    assert "rmf" in str(found.reason.sel(spectrum="bad").values) and "NaN" in str(found.reason.sel(spectrum="nan").values)
+    assert "rmf" in str(found.reason.sel(spectrum="bad").values) and "NaN" in str(
+        found.reason.sel(spectrum="nan").values
+    )
     assert found.converged.sum() == N
 
 
@@ -116,7 +120,9 @@ def test_spectra_without_a_count_end_at_nothing(trees):
     empty = {k: v.to_dataset() for k, v in trees["s0"].children.items()}
     empty["spectrum"] = empty["spectrum"].assign(counts=empty["spectrum"]["counts"] * 0)
     empty["spectrum"]["counts"].attrs = trees["s0"]["spectrum"]["counts"].attrs
-    found = xray.fit_many({**trees, "empty": xr.DataTree.from_dict(empty)}, "powerlaw(photon_index=2)", frozen=["photon_index"])
+    found = xray.fit_many(
+        {**trees, "empty": xr.DataTree.from_dict(empty)}, "powerlaw(photon_index=2)", frozen=["photon_index"]
+    )
     assert float(found.value.sel(spectrum="empty", parameter="powerlaw.norm")) == 0
     assert bool(found.at_bound.sel(spectrum="empty", parameter="powerlaw.norm"))
 

@@ -86,8 +86,9 @@ def test_the_flux_of_a_fit_has_the_error_of_its_covariance(best):
 
 
 def test_the_flux_of_a_norm_has_its_relative_error(ulx):
-    only = xray.fit(ulx, "tbabs(nh=0.2) * powerlaw(photon_index=2)", band=(0.5, 8), min_counts=60,
-                    frozen=["nh", "photon_index"])
+    only = xray.fit(
+        ulx, "tbabs(nh=0.2) * powerlaw(photon_index=2)", band=(0.5, 8), min_counts=60, frozen=["nh", "photon_index"]
+    )
     found = xray.flux(only, (0.5, 8), draws=0)
     norm = only.sel(parameter="powerlaw.norm")
     assert float(found.energy_flux_error / found.energy_flux) == pytest.approx(float(norm.error / norm.value), rel=1e-6)

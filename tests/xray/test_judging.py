@@ -84,7 +84,9 @@ def test_the_expectation_of_a_fit(ulx):
     found = xray.expected_statistic(best)
     check(found)
     mean, variance = expected_c_statistic(best.model_counts.values)
-    assert float(found.expected) == pytest.approx(mean.sum()) and float(found.sigma) ** 2 == pytest.approx(variance.sum())
+    assert float(found.expected) == pytest.approx(mean.sum()) and float(found.sigma) ** 2 == pytest.approx(
+        variance.sum()
+    )
     assert float(found.z) == pytest.approx((best.attrs["statistic_value"] - mean.sum()) / np.sqrt(variance.sum()))
     assert found.attrs["varied"] == 3
 
@@ -116,7 +118,9 @@ def test_a_wrong_model_is_found_wrong_and_a_true_one_is_not(made_spectrum, made_
     found = {}
     for name, bump in (("true", 0), ("wrong", 60)):
         counts = rng.poisson(3000 * energy**-1.5 + bump * (np.abs(energy - 8) < 1.5) + 6)
-        tree = xr.DataTree.from_dict({"spectrum": made_spectrum(counts, exposure=100.0), "background": behind, "rmf": rmf})
+        tree = xr.DataTree.from_dict(
+            {"spectrum": made_spectrum(counts, exposure=100.0), "background": behind, "rmf": rmf}
+        )
         best = xray.fit(tree, "powerlaw", starts=4)
         found[name] = float(xray.goodness(tree, best, simulations=200, refit=True).fraction_below)
     assert found["true"] < 0.99 and found["wrong"] == 1
