@@ -3,7 +3,8 @@
 Run ``python benchmarks/fitting.py`` (``--many 200`` for fewer spectra). NGC 7793 ULX4, EPIC-pn, 1,506 channels from 0.5
 to 8 keV with their background by the W statistic, tbabs * powerlaw; sherpa takes the same σ(E) as a model of the
 user's. Wall seconds of the least of some runs: of the minimization alone, from the same start and from 16 more, and of
-the whole call, which reads nothing but compiles the response. sherpa is no dependency of ours: without it, it is left out.
+the whole call, which reads nothing but compiles the response. sherpa is no dependency of ours; where it is not
+installed, it is left out.
 
 Last printed (two shared cores with other work on them, Python 3.11)::
 

@@ -18,7 +18,9 @@ from analysis.model import check, derived
 from analysis.xray.absorbers import absorbed_flux, cross_section, transmission
 from analysis.xray.batches import fit_many
 from analysis.xray.binning import event_spectrum, image, light_curve
+from analysis.xray.comparing import compared, likelihood_ratio
 from analysis.xray.components import model_components
+from analysis.xray.contouring import contours
 from analysis.xray.emission import power_law
 from analysis.xray.evaluation import energy_bins, photon_flux
 from analysis.xray.fitting import fit
@@ -26,7 +28,7 @@ from analysis.xray.fluxes import equivalent_width, flux, luminosity
 from analysis.xray.folding import folded, response
 from analysis.xray.grouping import channel_bins, channel_energies
 from analysis.xray.inputs import amount
-from analysis.xray.judging import compared, expected_statistic, goodness, likelihood_ratio
+from analysis.xray.judging import expected_statistic, goodness
 from analysis.xray.models import model
 from analysis.xray.polarimetry import modulation_factor, polarization
 from analysis.xray.sampling import posterior
@@ -34,7 +36,7 @@ from analysis.xray.selecting import selected
 from analysis.xray.sky import hydrogen_column, position, sky_positions, within
 from analysis.xray.spectra import count_rate, grouped
 from analysis.xray.statistics import c_statistic, w_statistic
-from analysis.xray.uncertainties import confidence_intervals, contours
+from analysis.xray.uncertainties import confidence_intervals
 from analysis.xray.views import explore, view
 
 if TYPE_CHECKING:
@@ -61,8 +63,8 @@ __all__ = [
     "energy_bins",
     "equivalent_width",
     "event_spectrum",
-    "explore",
     "expected_statistic",
+    "explore",
     "fetch",
     "fit",
     "fit_many",
@@ -73,10 +75,10 @@ __all__ = [
     "hydrogen_column",
     "image",
     "light_curve",
+    "likelihood_ratio",
     "luminosity",
     "model",
     "model_components",
-    "likelihood_ratio",
     "modulation_factor",
     "photon_flux",
     "polarization",

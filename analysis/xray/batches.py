@@ -10,7 +10,6 @@ import hashlib
 import json
 import warnings
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
 from typing import TypeAlias
 
 import numpy as np
@@ -19,23 +18,20 @@ import xarray as xr
 from analysis.download.progress import counted
 from analysis.errors import AnalysisError, AnalysisWarning, BadOption, WrongData
 from analysis.model import check, derived
-from analysis.xray.evaluation import Evaluator
 from analysis.xray.exposures import paired
 from analysis.xray.fitting import PAPERS, changed, warn_of_empty_background
 from analysis.xray.grouping import Grouping, channel_bins, summed
 from analysis.xray.inputs import Amount, as_dataset, limits
 from analysis.xray.likelihoods import (
-    Prepared,
     Statistic,
     Variance,
-    slopes_and_weights,
     statistic_for,
-    terms,
     variance_of,
 )
-from analysis.xray.minimizing import DONE, MOST, NEARLY, Minimum, explained, least, scaled, spread
+from analysis.xray.minimizing import Minimum
 from analysis.xray.models import Array, Model, about, model, refuse_unless_additive, state
 from analysis.xray.problems import Problem, posed, response_of, spectra_of
+from analysis.xray.sidebyside import Batch, common_starts, cut, fitted, side_by_side
 
 BLOCK = 128  # spectra whose fluxes are held at once
 NODES = ("spectrum", "background", "rmf", "arf")
@@ -49,22 +45,6 @@ SHARED = {  # what must be equal in the spectra of a batch
     "spectrum": ("channel", "grouping", "quality", "areascal"),
     "background": ("channel",),
 }
-
-
-@dataclass(frozen=True)
-class Batch:
-    """Spectra in the same bins of the same response, one row each.
-
-    ``problem`` is that of the first; ``scale`` is exposure × AREASCAL over that of the first.
-    """
-
-    problem: Problem
-    names: tuple[str, ...]
-    source: Array
-    background: Array
-    ratio: Array
-    variance: Array | None
-    scale: Array
 
 
 def fit_many(
@@ -92,8 +72,8 @@ def fit_many(
     Parameters
     ----------
     spectra : mapping, sequence of xarray.DataTree, or xarray.DataTree
-        Trees as :func:`fit` takes them. One tree whose nodes ``spectrum`` and ``background`` hold ``counts`` on the dims
-        ``spectrum, channel`` is as many spectra with one response.
+        Trees as :func:`fit` takes them. One tree whose nodes ``spectrum`` and ``background`` hold ``counts`` on
+        the dims ``spectrum, channel`` is as many spectra with one response.
     source, band, grouping, min_counts, statistic, errors, values, frozen, bounds, tied
         As for :func:`fit`.
     starts, seed : int, optional
@@ -106,8 +86,8 @@ def fit_many(
     -------
     xarray.Dataset
         On ``spectrum, parameter``: ``value``, ``error``, ``at_bound``; ``covariance`` on ``spectrum, parameter,
-        parameter_2``; on ``spectrum``: ``statistic_value``, ``dof``, ``bins``, ``converged``, and ``reason``: empty, or why
-        a spectrum has no fit (its numbers are NaN) or one that did not converge.
+        parameter_2``; on ``spectrum``: ``statistic_value``, ``dof``, ``bins``, ``converged``, and ``reason``: empty, or
+        why a spectrum has no fit (its numbers are NaN) or one that did not converge.
 
     Raises
     ------
@@ -146,7 +126,7 @@ def fit_many(
         first = next(iter(reasons.items()), ("", "there are none"))
         raise WrongData(f"none of the {len(listed)} spectra can be fitted; {first[0]}: {first[1]}")
     for batch in batches:
-        warn_of_empty_background(_spectrum(batch), f"{len(batch.names)} spectra")
+        warn_of_empty_background(side_by_side(batch), f"{len(batch.names)} spectra")
     minima = _all_fitted(batches, int(starts), seed, None if chunks is None else int(chunks))
     kept = {**options, "band": None if band is None else list(limits(band)), "starts": int(starts), "seed": seed}
     return _labelled(listed, batches, minima, reasons, kept)
@@ -270,191 +250,22 @@ def _row(name: str, parts: Parts, problem: Problem, bins: xr.DataArray) -> tuple
 
 
 def _all_fitted(batches: Sequence[Batch], starts: int, seed: int, chunks: int | None) -> dict[str, Minimum]:
-    blocks = [part for batch in batches for part in _cut(batch, chunks or BLOCK)]
-    beginnings = {id(batch.problem): _common_starts(batch, starts, seed) for batch in batches}
+    blocks = [part for batch in batches for part in cut(batch, chunks or BLOCK)]
+    beginnings = {id(batch.problem): common_starts(batch, starts, seed) for batch in batches}
     found: dict[str, Minimum] = {}
     if chunks is not None:
         import dask
 
-        work = dask.delayed(_fitted, pure=False)
+        work = dask.delayed(fitted, pure=False)
         tasks = [work(block, beginnings[id(block.problem)]) for block in blocks]
         for block, minima in zip(blocks, dask.compute(*tasks), strict=True):
             found |= dict(zip(block.names, minima, strict=True))
         return found
     with counted(sum(len(block.names) for block in blocks), "fits") as bar:
         for block in blocks:
-            found |= dict(zip(block.names, _fitted(block, beginnings[id(block.problem)]), strict=True))
+            found |= dict(zip(block.names, fitted(block, beginnings[id(block.problem)]), strict=True))
             bar.update(len(block.names))
     return found
-
-
-def _cut(batch: Batch, size: int) -> list[Batch]:
-    parts = [slice(i, i + size) for i in range(0, len(batch.names), size)]
-    return [
-        Batch(
-            batch.problem,
-            batch.names[part],
-            batch.source[part],
-            batch.background[part],
-            batch.ratio[part],
-            None if batch.variance is None else batch.variance[part],
-            batch.scale[part],
-        )
-        for part in parts
-    ]
-
-
-def _common_starts(batch: Batch, starts: int, seed: int) -> Array:
-    """Vectors that all spectra of a batch try: the given one, some spread, and the best of their mean."""
-    problem = batch.problem
-    points = [problem.start, *(spread(problem, starts, seed) if starts else [])]
-    whole = batch.scale.sum()
-    mean = replace(
-        problem.spectra[0],
-        source=batch.source.sum(axis=0) / whole,
-        background=batch.background.sum(axis=0) / whole,
-        ratio=(batch.ratio * batch.scale[:, None]).sum(axis=0) / whole,
-        variance=None if batch.variance is None else batch.variance.sum(axis=0) / whole,
-    )
-    try:
-        points.append(least(replace(problem, spectra=(mean,)), starts=starts, seed=seed).vector)
-    except WrongData:
-        pass  # their mean has no finite statistic: each spectrum says so itself
-    return np.array([scaled(problem, point) for point in points])
-
-
-def _fitted(batch: Batch, beginnings: Array) -> list[Minimum]:
-    """The minima of a block of spectra."""
-    shared = batch.problem.spectra[0]
-    # a worker's own: what an evaluator keeps is not for two threads
-    evaluator = Evaluator(batch.problem.source, shared.folder.low, shared.folder.high)
-    problem = replace(batch.problem, evaluators=(evaluator,))
-    ranked = _ranked(batch, problem, beginnings)
-    value, x, curvature, done = _descended(batch, problem, ranked[0])
-    for further in ranked[1:3]:
-        left = np.flatnonzero(~done)
-        if not left.size:
-            break
-        again = _descended(_of(batch, left), problem, further[left])
-        better = again[0] < value[left]
-        for old, new in zip((value, x, curvature), again[:3], strict=True):
-            old[left[better]] = new[better]
-        done[left[better]] = again[3][better]
-    return [
-        explained(problem, x[i], float(value[i]), curvature[i], bool(done[i]), 0)
-        if np.isfinite(value[i])
-        else Minimum(np.full(x.shape[1], np.nan), np.nan, np.full(curvature.shape[1:], np.nan), False, (), (), 0)
-        for i in range(len(value))
-    ]
-
-
-def _of(batch: Batch, rows: Array) -> Batch:
-    return replace(
-        batch,
-        names=tuple(batch.names[i] for i in rows),
-        source=batch.source[rows],
-        background=batch.background[rows],
-        ratio=batch.ratio[rows],
-        variance=None if batch.variance is None else batch.variance[rows],
-        scale=batch.scale[rows],
-    )
-
-
-def _spectrum(batch: Batch) -> Prepared:
-    """The spectra of a batch as one whose arrays have a row a spectrum."""
-    return replace(
-        batch.problem.spectra[0],
-        source=batch.source,
-        background=batch.background,
-        ratio=batch.ratio,
-        variance=batch.variance,
-    )
-
-
-def _ranked(batch: Batch, problem: Problem, beginnings: Array) -> Array:
-    """Starts of each spectrum, best first: start × spectrum × parameter, norms scaled to the spectrum's counts."""
-    spectrum, n = _spectrum(batch), len(batch.names)
-    net = batch.source - batch.background / np.where(batch.ratio > 0, batch.ratio, np.inf)
-    wanted = np.maximum(net.sum(axis=1), np.sqrt(np.maximum(batch.source.sum(axis=1), 0) + 1))
-    norms = np.array([name.endswith(".norm") for name in problem.free])
-    values, vectors = [], []
-    for start in beginnings:
-        counts = problem.expected(start)[0]
-        total = counts.sum()
-        factor = wanted / (total * batch.scale) if total > 0 and norms.any() else np.ones(n)
-        made = np.clip(np.where(norms, start * factor[:, None], start), problem.low, problem.high)
-        # exact where all norms are free and none meets its bound; else good enough to choose a start by
-        expected = counts * (factor * batch.scale)[:, None]
-        found = terms(spectrum, expected).sum(axis=1)
-        values.append(np.where(np.isfinite(found), found, np.inf))
-        vectors.append(made)
-    order = np.argsort(np.array(values), axis=0)
-    return np.take_along_axis(np.array(vectors), order[:, :, None], axis=0)
-
-
-def _derivatives(batch: Batch, problem: Problem, x: Array) -> tuple[Array, Array, Array]:
-    """Statistics, gradients and curvatures, one a spectrum."""
-    evaluator, name = problem.evaluators[0], problem.spectra[0].name
-    n, p = x.shape
-    stacked = np.empty((n * (1 + p), evaluator.low.size))
-    for i, row in enumerate(x):
-        flux, slopes = evaluator.flux_and_slopes(problem.of(name, problem.values(row)), problem.free)
-        stacked[i * (1 + p)] = flux
-        stacked[i * (1 + p) + 1 : (i + 1) * (1 + p)] = slopes
-    folded = problem.spectra[0].folder.fold_many(stacked).reshape(n, 1 + p, -1) * batch.scale[:, None, None]
-    spectrum, counts, rows = _spectrum(batch), folded[:, 0], folded[:, 1:]
-    first, weight = slopes_and_weights(spectrum, counts)
-    total = terms(spectrum, counts).sum(axis=1)
-    gradient = np.einsum("npb,nb->np", rows, first)
-    curvature = (rows * weight[:, None]) @ rows.transpose(0, 2, 1)
-    bad = ~(np.isfinite(total) & np.isfinite(gradient).all(axis=1) & np.isfinite(curvature).all(axis=(1, 2)))
-    return np.where(bad, np.inf, total), gradient, curvature
-
-
-def _descended(batch: Batch, problem: Problem, start: Array) -> tuple[Array, Array, Array, Array]:
-    """Statistics, vectors, curvatures and whether they converged: :func:`minimizing.descended` for many at once."""
-    low, high = problem.low, problem.high
-    x = np.clip(start, low, high)
-    value, slope, curvature = _derivatives(batch, problem, x)
-    n = len(x)
-    damping, done, active = np.full(n, 1e-3), np.zeros(n, bool), np.isfinite(value)
-    for _ in range(MOST):
-        at = np.flatnonzero(active)
-        if not at.size:
-            break
-        moving = ~(((x[at] <= low) & (slope[at] > 0)) | ((x[at] >= high) & (slope[at] < 0)))
-        whole = _steps(slope[at], curvature[at], moving, np.full(at.size, 1e-10))
-        left = -(slope[at] * np.where(moving, whole, 0)).sum(axis=1) / 2
-        ready = left < DONE
-        done[at[ready]], active[at[ready]] = True, False
-        at, moving, left = at[~ready], moving[~ready], left[~ready]
-        if not at.size:
-            continue
-        trial = np.clip(x[at] + _steps(slope[at], curvature[at], moving, damping[at]), low, high)
-        found = _derivatives(_of(batch, at), problem, trial)
-        good = found[0] < value[at]
-        kept = at[good]
-        x[kept] = trial[good]
-        value[kept], slope[kept], curvature[kept] = (part[good] for part in found)
-        damping[kept] = np.maximum(damping[kept] / 10, 1e-12)
-        bad = at[~good]
-        damping[bad] = np.maximum(10 * damping[bad], 1e-6)
-        stuck = (damping[bad] > 1e12) | (trial[~good] == x[bad]).all(axis=1)
-        done[bad[stuck]] = left[~good][stuck] < NEARLY * np.maximum(1.0, np.abs(value[bad[stuck]]) * 1e-4)
-        active[bad[stuck]] = False
-    return value, x, curvature, done
-
-
-def _steps(slope: Array, curvature: Array, moving: Array, damping: Array) -> Array:
-    """Damped steps, one a spectrum, among the parameters that may move."""
-    scale = np.sqrt(np.einsum("npp->np", curvature))
-    scale = np.where(scale > 0, scale, 1.0)
-    both = moving[:, :, None] & moving[:, None, :]
-    part = np.where(both, curvature / (scale[:, :, None] * scale[:, None, :]), 0.0)
-    size = slope.shape[1]
-    part[:, range(size), range(size)] += np.where(moving, damping[:, None], 1.0)
-    inverse = np.linalg.pinv(part, rcond=1e-14, hermitian=True)
-    return -np.where(moving, (inverse @ np.where(moving, slope / scale, 0.0)[:, :, None])[:, :, 0] / scale, 0.0)
 
 
 def _labelled(

@@ -317,8 +317,8 @@ def warn_of_empty_background(spectrum: Prepared, name: str) -> None:
     empty = int(np.count_nonzero((spectrum.background == 0) & (spectrum.source > 0)))
     if spectrum.statistic == "wstat" and empty > spectrum.source.size / 2:
         warnings.warn(
-            f"{name}: {empty} of {spectrum.source.size} bins have source counts but no background counts; there W takes "
-            "the background for nothing and is biased: group so that each bin has some, or model the background",
+            f"{name}: {empty} of {spectrum.source.size} bins have source counts but no background counts; there W "
+            "takes the background for nothing and is biased: group so that each bin has some, or model the background",
             AnalysisWarning,
             stacklevel=3,
         )

@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
 import xarray as xr
 
-from analysis.download.progress import counted
 from analysis.errors import BadOption, WrongData
 from analysis.model import check, derived, stamp
 from analysis.xray.evaluation import Evaluator
 from analysis.xray.inputs import Amount, amount, limits, near, number
-from analysis.xray.models import Array, Model, Term, about, model, refuse_unless_additive, restored
-from analysis.xray.repeating import refuse_unless_fit
+from analysis.xray.models import Array, Model, Term, about
+from analysis.xray.propagating import Taken, described_number, propagated, taken_from
 
 Cosmology = Literal["Planck18", "Planck15", "Planck13", "WMAP9", "WMAP7", "WMAP5"]
 COSMOLOGIES = ("Planck18", "Planck15", "Planck13", "WMAP9", "WMAP7", "WMAP5")
@@ -24,18 +21,6 @@ ERG = 1.602176634e-9  # erg in a keV, exact (SI 2019)
 PER_DECADE = 4000  # bins of energy: a power law's flux is good to 1e-7
 HALF = 0.682689492137086  # probability within 1 σ
 COLUMNS = ("nh", "n_h")  # what absorbers' parameters are called, in any letter case
-
-
-@dataclass(frozen=True)
-class Taken:
-    """A model with what is known of its parameters: values, free ones by name, and draws of those, one row each."""
-
-    source: Model
-    values: dict[str, float]
-    free: tuple[str, ...]
-    covariance: Array
-    draws: Array
-    origin: xr.Dataset | None
 
 
 def flux(
@@ -89,7 +74,7 @@ def flux(
     >>> round(float(found.energy_flux) * 1e12, 4), found.energy_flux.attrs["units"]
     (2.5786, 'erg cm-2 s-1')
     """
-    taken = _taken(source, posterior, draws, seed, components)
+    taken = taken_from(source, posterior, draws, seed, components)
     named = _absorbers(taken.source, absorbers) if not absorbed else ()
     if absorbed and absorbers is not None:
         raise BadOption(f"absorbers={list(absorbers)!r} are only taken out with absorbed=False")
@@ -117,8 +102,8 @@ def luminosity(
 ) -> xr.Dataset:
     r"""Return the luminosity of a model or fit in a band of energy at the source.
 
-    :math:`L = 4\pi d_L^2 F`, with F the flux between :math:`E_1/(1+z)` and :math:`E_2/(1+z)` as observed, which is the K
-    correction by the model itself. The source is taken to shine alike in all directions.
+    :math:`L = 4\pi d_L^2 F`, with F the flux between :math:`E_1/(1+z)` and :math:`E_2/(1+z)` as observed, which is the
+    K correction by the model itself. The source is taken to shine alike in all directions.
 
     Parameters
     ----------
@@ -166,7 +151,7 @@ def luminosity(
     if far <= 0:
         raise BadOption(f"distance={distance!r} must be above 0")
     low, high = _band(band)
-    taken = _taken(source, posterior, draws, seed, components)
+    taken = taken_from(source, posterior, draws, seed, components)
     named: tuple[str, ...] = ()
     if absorbers is not None or (not absorbed and _columns(taken.source)):
         named = _absorbers(taken.source, absorbers)
@@ -231,7 +216,7 @@ def equivalent_width(
     WrongData
         If the others make no photons where the line is.
     """
-    taken = _taken(source, None, draws, seed, components)
+    taken = taken_from(source, None, draws, seed, components)
     whole = taken.source
     if component not in whole.parts:
         raise BadOption(
@@ -309,81 +294,9 @@ def _absorbers(source: Model, asked: Sequence[str] | None) -> tuple[str, ...]:
 
 def _band(band: tuple[Amount, Amount]) -> tuple[float, float]:
     low, high = limits(band)
-    if not (0 < low and np.isfinite(high)):
+    if not (low > 0 and np.isfinite(high)):
         raise BadOption(f"band={band!r} needs two energies above 0 keV: band=(0.5, 2)")
     return low, high
-
-
-def _taken(
-    source: Model | str | xr.Dataset,
-    posterior: xr.Dataset | None,
-    draws: int,
-    seed: int,
-    components: Mapping[str, Model] | None,
-) -> Taken:
-    if isinstance(draws, bool) or not isinstance(draws, int | np.integer) or draws < 0:
-        raise BadOption(f"draws={draws!r} must be a whole number, 0 or more")
-    if not isinstance(source, xr.Dataset):
-        if posterior is not None:
-            raise BadOption("posterior= goes with the fit it was drawn for, in place of a model")
-        made = model(source, components=components)
-        refuse_unless_additive(made, "flux")
-        return Taken(made, made.values, (), np.zeros((0, 0)), np.zeros((0, 0)), None)
-    refuse_unless_fit(source)
-    made = restored(source.attrs["model_state"], components=components)
-    values = made.values
-    own = list(json.loads(source.attrs["own_values"]))
-    first = own[0].rsplit("[", 1)[1] if own else ""
-    chosen = {}
-    for name in map(str, source["parameter"].values[source["varied"].values]):
-        if not name.endswith("]"):
-            chosen[name] = name
-        elif name.endswith(f"[{first}"):
-            chosen[name] = name.rsplit("[", 1)[0]
-    covariance = source["covariance"].sel(parameter=list(chosen), parameter_2=list(chosen)).values
-    free = tuple(chosen.values())
-    if posterior is not None:
-        rows = _posterior_rows(source, posterior, list(chosen), int(draws) or 1000, seed)
-    else:
-        rows = _gaussian_rows(made, free, values, covariance, int(draws), seed)
-    return Taken(made, values, free, covariance, rows, source)
-
-
-def _posterior_rows(best: xr.Dataset, posterior: xr.Dataset, names: list[str], draws: int, seed: int) -> Array:
-    if not isinstance(posterior, xr.Dataset) or posterior.attrs.get("model") != best.attrs["model"]:
-        raise WrongData(f"the posterior is not that of the fit of {best.attrs['model']}")
-    if missing := [name for name in names if name not in posterior["parameter"].values]:
-        raise WrongData(f"the posterior has no {', '.join(missing)}")
-    held = posterior["sample"].sel(parameter=names).transpose("chain", "draw", "parameter").values
-    rows = held.reshape(-1, len(names))
-    pick = np.random.default_rng(seed).choice(len(rows), size=min(draws, len(rows)), replace=False)
-    return rows[np.sort(pick)]
-
-
-def _gaussian_rows(
-    source: Model, free: tuple[str, ...], values: Mapping[str, float], covariance: Array, draws: int, seed: int
-) -> Array:
-    """Draws from the covariance within bounds; parameters without an error stay at their values."""
-    mean = np.array([values[name] for name in free])
-    known = np.isfinite(np.diag(covariance))
-    if not draws or not known.any():
-        return np.zeros((0, len(free)))
-    part = covariance[np.ix_(known, known)]
-    size = np.sqrt(np.diag(part))
-    # the parameters' sizes differ by orders of magnitude
-    scaled = part / np.outer(size, size)
-    values_, axes = np.linalg.eigh(scaled)
-    root = axes * np.sqrt(np.maximum(values_, 0))
-    low = np.array([source.parameters[name].low for name in free])
-    high = np.array([source.parameters[name].high for name in free])
-    random, kept = np.random.default_rng(seed), np.zeros((0, len(free)))
-    for _ in range(100):
-        rows = np.tile(mean, (draws, 1))
-        rows[:, known] += random.standard_normal((draws, int(known.sum()))) @ root.T * size
-        kept = np.vstack([kept, rows[((rows >= low) & (rows <= high)).all(axis=1)]])
-        if len(kept) >= draws:
-            return kept[:draws]
-    raise WrongData("hardly any draw of the covariance lies within the bounds; use a posterior, or draws=0")
 
 
 def _integrals(
@@ -404,9 +317,9 @@ def _integrals(
     found: dict[str, tuple] = {}
     rows: dict[str, tuple] = {}
     kinds = (("energy_flux", "Energy flux", "erg cm-2 s-1"), ("photon_flux", "Photon flux", "ph cm-2 s-1"))
-    spread = _propagated(taken, both)
+    spread = propagated(taken, both)
     for i, (name, long_name, units) in enumerate(kinds):
-        variables, drawn_ = _described(taken, name, long_name, units, i, spread)
+        variables, drawn_ = described_number(taken, name, long_name, units, i, spread)
         found |= variables
         rows |= drawn_
     return found, rows
@@ -415,57 +328,7 @@ def _integrals(
 def _with_errors(
     taken: Taken, name: str, long_name: str, units: str, of: Callable[[Mapping[str, float]], Array]
 ) -> tuple[dict, dict]:
-    return _described(taken, name, long_name, units, 0, _propagated(taken, of))
-
-
-def _propagated(taken: Taken, of: Callable[[Mapping[str, float]], Array]) -> tuple[Array, Array | None, Array]:
-    """Values, their 1σ errors by differences and the covariance (None without a fit), and their draws."""
-    best = of(taken.values)
-    if not np.isfinite(best).all():
-        raise WrongData(f"{taken.source} has no finite flux in this band at its values")
-    if taken.origin is None:
-        return best, None, np.zeros((0, best.size))
-    slopes = np.zeros((best.size, len(taken.free)))
-    sigma = np.sqrt(np.where(np.diag(taken.covariance) >= 0, np.diag(taken.covariance), np.nan))
-    known = np.isfinite(sigma)
-    for k in np.flatnonzero(known):
-        name = taken.free[k]
-        held = taken.source.parameters[name]
-        ends = [np.clip(taken.values[name] + sign * 1e-3 * sigma[k], held.low, held.high) for sign in (-1, 1)]
-        rise = of(_followed(taken, {name: ends[1]})) - of(_followed(taken, {name: ends[0]}))
-        slopes[:, k] = rise / (ends[1] - ends[0])
-    part = slopes[:, known]
-    variance = np.einsum("ik,kl,il->i", part, taken.covariance[np.ix_(known, known)], part)
-    error = np.sqrt(variance) if known.any() else np.full(best.size, np.nan)
-    rows = np.empty((len(taken.draws), best.size))
-    with counted(len(rows), "draws of the flux") as bar:
-        for i, row in enumerate(taken.draws):
-            rows[i] = of(_followed(taken, dict(zip(taken.free, map(float, row), strict=True))))
-            bar.update()
-    return best, error, rows
-
-
-def _followed(taken: Taken, changes: Mapping[str, float]) -> dict[str, float]:
-    """All values after some have changed, ties followed."""
-    values = {**taken.values, **changes}
-    return {name: values[p.tied or name] for name, p in taken.source.parameters.items()}
-
-
-def _described(
-    taken: Taken, name: str, long_name: str, units: str, i: int, spread: tuple[Array, Array | None, Array]
-) -> tuple[dict[str, tuple], dict[str, tuple]]:
-    best, error, rows = spread
-    made: dict[str, tuple] = {name: ((), float(best[i]), {"units": units, "long_name": long_name})}
-    if error is None:
-        return made, {}
-    made[f"{name}_error"] = ((), float(error[i]), {"units": units, "long_name": f"{long_name}, 1σ error"})
-    if not len(rows):
-        return made, {}
-    ends = np.quantile(rows[:, i], [(1 - HALF) / 2, (1 + HALF) / 2])
-    for end, value in zip(("lower", "upper"), ends, strict=True):
-        text = f"{long_name}, {end} end of the central 68.27 % of the draws"
-        made[f"{name}_{end}"] = ((), float(value), {"units": units, "long_name": text})
-    return made, {f"{name}_draws": ("draw", rows[:, i], {"units": units, "long_name": f"{long_name}, draws"})}
+    return described_number(taken, name, long_name, units, 0, propagated(taken, of))
 
 
 def _where(source: Model, component: str, values: Mapping[str, float]) -> tuple[float, float]:

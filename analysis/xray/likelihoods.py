@@ -37,7 +37,8 @@ class Prepared:
 
     ``source`` and ``background`` are counts (χ² of rates: rate × time), ``ratio`` is t_b / t_s, ``time`` the exposure ×
     AREASCAL of each bin, ``variance`` of χ² that of source minus scaled background, ``errors`` how it is made,
-    ``systematic`` the variance that the file adds, ``counted`` whether they are counts. ``low`` and ``high`` are the nominal energies of the bins in keV.
+    ``systematic`` the variance that the file adds, ``counted`` whether it holds counts. ``low`` and ``high`` are the
+    nominal energies of the bins in keV.
     """
 
     name: str

@@ -142,7 +142,8 @@ def posterior(
     with counted(spent + kept, "posterior") as bar:
         state = crowd_start
         if spent:
-            for state in sampler.sample(crowd_start, iterations=spent, skip_initial_state_check=True):
+            for here in sampler.sample(crowd_start, iterations=spent, skip_initial_state_check=True):
+                state = here
                 bar.update()
             sampler.reset()
         for _ in sampler.sample(state, iterations=kept, skip_initial_state_check=True):

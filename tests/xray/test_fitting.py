@@ -4,7 +4,6 @@ import json
 
 import numpy as np
 import pytest
-
 import xarray as xr
 
 from analysis import formats, xray
