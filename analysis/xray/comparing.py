@@ -61,7 +61,7 @@ def likelihood_ratio(
     Raises
     ------
     WrongData
-        If the two are not fits of these data.
+        If the two are not fits of these data, or the richer one fits worse.
 
     References
     ----------
@@ -70,6 +70,12 @@ def likelihood_ratio(
     known, at_simple = problem_of(data, simple, components=components)
     other, _ = problem_of(data, rich, components=components)
     _refuse_other_bins([simple, rich])
+    gain = float(simple.attrs["statistic_value"]) - float(rich.attrs["statistic_value"])
+    if gain < -EQUAL:
+        raise WrongData(
+            f"the richer model, {rich.attrs['model']}, fits worse than the simpler one by {-gain:.4g}: give the simpler "
+            "fit first, or fit the richer model again with more starts="
+        )
     number = whole_number(simulations, "simulations")
     warn_of_no_background(known)
     random = np.random.default_rng(seed)
@@ -82,7 +88,6 @@ def likelihood_ratio(
             good = least(again, starts=starts, seed=i).value
             gains[i] = poor - good
             bar.update()
-    gain = float(simple.attrs["statistic_value"]) - float(rich.attrs["statistic_value"])
     made = xr.Dataset(
         {
             "simulated_gain": ("simulation", gains, {"units": "1", "long_name": "Gain if the simpler model is true"}),
