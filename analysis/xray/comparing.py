@@ -73,8 +73,8 @@ def likelihood_ratio(
     gain = float(simple.attrs["statistic_value"]) - float(rich.attrs["statistic_value"])
     if gain < -EQUAL:
         raise WrongData(
-            f"the richer model, {rich.attrs['model']}, fits worse than the simpler one by {-gain:.4g}: give the simpler "
-            "fit first, or fit the richer model again with more starts="
+            f"the richer model, {rich.attrs['model']}, fits worse than the simpler one by {-gain:.4g}: give the "
+            "simpler fit first, or fit the richer model again with more starts="
         )
     number = whole_number(simulations, "simulations")
     warn_of_no_background(known)

@@ -50,6 +50,7 @@ def test_the_statistic_of_a_fit_is_that_of_the_pure_function(ulx, ulx_response, 
     assert float(best.statistic_term.sum()) == pytest.approx(float(w), abs=1e-8)
 
 
+@pytest.mark.slow
 def test_a_spectrum_fitted_with_itself_has_half_the_variance(ulx, best):
     both = xray.fit({"one": ulx, "two": ulx}, MODEL, band=(0.5, 8), grouping=None)
     assert both.attrs["bins"] == 2 * 1506
@@ -57,6 +58,7 @@ def test_a_spectrum_fitted_with_itself_has_half_the_variance(ulx, best):
     assert both.error.values == pytest.approx(best.error.values / np.sqrt(2), rel=1e-4)
 
 
+@pytest.mark.slow
 def test_a_constant_factor_of_each_spectrum_is_measured_against_the_first(ulx):
     made = xray.fit(
         {"one": ulx, "two": ulx},
@@ -219,6 +221,7 @@ def _has_the_slopes_of_its_values(data, statistic, errors, grouping):
         assert slope[i] == pytest.approx(rise, rel=1e-5)
 
 
+@pytest.mark.slow
 def test_a_fit_of_two_power_laws_does_not_stop_at_a_bound(ulx):
     """The second power law ends steep and soft; a step that runs into a bound is no reason to stop."""
     one = xray.fit(ulx, MODEL, band=(0.5, 8), min_counts=30)

@@ -75,6 +75,7 @@ def test_a_chosen_absorber_is_taken_out():
         xray.flux("powerlaw", (1, 2), absorbed=False)
 
 
+@pytest.mark.slow
 def test_the_flux_of_a_fit_has_the_error_of_its_covariance(best):
     """The flux of a fit whose only parameter is a norm has the norm's relative error, and draws agree."""
     found = xray.flux(best, (0.5, 8), draws=4000)
@@ -109,6 +110,7 @@ def test_a_luminosity_is_the_flux_over_the_sphere():
     assert float(found.distance) == pytest.approx(0.01)
 
 
+@pytest.mark.slow
 def test_the_k_correction_of_a_power_law_is_its_closed_form():
     """L = 4π d² F (1+z)^(Γ-2), F in the same band as observed; d of Planck18 at z = 0.5 is 2919.6 Mpc (astropy)."""
     z, index = 0.5, 1.6

@@ -169,6 +169,7 @@ def test_compared_fits_stand_in_a_table(ulx, coarse):
     assert table.delta_aic.min() == 0 and table.delta_aic[0] > 100
 
 
+@pytest.mark.slow
 def test_fits_of_other_data_are_not_compared(ulx, coarse):
     other = xray.fit(ulx, MODEL, band=(0.6, 8), min_counts=60)
     with pytest.raises(WrongData, match="same counts"):

@@ -72,6 +72,7 @@ def test_at_each_end_the_statistic_has_grown_by_delta(ulx, coarse):
         assert grown - coarse.attrs["statistic_value"] == pytest.approx(2.5, abs=1e-3)
 
 
+@pytest.mark.slow
 def test_two_parameters_together_have_a_wider_interval(ulx, coarse):
     one = xray.confidence_intervals(ulx, coarse, parameters=["norm"])
     two = xray.confidence_intervals(ulx, coarse, parameters=["norm"], joint=2)
@@ -85,6 +86,7 @@ def test_an_interval_that_meets_a_bound_ends_there(ulx):
     assert float(found.lower[0]) == 0.2 and not found.lower_reached[0] and found.upper_reached[0]
 
 
+@pytest.mark.slow
 def test_a_parameter_at_its_bound_has_a_limit(ulx):
     with pytest.warns(AnalysisWarning, match="ended at a bound"):
         hard = xray.fit(ulx, MODEL, band=(0.5, 8), min_counts=60, bounds={"nh": (0.25, 10)})
@@ -95,6 +97,7 @@ def test_a_parameter_at_its_bound_has_a_limit(ulx):
     assert grown - hard.attrs["statistic_value"] == pytest.approx(chi2.ppf(0.9, 1), abs=1e-3)
 
 
+@pytest.mark.slow
 def test_a_fit_that_is_not_the_best_is_said_and_left_behind(ulx, coarse):
     worse = coarse.copy(deep=True)
     problem, x = problem_of(ulx, coarse)
@@ -106,6 +109,7 @@ def test_a_fit_that_is_not_the_best_is_said_and_left_behind(ulx, coarse):
     assert float(found.value[0]) == pytest.approx(float(coarse.value[1]), abs=1e-4)
 
 
+@pytest.mark.slow
 def test_contours_are_least_at_the_fit_and_reach_the_levels(ulx, coarse):
     found = xray.contours(ulx, coarse, x="nh", y="photon_index", steps=9)
     check(found)
@@ -198,6 +202,7 @@ def test_data_of_another_fit_are_refused(ulx, coarse):
         xray.confidence_intervals(ulx, ulx)
 
 
+@pytest.mark.slow
 def test_contours_that_make_no_sense_are_refused(ulx, coarse):
     with pytest.raises(BadOption, match="same parameter"):
         xray.contours(ulx, coarse, x="nh", y="tbabs.nh")
