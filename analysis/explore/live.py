@@ -91,7 +91,7 @@ def following(
     moving = hv.DynamicMap(
         lambda data: hv.Overlay([hv.Curve(xy, label=name) for name, xy in data.items()]), streams=[pipe]
     )
-    told = pn.pane.HTML(html.escape(words(values())) if words else "", width=620)
+    told = pn.pane.HTML(html.escape(words(values())) if words else "", width=560)
     page = pn.Column()
     busy = [False]
 
@@ -168,5 +168,5 @@ def _slider(dial: Dial) -> Any:
         low, high, value, label = math.log10(low), math.log10(high), math.log10(value), f"log10 {label}"
     low, high = min(low, value), max(high, value)
     return pn.widgets.FloatSlider(
-        start=low, end=high, step=(high - low) / STEPS, value=value, label=label, width=260, format="0.0000"
+        start=low, end=high, step=(high - low) / STEPS, value=value, label=label, width=290, format="0.0000"
     )

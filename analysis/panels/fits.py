@@ -127,7 +127,7 @@ def data_and_lines(data: xr.Dataset, moving: Any, *, points: str, error: str) ->
     wide = {"line_width": 2.2, "color": hv.Cycle(["#0072B2", "#D55E00", "#009E73"])}
     lines = moving.apply(lambda drawn: drawn.opts(hv.opts.Curve(backend="bokeh", **wide)))
     picture = (bars * dots * lines).opts(
-        backend="bokeh", frame_width=WIDTH, frame_height=HEIGHT + 40, logx=True, logy=True, ylim=(bottom, top),
+        backend="bokeh", frame_width=WIDTH - 100, frame_height=HEIGHT + 20, logx=True, logy=True, ylim=(bottom, top),
         xticks=_ticks(float(low.min()), float(high.max())), legend_position="bottom_left", fontsize=FONTS,
         show_grid=True, gridstyle=GRID, xlabel=x_dim.pprint_label, ylabel=y_dim.pprint_label,
     )  # fmt: skip

@@ -29,7 +29,7 @@ NOTEBOOKS = {
     "plasma/06_mars.ipynb": 8,
     "plasma/07_storms_statistics.ipynb": 6,
     "plasma/08_ganymede_and_moons.ipynb": 3,
-    "xray/01_ulx_spectrum.ipynb": 4,
+    "xray/01_ulx_spectrum.ipynb": 7,
     "cmb/01_wmap_polarization.ipynb": 18,
 }
 ROUND_TRIP = """\
