@@ -188,7 +188,8 @@ def _over(
     made = hv.Overlay([picture, *above])
     looks = hv.Store.lookup_options("bokeh", picture, "plot").kwargs
     kept = {k: looks[k] for k in ("frame_width", "frame_height", "xticks", "yticks", "xlabel", "ylabel") if k in looks}
-    return made.opts(backend="bokeh", legend_position="top_right", show_legend=bool(outlines), **kept)
+    look = {"background_fill_alpha": 0.6, "click_policy": "hide"}
+    return made.opts(backend="bokeh", legend_position="top_right", show_legend=bool(outlines), legend_opts=look, **kept)
 
 
 def _axis(array: xr.DataArray, dim: str) -> xr.DataArray:

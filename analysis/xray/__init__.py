@@ -53,6 +53,7 @@ from analysis.xray.matching import chance_probability, matched
 from analysis.xray.models import model
 from analysis.xray.observed_files import collected, observation_files
 from analysis.xray.one_pass import event_products
+from analysis.xray.outlines import region_outlines
 from analysis.xray.periodicity import h_test, z_squared
 from analysis.xray.plasma_files import plasma_tables
 from analysis.xray.pointings import observations
@@ -184,6 +185,7 @@ __all__ = [
     "pulsed_events",
     "reddening",
     "region_area",
+    "region_outlines",
     "regrouped",
     "resolution",
     "response",

@@ -92,7 +92,7 @@ def in_region(events: xr.DataTree, region: Shapes, *, image: xr.Dataset | None =
     'arcsec2'
     """
     listed = node(events, "events", "in_region")
-    found = _read(region, listed, image, "in_region")
+    found = read_region(region, listed, image, "in_region")
     x, y = (variable(listed, name, "in_region").values for name in ("x", "y"))
     kept = _contains(found, x, y)
     if not kept.any():
@@ -139,7 +139,7 @@ def region_area(events: xr.DataTree | xr.Dataset, region: Shapes, *, image: xr.D
     314.2
     """
     listed = events_of(events, "region_area")
-    found = _read(region, listed, image, "region_area")
+    found = read_region(region, listed, image, "region_area")
     area, units = _area(found, listed)
     if not np.isfinite(area):
         raise BadOption(f"{found.text} only excludes, so it has no area; include a shape")
@@ -190,7 +190,8 @@ def area_ratio(
 # ------------------------------------------------------------------------------------------ reading
 
 
-def _read(region: Shapes, listed: xr.Dataset, image: xr.Dataset | None, what: str) -> Region2D:
+def read_region(region: Shapes, listed: xr.Dataset, image: xr.Dataset | None, what: str) -> Region2D:
+    """Return the shapes of a region on a list's plane of pixels; ``what`` names the caller in errors."""
     from regions import PixelRegion, Region, SkyRegion
 
     shapes: list[Region]

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 import xarray as xr
@@ -15,10 +16,14 @@ from analysis.xray.grouping import Grouping
 from analysis.xray.inputs import Amount, amount, events_and_gti, intervals_of
 from analysis.xray.intervals import usual_bin
 from analysis.xray.models import Model
+from analysis.xray.outlines import region_outlines
 from analysis.xray.polarization_views import drawn as drawn_polarization
 from analysis.xray.selecting import selected
 from analysis.xray.spectra import grouped
 from analysis.xray.timing_views import drawn as timing_drawn
+
+if TYPE_CHECKING:
+    from analysis.xray.shapes import Shapes
 
 DRAWN = (
     "events (a tree, or their node), spectra on 'channel' or grouped on 'bin', light curves on 'time', "
@@ -43,6 +48,7 @@ def view(
     min_counts: int | None = None,
     band: tuple[Amount, Amount] | None = None,
     unfolded: bool = False,
+    regions: Shapes | Mapping[str, Shapes] | None = None,
 ) -> Any:
     """Return a HoloViews picture of X-ray data, chosen by their dims.
 
@@ -59,6 +65,8 @@ def view(
         ``band`` is also obeyed for events.
     unfolded : bool, optional
         Of a fit: E² times flux instead of count rates (see :func:`analysis.xray.fitted_spectrum`).
+    regions : region, or regions by name, optional
+        Drawn over the image of events: see :func:`analysis.xray.in_region` for what is taken.
 
     Returns
     -------
@@ -79,6 +87,8 @@ def view(
     """
     options = {"background": background, "rmf": rmf, "model_rate": model_rate, "min_counts": min_counts}
     given = [name for name, value in options.items() if value is not None]
+    if regions is not None:
+        return _with_regions(data, regions, band, given)
     if isinstance(data, xr.DataTree) and not data.has_data:
         return _of_tree(data, given, model_rate=model_rate, grouping=grouping, min_counts=min_counts, band=band)
     if isinstance(data, xr.DataArray):
@@ -224,6 +234,21 @@ def _of_tree(
     raise WrongData(f"xray.view cannot draw a tree of {sorted(children)}; it draws {DRAWN}. Give one of its nodes")
 
 
+def _with_regions(
+    data: xr.Dataset | xr.DataTree | xr.DataArray,
+    regions: Shapes | Mapping[str, Shapes],
+    band: tuple[Amount, Amount] | None,
+    given: list[str],
+) -> Any:
+    """The image of events under the outlines of regions."""
+    from analysis import panels
+
+    if given or isinstance(data, xr.DataArray):
+        raise BadOption("regions= is for the image of events; give the events, and no options of spectra")
+    made = image(data, band=band)
+    return panels.image(made["counts"], outlines=region_outlines(data, regions), attrs=made.attrs)
+
+
 def _of_events(tree: xr.DataTree, band: tuple[Amount, Amount] | None) -> Any:
     """Their image; of an instrument without one, their light curve."""
     from analysis import panels
@@ -291,7 +316,7 @@ def _of_dataset(data: xr.Dataset, band: tuple[Amount, Amount] | None) -> Any:
     if "bin" in data.dims and "rate" in names:
         return _spectrum(data)
     if "time" in data.dims and "rate" in names:
-        return panels.curves(data["rate"], attrs=data.attrs)
+        return _light_curve(data)
     for name in ("effective_area", "counts"):
         if {"energy_low", "energy_high", name} <= names and data[name].dims == ("energy",):
             edges = (data["energy_low"].assign_attrs(long_name="Energy"), data["energy_high"])
@@ -311,6 +336,19 @@ def _of_dataset(data: xr.Dataset, band: tuple[Amount, Amount] | None) -> Any:
             "or a model folded through it, xray.view(xray.folded(flux, rmf=…))"
         )
     raise WrongData(f"xray.view cannot draw a dataset with dims {dict(data.sizes)}; it draws {DRAWN}")
+
+
+def _light_curve(data: xr.Dataset) -> Any:
+    """The rate, and bands where a bin holds no good time."""
+    from analysis import panels
+
+    if "exposure" not in data.variables or data["exposure"].dims != ("time",):
+        return panels.curves(data["rate"], attrs=data.attrs)
+    dark = (data["exposure"] <= 0).astype("int8")
+    if not dark.any():
+        return panels.curves(data["rate"], attrs=data.attrs)
+    dark.attrs = {"flag_values": [1], "flag_meanings": "no_good_time", "units": "1", "long_name": "No good time"}
+    return panels.time_panels(data, variables=["rate"], bands=dark.rename("dark"), attrs=data.attrs)
 
 
 def _spectrum(binned: xr.Dataset) -> Any:

@@ -164,3 +164,45 @@ def test_the_legend_of_a_spectrum_lies_where_it_falls_away_from(ulx):
 def test_a_picture_names_the_region_its_events_are_of(m82):
     core = xray.within(m82, "09h55m50s +69d40m47s", "10 arcsec")
     assert "circle(RA" in hv.render(xray.view(core)).title.text.replace("\n", " ")
+
+
+@pytest.mark.slow
+def test_regions_are_drawn_where_their_events_are(m82):
+    ring = 'icrs; circle(148.958, 69.680, 20") \n -circle(148.958, 69.680, 8")'
+    lines = xray.region_outlines(m82, {"ring": ring})
+    assert list(lines) == ["ring", "ring, cut out"]
+    inside = xray.in_region(m82, ring)["events"]
+    middle = [float(np.mean(axis[:-1])) for axis in lines["ring"]]
+    away = np.hypot(inside.x.values - middle[0], inside.y.values - middle[1])
+    reach = {name: np.hypot(x - middle[0], y - middle[1]).mean() for name, (x, y) in lines.items()}
+    assert reach["ring"] == pytest.approx(20 / 0.492, rel=0.01)  # a pixel of ACIS is 0.492 arcsec
+    assert away.max() <= reach["ring"] * 1.001 and away.min() >= reach["ring, cut out"] * 0.999
+    assert {curve.label for curve in xray.view(m82, regions={"ring": ring}) if curve.label} == set(lines)
+
+
+def test_regions_are_for_events_only(ulx):
+    with pytest.raises(BadOption, match="image of events"):
+        xray.view(ulx["spectrum"].to_dataset().counts, regions="icrs; circle(1, 1, 1)")
+
+
+def test_bins_without_good_time_are_marked(made_events):
+    curve = xray.light_curve(made_events([1.0, 2.0, 25.0], [[0, 5], [20, 30]]), 2.5)
+    assert (curve.exposure == 0).any()
+    spans = [element for element in xray.view(curve).traverse(lambda e: e) if type(element).__name__ == "VSpans"]
+    assert [span.label for span in spans] == ["no good time"]
+
+
+@pytest.mark.slow
+def test_a_three_band_image_has_its_softest_band_in_red(m82):
+    bands = [(0.5, 1.2), (1.2, 2.5), (2.5, 8)]
+    made = xray.three_band_image(m82, bands, bin_size=16)
+    assert [int(made.counts.isel(band=i).sum()) for i in range(3)] == [
+        int(xray.image(m82, bin_size=16, band=band).counts.sum()) for band in bands
+    ]
+    drawn = xray.view(made).RGB.I
+    red = drawn.dimension_values(2, flat=False)
+    assert (red > 0).sum() == (made.counts.isel(band=0) > 0).sum()
+    brightest = np.unravel_index(int(made.counts.isel(band=0).argmax()), made.counts.shape[1:])
+    assert red[brightest] == red.max()
+    with pytest.raises(BadOption, match="in order of energy"):
+        xray.three_band_image(m82, bands[::-1])
