@@ -244,6 +244,7 @@ def test_a_variable_with_other_records_than_its_epoch_is_left_out_with_a_warning
 # --- values
 
 
+@pytest.mark.slow
 @given(
     values=st.lists(st.floats(-1e6, 1e6, width=32) | st.sampled_from([FILL, np.nan, np.inf]), min_size=2, max_size=9),
     single=st.booleans(),

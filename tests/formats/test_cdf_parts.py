@@ -144,6 +144,7 @@ def test_a_checksum_is_asked_for_by_yes_or_no():
         formats.read(sample.path("psp_fld_l2_mag_rtn_1min_20200104_v02.cdf"), checksum="sha1")
 
 
+@pytest.mark.slow
 def test_a_file_whose_checksum_was_not_taken_says_so(monkeypatch):
     for options, taken in (({}, True), ({"checksum": False}, False)):
         data = formats.read(sample.path(HOPE), **options)["ion"]

@@ -76,6 +76,7 @@ def test_a_dataset_that_was_written_comes_back_identical(tmp_path):
     assert again["time"].dtype == again["seen"].dtype == np.dtype("datetime64[ns]")
 
 
+@pytest.mark.slow
 def test_a_tree_that_was_written_comes_back_identical(tmp_path):
     tree = xr.DataTree.from_dict({"/": None, "/wind": wind(), "/xray/spectrum": spectrum()})
     tree.to_netcdf(tmp_path / "tree.nc", engine="h5netcdf")
@@ -312,6 +313,7 @@ def test_a_file_cut_short_is_refused(tmp_path, engine, share):
         read_bytes(tmp_path, content[: int(len(content) * share)])
 
 
+@pytest.mark.slow
 @given(data=st.data())
 @settings(max_examples=examples(60), suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_damaged_bytes_give_a_typed_error_or_a_checked_dataset(tmp_path, small, data):

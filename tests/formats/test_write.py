@@ -101,6 +101,7 @@ def test_vectors_flags_spectra_words_and_scalars_come_back(tmp_path, suffix, n):
     assert again["b_quality"].dtype == np.uint8 and again["flux"].dtype == np.float32
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("suffix", SUFFIXES)
 def test_trees_come_back_with_the_attributes_of_each_node(tmp_path, suffix):
     tree = xr.DataTree.from_dict({"/ion": series(3), "/ele/inner": series(2).assign_attrs(title="Other")})

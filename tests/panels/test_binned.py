@@ -87,11 +87,13 @@ def test_a_bin_that_is_left_out_is_on_neither_axis(rate, edges):
     assert (np.asarray(drawn["energy"]) > 0).all() and drawn["energy"].size == drawn["rate"].size
 
 
+@pytest.mark.slow
 def test_a_logarithmic_axis_starts_eight_decades_below_the_highest_value(rate, edges):
     figure = hv.render(panels.histogram_steps(rate.copy(data=[1e-250, 1e-9, 1.0, 2.0]), edges=edges))
     assert figure.y_range.start == pytest.approx(2e-8) and figure.y_range.end == pytest.approx(6.0)
 
 
+@pytest.mark.slow
 def test_the_legend_leaves_the_corner_where_spectra_are(rate, edges):
     for options, corner in (({}, "bottom_left"), ({"logx": False}, "top_right")):
         picture = panels.histogram_steps(rate, edges=edges, error=rate / 9, label="data", **options)

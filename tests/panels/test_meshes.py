@@ -34,6 +34,7 @@ def test_cells_of_logarithmic_energies_meet_at_geometric_means(flux):
     np.testing.assert_allclose(edges[:-1], np.log10(np.sqrt(energy[1:] * energy[:-1])), atol=1e-8)
 
 
+@pytest.mark.slow
 def test_energies_that_change_with_time_move_the_cells(flux):
     factor = xr.DataArray(np.where(np.arange(48) < 24, 1.0, 2.0), dims="time")
     moving = flux.drop_vars("energy").rename(energy="channel")
@@ -124,6 +125,7 @@ def test_a_logarithmic_axis_refuses_coordinates_at_zero():
         panels.heatmap(array, x="x", y="y", logx=True)
 
 
+@pytest.mark.slow
 def test_columns_out_of_order_or_without_a_time_are_drawn_in_order_and_the_picture_says_so():
     time = np.datetime64("2020-01-01", "ns") + np.arange(6) * np.timedelta64(1, "m")
     axes = {"time": time, "energy": ("energy", [10.0, 100.0], {"units": "eV"})}

@@ -80,6 +80,7 @@ def test_components_that_are_not_there_are_refused(field, x, y, error):
         panels.hodogram(field.isel(component=[0, 1]).rename(time="t"), x="l", y="m")
 
 
+@pytest.mark.slow
 def test_paths_have_equal_scales_and_the_lines_around_do_not_widen_them():
     x = xr.DataArray([1.0, 2.0, 4.0], dims="time", name="x", attrs={"units": "R_earth"})
     y = xr.DataArray([0.0, 1.0, 0.0], dims="time", name="y", attrs={"units": "R_earth"})
@@ -127,6 +128,7 @@ def test_equal_scales_need_linear_axes():
         panels.heatmap(abs(maxwellian()), x="v_par", y="v_perp", equal=True, logz=True, logx=False, logy=True)
 
 
+@pytest.mark.slow
 def test_a_single_row_of_cells_has_no_contours():
     row = maxwellian().isel(v_perp=[30])
     picture = panels.heatmap(row, x="v_par", y="v_perp", contours=True)

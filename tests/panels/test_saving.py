@@ -222,6 +222,7 @@ def test_a_single_moment_has_room_on_either_side_in_print():
     assert high - low == pytest.approx(1 / 1440)
 
 
+@pytest.mark.slow
 def test_colours_over_hundreds_of_powers_of_ten_can_be_printed(tmp_path):
     time = np.datetime64("2020-01-01", "ns") + np.arange(4) * np.timedelta64(1, "m")
     axes = {"time": time, "energy": ("energy", [10.0, 100.0, 1000.0], {"units": "eV"})}
@@ -229,6 +230,7 @@ def test_colours_over_hundreds_of_powers_of_ten_can_be_printed(tmp_path):
     assert panels.save(panels.spectrogram(flux), tmp_path / "wide.png", dpi=50).stat().st_size > 0
 
 
+@pytest.mark.slow
 def test_a_colour_bar_stands_beside_its_frame_whatever_legends_other_panels_have(wind):
     time = wind.time.values
     axes = {"time": time, "energy": ("energy", [10.0, 100.0], {"units": "eV"})}

@@ -63,6 +63,7 @@ def test_a_gap_in_time_is_left_open(wind):
     assert len(drawn["time"]) == 29 and list(opened) == [10]
 
 
+@pytest.mark.slow
 def test_a_sample_alone_between_gaps_is_still_seen(wind):
     lonely = wind["density"].where(wind["time"] == wind["time"][7])
     assert [len(d["time"]) for d in sources(figures(panels.curves(lonely))[0], "Scatter")] == [1]
@@ -181,6 +182,7 @@ def test_lines_of_one_name_are_refused_rather_than_one_of_them_lost(wind):
         panels.curves(twice)
 
 
+@pytest.mark.slow
 def test_more_lines_than_names_fit_have_none(wind):
     many = xr.concat([wind["density"]] * 20, xr.Variable("channel", np.arange(20)))
     figure = figures(panels.curves(many))[0]

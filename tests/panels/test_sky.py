@@ -22,6 +22,7 @@ def at(figure, x, y):
     return image[row, int((x - left) / (right - left) * image.shape[1])]
 
 
+@pytest.mark.slow
 @given(
     lon=st.floats(-179, 179),
     lat=st.floats(-89, 89),

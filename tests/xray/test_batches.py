@@ -71,6 +71,7 @@ def test_dask_gives_the_same(found, stack):
     assert cut.value.values == pytest.approx(found.value.values, rel=1e-12)
 
 
+@pytest.mark.slow
 def test_exposures_may_differ_in_a_batch(trees):
     """Twice the exposure and the same counts is half the norm."""
     longer = {name: tree.copy() for name, tree in trees.items()}
@@ -83,6 +84,7 @@ def test_exposures_may_differ_in_a_batch(trees):
     assert ratio.values == pytest.approx([2 if name in ("s1", "s3") else 1 for name in trees], rel=1e-5)
 
 
+@pytest.mark.slow
 def test_other_responses_and_groupings_are_batches_of_their_own(trees, rmf):
     mixed = dict(trees)
     big = rmf.copy(deep=True)

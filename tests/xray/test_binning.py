@@ -14,6 +14,7 @@ from analysis.model import breaches
 times_in_an_hour = st.lists(st.floats(0, 3600), min_size=1, max_size=80).map(sorted)
 
 
+@pytest.mark.slow
 @settings(max_examples=examples(30))
 @given(times=times_in_an_hour, width=st.floats(1, 5000))
 def test_a_light_curve_holds_every_event_once(made_events, times, width):
@@ -23,6 +24,7 @@ def test_a_light_curve_holds_every_event_once(made_events, times, width):
     assert float((curve.rate * curve.exposure).sum()) == pytest.approx(len(times))
 
 
+@pytest.mark.slow
 @settings(max_examples=examples(30))
 @given(
     edges=st.lists(st.floats(0, 1000), min_size=2, max_size=12, unique=True).map(sorted),
@@ -109,6 +111,7 @@ def test_a_tree_without_good_times_is_refused(m82):
         xray.light_curve(xr.DataTree.from_dict({"events": m82["events"].to_dataset()}), 100)
 
 
+@pytest.mark.slow
 @settings(max_examples=examples(30))
 @given(
     places=st.lists(st.tuples(st.floats(0, 500), st.floats(0, 300)), min_size=1, max_size=60),
@@ -178,6 +181,7 @@ def test_events_without_a_place_or_an_energy_cannot_be_drawn_by_them(made_events
         xray.event_spectrum(tree)
 
 
+@pytest.mark.slow
 @settings(max_examples=examples(30))
 @given(low=st.floats(0, 10), width=st.floats(0.01, 10))
 def test_a_band_is_half_open(made_events, low, width):
@@ -193,6 +197,7 @@ def test_a_band_is_half_open(made_events, low, width):
     assert int(xray.image(tree, band=(low, high)).counts.sum()) == 2
 
 
+@pytest.mark.slow
 @settings(max_examples=examples(30))
 @given(
     energies=st.lists(st.floats(0.05, 12), min_size=1, max_size=40),
@@ -281,6 +286,7 @@ def test_events_outside_the_good_times_are_in_no_spectrum_and_no_image(made_even
     assert int(alone.counts.sum()) == 3 and "good times not known" in alone.attrs["history"]
 
 
+@pytest.mark.slow
 @settings(max_examples=examples(30))
 @given(energies=st.lists(st.floats(-3, 3), min_size=1, max_size=20))
 def test_negative_energies_are_left_out_and_counted(made_events, energies):

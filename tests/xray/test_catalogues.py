@@ -330,6 +330,7 @@ def test_a_wrong_question_to_a_catalogue_is_refused_before_it_is_asked(answered,
     assert answered == []
 
 
+@pytest.mark.slow
 def test_offline_a_catalogue_says_that_it_needs_the_network():
     with store.offline(), pytest.raises(Offline):
         xray.sources_near("10 20", "1 arcmin")

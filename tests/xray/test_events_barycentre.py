@@ -37,6 +37,7 @@ def test_the_geocentre_agrees_with_astropys_light_travel_time(made_events, ra, d
     assert (shapiro <= 2 * GM * np.log(2) + 2e-7).all() and (shapiro > -1.3e-4).all()
 
 
+@pytest.mark.slow
 def test_the_delay_in_the_suns_field_is_greatest_behind_it(made_events):
     t = np.array([0.0])  # 1998-01-01
     from astropy.coordinates import get_sun

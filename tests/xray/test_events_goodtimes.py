@@ -24,6 +24,7 @@ def open_at(gti, times):
     return ((times >= start) & (times < stop)).any(axis=0)
 
 
+@pytest.mark.slow
 @settings(max_examples=examples(40))
 @given(one=spans, other=spans)
 def test_sets_of_good_times_follow_boolean_algebra(made_events, one, other):

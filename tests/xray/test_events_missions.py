@@ -160,6 +160,7 @@ def test_an_unknown_instrument_is_given_no_energies(tmp_path):
     assert "energy" not in tree["events"] and "channel_width" not in tree["events"].pi.attrs
 
 
+@pytest.mark.slow
 def test_the_middle_of_a_channel_is_that_of_the_response():
     from analysis.formats._eventgains import gain_of
 

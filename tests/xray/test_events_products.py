@@ -67,6 +67,7 @@ def test_long_lists_give_what_short_ones_give(m82, compiled):
         xr.testing.assert_identical(fast[name].to_dataset(), slow[name].to_dataset())
 
 
+@pytest.mark.slow
 def test_one_pass_gives_what_three_functions_give(m82):
     made = check(xray.event_products(m82, time_step="50 s", band=(0.5, 7), pixel_size=2, energy_step=0.1))
     xr.testing.assert_equal(made["image"].to_dataset(), xray.image(m82, bin_size=2, band=(0.5, 7)))
@@ -149,6 +150,7 @@ def test_a_cut_of_an_image_still_knows_the_sky(m82):
     assert float((image - image).counts.sum()) == 0
 
 
+@pytest.mark.slow
 def test_an_image_survives_a_file_and_a_pickle(m82, tmp_path):
     import pickle
 

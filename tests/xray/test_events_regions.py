@@ -57,6 +57,7 @@ def test_a_small_circle_holds_what_the_true_circle_on_the_sphere_holds(m82):
     assert abs(flat["events"].sizes["event"] - true["events"].sizes["event"]) <= 1
 
 
+@pytest.mark.slow
 def test_excluded_shapes_are_cut_out_and_areas_follow(m82):
     ring = f'icrs; circle({ULX}, 15"); -circle({ULX}, 5")'
     whole, hole, left = (
@@ -77,6 +78,7 @@ def test_only_excluding_keeps_the_rest_and_has_no_area(m82):
         xray.region_area(m82, text)
 
 
+@pytest.mark.slow
 def test_overlapping_shapes_are_a_union(m82):
     both = xray.in_region(m82, f'icrs; circle({ULX}, 10"); circle({ULX}, 15")')
     assert both["events"].sizes["event"] == xray.in_region(m82, f'icrs; circle({ULX}, 15")')["events"].sizes["event"]
@@ -84,6 +86,7 @@ def test_overlapping_shapes_are_a_union(m82):
     assert float(area) == pytest.approx(np.pi * 225, rel=2e-4) and "grid" in area.attrs["method"]
 
 
+@pytest.mark.slow
 def test_a_file_of_ds9_and_objects_of_the_package_say_the_same(m82, tmp_path):
     text = f'# Region file format: DS9\nglobal color=green\nfk5\ncircle({ULX},15") # text={{ULX}}\n-circle({ULX},5")\n'
     path = tmp_path / "source.reg"
@@ -94,6 +97,7 @@ def test_a_file_of_ds9_and_objects_of_the_package_say_the_same(m82, tmp_path):
     xr.testing.assert_equal(by_file["events"].to_dataset(), by_name["events"].to_dataset())
 
 
+@pytest.mark.slow
 def test_compound_regions_are_taken(m82):
     one, two = regions.Regions.parse("image; circle(4150, 4080, 40); circle(4180, 4080, 40)", format="ds9")
     both = xray.in_region(m82, one & two)

@@ -237,6 +237,7 @@ def test_parameters_that_the_data_cannot_tell_apart_are_named(ulx):
     assert np.isfinite(found.error.sel(parameter="powerlaw.photon_index"))
 
 
+@pytest.mark.slow
 def test_a_norm_of_any_size_is_not_at_its_bound(ulx):
     """The same source a billion times fainter, with exposures a billion times longer."""
     far = ulx.copy()

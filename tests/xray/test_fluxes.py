@@ -139,6 +139,7 @@ def test_the_equivalent_width_of_a_box_on_a_flat_continuum_is_exact(line):
     assert float(xray.equivalent_width(dark, "box", band=(6, 7)).equivalent_width) == pytest.approx(-0.05, rel=1e-6)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("call", "match"),
     [

@@ -34,6 +34,7 @@ def random_response(made_response):
     return make
 
 
+@pytest.mark.slow
 @settings(max_examples=examples(40))
 @given(data=st.data(), seed=st.integers(0, 9), zeros=st.sampled_from([0.0, 0.3, 0.9, 0.99]))
 def test_a_fold_is_the_sum_of_the_channels_of_each_bin(random_response, data, seed, zeros):

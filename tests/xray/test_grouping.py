@@ -58,6 +58,7 @@ def test_min_counts_obeys_quality_unless_told_otherwise(made_spectrum):
     assert xray.grouped(spectrum, min_counts=5, grouping=None).counts.values.tolist() == [5, 5, 5]
 
 
+@pytest.mark.slow
 @settings(max_examples=examples(40))
 @given(counts=counts_lists, data=st.data())
 def test_grouping_keeps_counts_and_rates(made_spectrum, counts, data):
@@ -129,6 +130,7 @@ def test_what_is_no_spectrum_is_refused(ulx, made_spectrum):
         xray.channel_energies(ulx["arf"])
 
 
+@pytest.mark.slow
 @settings(max_examples=examples(40))
 @given(source=st.floats(0.1, 10), behind=st.floats(0.1, 10), area=st.floats(0.1, 10))
 def test_a_background_is_scaled_by_exposure_backscal_and_areascal(made_spectrum, source, behind, area):

@@ -24,6 +24,7 @@ def energies(values, units="keV"):
     return xr.DataArray(np.asarray(values, float), dims="energy", attrs={"units": units, "long_name": "Energy"})
 
 
+@pytest.mark.slow
 @given(index=st.floats(-3, 5), low=st.floats(0.05, 10), width=st.floats(0.001, 10))
 def test_a_power_law_is_the_integral_over_its_bin(index, low, width):
     made = xray.power_law(energies([low]), energies([low + width]), photon_index=index, norm=2.5)
@@ -31,6 +32,7 @@ def test_a_power_law_is_the_integral_over_its_bin(index, low, width):
     assert float(made[0]) == pytest.approx(expected, rel=1e-9)
 
 
+@pytest.mark.slow
 @given(offset=st.floats(-1e-3, 1e-3))
 def test_index_1_is_the_logarithm_and_no_jump(offset):
     low, high = energies([0.5]), energies([8.0])
@@ -39,6 +41,7 @@ def test_index_1_is_the_logarithm_and_no_jump(offset):
     assert near == pytest.approx(quad(lambda e: e ** -(1.0 + offset), 0.5, 8.0, epsrel=1e-13)[0], rel=1e-11)
 
 
+@pytest.mark.slow
 @given(index=st.floats(0, 4), cut=st.floats(0.6, 7.9))
 def test_bins_side_by_side_add_up(index, cut):
     def flux(a, b):
@@ -103,6 +106,7 @@ def test_models_agree_on_hydrogen_and_helium_and_differ_in_metals():
     assert at_high[2] == max(at_high) and at_high[2] / at_high[0] > 1.2
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("model", ["tbabs", "phabs", "wabs"])
 @given(energy=st.floats(0.02, 100), columns=st.tuples(st.floats(0, 24), st.floats(0, 24)).map(sorted))
 def test_transmission_is_a_fraction_that_falls_with_the_column(model, energy, columns):
@@ -172,6 +176,7 @@ def flux_on(response, values):
     return xr.DataArray(np.asarray(values, float), dims="energy", attrs=attrs)
 
 
+@pytest.mark.slow
 @given(
     matrix=st.integers(0, 2**32 - 1).map(lambda seed: np.random.default_rng(seed).random((5, 4)).round(1)),
     scale=st.floats(0, 100),

@@ -235,6 +235,7 @@ def test_a_cut_off_never_adds_photons_and_tends_to_the_power_law(index, cutoff, 
     assert (cut <= bare * (1 + 1e-9)).all() and (cut >= bare * np.exp(-EDGES[1:] / cutoff) * (1 - 1e-9)).all()
 
 
+@pytest.mark.slow
 @given(width=st.floats(1e-4, 3), at=st.floats(0.5, 15))
 def test_the_slopes_of_a_line_add_up_to_nothing_where_all_of_it_is_seen(width, at):
     edges = np.linspace(1e-9, 60, 3001)

@@ -141,6 +141,7 @@ def test_a_model_of_more_components_than_can_be_fitted_is_refused():
         many + xray.model("powerlaw")
 
 
+@pytest.mark.slow
 @given(st.text(max_size=40) | st.text("powerlatbs+*()=., _12[]{}'\"", max_size=30))
 def test_any_text_is_read_or_refused_in_words(text):
     try:

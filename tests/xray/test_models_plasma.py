@@ -178,6 +178,7 @@ def test_a_wrong_plasma_is_refused(tables, options, error, match):
         xray.apec(tables, **options)
 
 
+@pytest.mark.slow
 def test_other_datasets_and_files_are_no_tables(tables, files, tmp_path):
     with pytest.raises(WrongData, match="plasma_tables returns"):
         xray.apec(xray.energy_bins(1, 2, 3))

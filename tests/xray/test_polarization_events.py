@@ -286,6 +286,7 @@ def test_three_detector_units_add_as_their_events_do(tree_of, responses):
         np.testing.assert_allclose(total[name].values, whole[name].values, rtol=2e-3, err_msg=name)
 
 
+@pytest.mark.slow
 @settings(max_examples=25, deadline=None)
 @given(angle=st.floats(-360, 360))
 def test_turning_the_axis_keeps_degree_and_significance(angle):

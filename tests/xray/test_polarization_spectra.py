@@ -303,6 +303,7 @@ def parts_of(picture, kind):
     return [part for part in picture.traverse(lambda part: part, [kind])]
 
 
+@pytest.mark.slow
 def test_the_plane_has_north_up_and_east_left():
     contours = xray.polarization_contours(measured(0.0, 0.1))  # 45 degrees: North-East
     dot = parts_of(xray.view(contours), hv.Points)[0]

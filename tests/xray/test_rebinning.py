@@ -115,6 +115,7 @@ def test_the_width_of_the_pn_peak_is_that_of_a_gaussian_put_through_it(ulx_respo
 # conditions
 
 
+@pytest.mark.slow
 @settings(max_examples=examples(40))
 @given(counts=counts_lists, least=st.integers(1, 60))
 def test_min_counts_is_what_channel_bins_does(made_spectrum, counts, least):
@@ -128,6 +129,7 @@ def test_min_counts_is_what_channel_bins_does(made_spectrum, counts, least):
     assert set(np.unique(made.quality)) <= {0, 2}
 
 
+@pytest.mark.slow
 @settings(max_examples=examples(40))
 @given(counts=counts_lists, data=st.data(), least=st.floats(0.5, 6))
 def test_min_snr_is_reached_by_each_bin_and_by_none_that_ends_sooner(made_spectrum, counts, data, least):
@@ -217,6 +219,7 @@ def test_pn_has_as_many_optimal_bins_as_by_the_steps_of_heasp(ulx):
     assert breaches(made) == [] and "Kaastra" in made.attrs["references"]
 
 
+@pytest.mark.slow
 def test_the_unit_of_the_response_does_not_matter(ulx):
     names = ("energy_low", "energy_high", "e_min", "e_max")
     kev = ulx["rmf"].to_dataset()

@@ -25,6 +25,7 @@ def test_the_brightest_place_of_m82_is_where_its_ulx_is(m82):
     assert peak.separation(SkyCoord("09h55m50.2s +69d40m47s")) < 5 * u.arcsec  # M82 X-1, Kaaret et al. 2001
 
 
+@pytest.mark.slow
 @settings(max_examples=examples(20))
 @given(radius=st.floats(2, 300))
 def test_a_circle_holds_the_events_that_astropy_finds_in_it(m82, radius):
@@ -104,6 +105,7 @@ def test_events_without_a_sky_have_no_places(m82, made_events):
         xray.sky_positions(listed)
 
 
+@pytest.mark.slow
 @settings(max_examples=examples(20))
 @given(cut=st.floats(339468998, 339470113))
 def test_time_ranges_side_by_side_share_nothing(m82, cut):
@@ -177,6 +179,7 @@ def test_what_is_no_map_holds_no_column(ulx):
         xray.hydrogen_column(lab.assign({name: lab[name] * 0}), CENTRE)
 
 
+@pytest.mark.slow
 def test_swift_j1727_was_polarized_by_four_percent_north_to_south():
     """Veledina et al. (2023), ApJ 958, L16: 4.1 ± 0.2 % at 2.2 ± 1.3 degrees, three detector units."""
     found = xray.polarization(xray.fetch("ixpe_stokes"), band=(2, 8))
@@ -195,6 +198,7 @@ def test_two_bands_average_to_the_whole():
     assert whole.degree_error < low.degree_error and whole.degree_error < high.degree_error
 
 
+@pytest.mark.slow
 def test_turning_the_stokes_parameters_by_90_degrees_turns_the_angle():
     ixpe = xray.fetch("ixpe_stokes")
     turned = xr.DataTree.from_dict({path: node.to_dataset() for path, node in ixpe.children.items()})

@@ -65,6 +65,7 @@ def test_w_of_a_background_known_exactly_is_c(source, expected):
     assert found == pytest.approx(c, abs=1e-6)
 
 
+@pytest.mark.slow
 @settings(max_examples=examples(30))
 @given(values=st.lists(st.integers(1, 100), min_size=1, max_size=20))
 def test_a_model_that_hits_every_count_has_no_deviance(made_spectrum, rate_of, values):
@@ -83,6 +84,7 @@ def test_c_is_cash_less_its_constant(made_spectrum, rate_of):
     assert float(xray.c_statistic(spectrum, rate)) == pytest.approx(by_hand)
 
 
+@pytest.mark.slow
 @settings(max_examples=examples(30))
 @given(area=st.floats(0.1, 5), source=st.floats(0.1, 5), behind=st.floats(0.1, 5))
 def test_areascal_is_exposure_and_only_the_ratio_of_backscals_counts(made_spectrum, rate_of, area, source, behind):

@@ -95,6 +95,7 @@ def test_cross_spectra_lags_and_coherence_are_stingrays(lags, lagging):
     np.testing.assert_allclose(lags.coherence, direct, rtol=1e-9)
 
 
+@pytest.mark.slow
 def test_powers_are_those_of_scipys_periodogram(steady):
     ours = xray.power_spectrum(steady, 0.125, normalization="absolute")
     counts = np.histogram(steady["events"].time, bins=np.arange(0, 1024 + 0.0625, 0.125))[0]

@@ -30,6 +30,7 @@ def test_events_of_an_instrument_without_an_image_are_drawn_as_their_light_curve
         xray.view(tree["events"])
 
 
+@pytest.mark.slow
 def test_events_are_drawn_as_their_image(m82):
     whole = xray.view(m82, band=(0.5, 8))
     picture = whole.Image.I
@@ -99,6 +100,7 @@ def test_what_cannot_be_drawn_is_told(m82, ulx):
         xray.view(xray.light_curve(m82, 50).rate, band=(1, 2))
 
 
+@pytest.mark.slow
 def test_an_explorer_cuts_good_times_with_the_events(m82):
     from analysis.xray.views import _cut
 
@@ -151,16 +153,19 @@ def test_a_single_event_and_a_single_row_are_images(m82):
         hv.render(picture)
 
 
+@pytest.mark.slow
 def test_hovering_over_an_image_shows_right_ascension_and_declination(m82):
     picture, made = xray.view(m82).Image.I, xray.image(m82)
     assert [d.pprint_label for d in picture.vdims[1:]] == ["Right ascension (deg)", "Declination (deg)"]
     np.testing.assert_allclose(picture.dimension_values("dec", flat=False), made.dec, atol=1e-5)
 
 
+@pytest.mark.slow
 def test_the_legend_of_a_spectrum_lies_where_it_falls_away_from(ulx):
     assert hv.render(xray.view(ulx, band=(0.5, 8))).legend[0].location == "bottom_left"
 
 
+@pytest.mark.slow
 def test_a_picture_names_the_region_its_events_are_of(m82):
     core = xray.within(m82, "09h55m50s +69d40m47s", "10 arcsec")
     assert "circle(RA" in hv.render(xray.view(core)).title.text.replace("\n", " ")
