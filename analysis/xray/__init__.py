@@ -20,15 +20,18 @@ from analysis.xray.binning import event_spectrum, image, light_curve
 from analysis.xray.components import model_components
 from analysis.xray.emission import power_law
 from analysis.xray.evaluation import energy_bins, photon_flux
+from analysis.xray.event_simulation import simulated_events
 from analysis.xray.fitting import fit
 from analysis.xray.folding import folded, response
 from analysis.xray.grouping import channel_bins, channel_energies
 from analysis.xray.inputs import amount
+from analysis.xray.instruments import instrument
 from analysis.xray.models import model
 from analysis.xray.polarimetry import modulation_factor, polarization
 from analysis.xray.regrouping import regrouped
 from analysis.xray.resolutions import resolution
 from analysis.xray.selecting import selected
+from analysis.xray.simulation import simulated_spectrum
 from analysis.xray.sky import hydrogen_column, position, sky_positions, within
 from analysis.xray.spectra import count_rate, grouped
 from analysis.xray.statistics import c_statistic, w_statistic
@@ -62,6 +65,7 @@ __all__ = [
     "grouped",
     "hydrogen_column",
     "image",
+    "instrument",
     "light_curve",
     "model",
     "model_components",
@@ -74,6 +78,8 @@ __all__ = [
     "response",
     "search",
     "selected",
+    "simulated_events",
+    "simulated_spectrum",
     "sky_positions",
     "transmission",
     "view",
