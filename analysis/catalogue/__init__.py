@@ -6,9 +6,9 @@ made the files that ship is in the sample registry.
 
 from analysis.catalogue.cutting import Chunks, chunked
 from analysis.catalogue.declared import FIELDS, Product, Source, field_of, needs, product, products, twin
-from analysis.catalogue.fetching import collect, fetch, tree_of
+from analysis.catalogue.fetching import collect, fetch, fetched, tree_of
 from analysis.catalogue.looks import Look
-from analysis.catalogue.observing import observations
+from analysis.catalogue.observing import observations, observed_missions
 from analysis.catalogue.probing import status
 from analysis.catalogue.searching import COLUMNS, search
 
@@ -22,9 +22,11 @@ __all__ = [
     "chunked",
     "collect",
     "fetch",
+    "fetched",
     "field_of",
     "needs",
     "observations",
+    "observed_missions",
     "product",
     "products",
     "search",

@@ -96,6 +96,30 @@ def fetch(
     return check(_as_declared(wanted, stamped))
 
 
+def fetched(domain: str, wanted: Product, query: Mapping[str, object]) -> xr.Dataset | xr.DataTree:
+    """Return an archive's product that no table declares, such as the files of one observation that were just listed.
+
+    Parameters
+    ----------
+    domain : str
+        Field.
+    wanted : Product
+        With a source that needs nothing more.
+    query : mapping
+        What was asked for, for the provenance.
+
+    Raises
+    ------
+    OutsideCoverage, DownloadError, CorruptFile, UnknownFormat
+        As for :func:`fetch`.
+    """
+    from analysis.catalogue import live as archives
+
+    asked = {"domain": domain, "product": wanted.name, **query}
+    read = archives.read(domain, wanted, archives.Request(None, None, None, None, {}))
+    return check(_as_declared(wanted, {node: _stamped(wanted, data, asked) for node, data in read.items()}))
+
+
 def collect(
     domain: str,
     names: Sequence[str],

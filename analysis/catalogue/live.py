@@ -90,6 +90,8 @@ def _refuse_incomplete(domain: str, wanted: Product, source: Source, request: Re
     given = {key for key, value in request.fields.items() if value is not None}
     given |= {key for key in ("start", "stop") if getattr(request, key) is not None}
     given |= {"target"} if {"ra", "dec"} <= given else set()
+    if source.archive == "tap" and "obsid" in wanted.variables and request.fields.get("obsid") is not None:
+        given |= {"target"}  # a row of a list of observations is told by its number as well
     needs = needs_of(source)
     if missing := [need for need in needs if need not in given]:
         example = {**{need: _EXAMPLES[need] for need in needs}, **source.example}

@@ -5,6 +5,7 @@ An explorer knows no field of science: domains hand it functions that return pic
 """
 
 from analysis.explore.explorers import event_explorer, sky_explorer, time_explorer
+from analysis.explore.live import Dial, following
 from analysis.explore.pages import Choice, Slider, View, linked
 
-__all__ = ["Choice", "Slider", "View", "event_explorer", "linked", "sky_explorer", "time_explorer"]
+__all__ = ["Choice", "Dial", "Slider", "View", "event_explorer", "following", "linked", "sky_explorer", "time_explorer"]

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from analysis.errors import AnalysisWarning, BadTime, CorruptFile
 from analysis.formats import _fitscolumns as table
 from analysis.formats import _fitsmeta as meta
+from analysis.formats._eventgains import gain_of
 from analysis.formats._fitscolumns import Column, Ragged
 from analysis.formats._fitsio import Hdu, number, text
 from analysis.formats._fitsmeta import free_name
@@ -24,7 +25,7 @@ from analysis.model import utc_of_clock
 from analysis.model.clocks import ALIASES, clock_instants
 
 GTI_NAME = re.compile(r"(STD)?GTI_?\d*")
-NUMBERED = re.compile(r"(?:STD)?GTI_?0*(\d+)")
+NUMBERED = re.compile(r"[A-Z]*GTI_?[A-Z]*0*(\d+)")  # GTI00003, STDGTI04, eROSITA's FLAREGTI1, NICER's GTI_MPU0
 NAMED = {
     "x": ("pixel", "Sky x"),
     "y": ("pixel", "Sky y"),
@@ -92,7 +93,8 @@ def tree(hdus: Sequence[Hdu], assume: Mapping[str, str]) -> xr.DataTree:
     -------
     xarray.DataTree
         ``events``: dim ``event`` in order of time; ``time`` (s since ``mjdref``, TIMEZERO added), ``x``,
-        ``y``, ``energy`` (keV), ``pi``, ``pha`` and the file's other columns in lower case.
+        ``y``, ``energy`` (keV; made of ``pi`` where the mission's documentation fixes its steps), ``pi``,
+        ``pha`` and the file's other columns in lower case.
         ``gti``: dim ``interval`` with ``start``, ``stop`` on the same clock. Where a file has several sets,
         they are in ``gti_sets`` as stored, and ``gti`` is when every set that holds for all detectors, and
         at least one in each family of those that hold for one detector, was good.
@@ -118,7 +120,7 @@ def tree(hdus: Sequence[Hdu], assume: Mapping[str, str]) -> xr.DataTree:
     first = _lists(hdus)[0]
     known = meta.facts(assume, FACTS, "an event list", first.file)
     clock = _clock(first, hdus[0], known)
-    events = _events(first, clock, known)
+    events = _events(first, hdus[0], clock, known)
     intervals = _interval_sets(hdus, clock)
     rest = [h.name for h in hdus if h is not first and h.kind != "empty" and not _is_gti(h)]
     notes = [*known.notes, *([f"left out: {', '.join(rest)}"] if rest else [])]
@@ -185,13 +187,16 @@ def _observation(sources: Sequence[Hdu]) -> dict[str, object]:
         said = [said for hdu in sources if (said := number(hdu, key)) is not None]
         if said:
             found[key.lower()] = said[0]
+    for key in ("TIMEREF", "DATAMODE"):
+        if told := next((told for hdu in sources if (told := text(hdu, key))), ""):
+            found[key.lower()] = told
     return found
 
 
 # ------------------------------------------------------------------------------------------ events
 
 
-def _events(hdu: Hdu, clock: Clock, known: meta.Facts) -> xr.Dataset:
+def _events(hdu: Hdu, primary: Hdu, clock: Clock, known: meta.Facts) -> xr.Dataset:
     columns = table.columns(hdu)
     time = table.vector(hdu, "time").astype(np.float64, copy=False)
     if clock.tick != 1.0 or clock.zero:
@@ -208,6 +213,8 @@ def _events(hdu: Hdu, clock: Clock, known: meta.Facts) -> xr.Dataset:
         # a variable named as its dim becomes an index
         ours = free_name("event_column", columns) if name == "event" else name
         variables[ours] = _variable(hdu, column, values if order is None else values[order], known)
+    if "pi" in variables:
+        variables |= _by_gain(variables["pi"], "energy" in variables, meta.header_attrs([hdu, primary]), known)
     return xr.Dataset(variables, attrs=_wcs(hdu, columns, known))
 
 
@@ -248,6 +255,24 @@ def _energy(hdu: Hdu, column: Column, values: NDArray, known: meta.Facts) -> xr.
     keV = values if factor == 1.0 else (values * factor).astype(values.dtype if values.dtype.kind == "f" else float)
     keV, fills = meta.without_fills(keV)
     return xr.Variable("event", keV, {"units": "keV", "long_name": "Photon energy", **fills})
+
+
+def _by_gain(pi: xr.Variable, told: bool, attrs: Mapping[str, str], known: meta.Facts) -> dict[str, xr.Variable]:
+    """Energies by the instrument's documented gain where the list tells none; pi says how wide its steps are."""
+    gain = gain_of(attrs.get("telescope", ""), attrs.get("instrument", ""))
+    if gain is None or pi.ndim != 1 or pi.dtype.kind not in "iuf":
+        return {}
+    pi.attrs["channel_width"] = gain.width  # keV
+    if told:
+        return {}
+    if gain.energy:
+        keV = pi.values / np.round(1 / gain.width)
+    else:
+        keV = np.where(pi.values >= 0, gain.first + (pi.values + 0.5) * gain.width, np.nan)
+    middle = "" if gain.energy else ", middles of channels"
+    known.notes.append(f"energy in keV made of pi{middle} ({gain.source}); the list holds none")
+    said = {"units": "keV", "long_name": f"Photon energy, from PI{middle}"}
+    return {"energy": xr.Variable("event", keV, said)}
 
 
 def _wcs(hdu: Hdu, columns: Mapping[str, Column], known: meta.Facts) -> dict[str, object]:

@@ -8,7 +8,9 @@ need, from this machine (:func:`notebook`).
 """
 
 from analysis.panels.binned import histogram_steps, points
-from analysis.panels.images import image
+from analysis.panels.corners import corner, level_lines
+from analysis.panels.fits import data_and_lines, fitted
+from analysis.panels.images import colour_image, image
 from analysis.panels.loading import notebook
 from analysis.panels.meshes import heatmap, spectrogram
 from analysis.panels.multipoles import power_spectra
@@ -21,11 +23,16 @@ from analysis.panels.stacks import time_panels
 
 __all__ = [
     "Area",
+    "colour_image",
+    "corner",
     "curves",
+    "data_and_lines",
+    "fitted",
     "heatmap",
     "histogram_steps",
     "hodogram",
     "image",
+    "level_lines",
     "note",
     "notebook",
     "plane_paths",

@@ -9,6 +9,7 @@ import numpy as np
 import xarray as xr
 
 from analysis.errors import WrongData
+from analysis.panels.graticules import Graticule, drawn, graticule
 from analysis.panels.loading import loaded
 from analysis.panels.meshes import COLOUR_BAR
 from analysis.panels.notes import note
@@ -26,6 +27,7 @@ from analysis.panels.style import (
 )
 
 SIDE = 440  # longer side of the frame, in screen pixels
+OUTLINES = ("#56B4E9", "#F0E442", "#009E73", "#CC79A7", "#FFFFFF")
 UNEVEN = 1e-3  # how much steps of a coordinate may differ, relative to the step
 
 
@@ -34,6 +36,7 @@ def image(
     *,
     logz: bool = True,
     clim: Sequence[float] | None = None,
+    outlines: Mapping[str, tuple[np.ndarray, np.ndarray]] | None = None,
     attrs: Mapping[str, Any] | None = None,
 ) -> Any:
     """Return an image with equal scales on both axes.
@@ -48,14 +51,17 @@ def image(
     clim : (float, float), optional
         Limits of the colours; by default the 1st and 99.5th percentile (on logarithmic colours: of positive
         values).
+    outlines : mapping of str to (x, y), optional
+        Closed lines in the axes' coordinates by name, drawn over the image.
     attrs : mapping, optional
         Global attributes of the dataset, for the note.
 
     Returns
     -------
-    holoviews.Image
-        Pixels below the limits have the darkest colour, NaN the grey background; hover shows the array's own
-        values, and those of two-dimensional coordinates such as the right ascension of each pixel.
+    holoviews.Image, or an Overlay of it with lines
+        With two-dimensional coordinates ``ra`` and ``dec`` the axes say these, where dotted lines of equal right
+        ascension and declination meet them. Pixels below the limits have the darkest colour, NaN the grey background;
+        hover shows the array's own values, and those of two-dimensional coordinates.
 
     Raises
     ------
@@ -92,7 +98,97 @@ def image(
         bgcolor=BACKGROUND, tools=["hover"], active_tools=["wheel_zoom"], fontsize=FONTS,
         invert_xaxis=width < 0, invert_yaxis=height < 0, hover_tooltips=_tooltips(kdims, vdims),
     )  # fmt: skip
-    return note(picture, merged(array, attrs))
+    return note(_over(picture, kdims, graticule(array), outlines), merged(array, attrs))
+
+
+def colour_image(
+    channels: xr.DataArray, *, stretch: float = 8.0, attrs: Mapping[str, Any] | None = None, remark: str = ""
+) -> Any:
+    """Return three images as red, green and blue of one.
+
+    Parameters
+    ----------
+    channels : xarray.DataArray
+        Dims ``(band, y, x)`` with three bands, red first; not negative.
+    stretch : float, optional
+        Brightness goes by the inverse hyperbolic sine of the value, as part of the band's 99.5th percentile, times
+        this: large for faint parts, small for bright ones.
+    attrs : mapping, optional
+        Global attributes of the dataset, for the note.
+    remark : str, optional
+        Which colour is which.
+
+    Returns
+    -------
+    holoviews.RGB, or an Overlay of it with the graticule
+
+    Raises
+    ------
+    WrongData
+        If there are not three bands, or a value is negative.
+
+    References
+    ----------
+    Lupton et al. (2004), PASP 116, 133, doi:10.1086/382245 (the stretch; here each band has its own).
+
+    Examples
+    --------
+    >>> bands = xr.DataArray(np.ones((3, 2, 2)), dims=["band", "y", "x"], name="counts")
+    >>> colour_image(bands)
+    :RGB...
+    """
+    hv = loaded()
+    numeric(channels, dims=3)
+    if channels.shape[0] != 3:
+        raise WrongData(f"a colour image has three bands, red, green and blue; this array has {channels.shape[0]}")
+    values = np.nan_to_num(channels.values.astype(float))
+    if (values < 0).any():
+        raise WrongData("a colour image needs values that are not negative")
+    layers = []
+    for band in values:
+        top = float(np.percentile(band[band > 0], 99.5)) if (band > 0).any() else 1.0
+        layers.append(np.clip(np.arcsinh(stretch * band / top) / np.arcsinh(stretch), 0, 1))
+    flat = channels.isel({channels.dims[0]: 0}, drop=True)
+    y, x = (_axis(flat, str(dim)) for dim in flat.dims)
+    width, height = _step(x, like=y), _step(y, like=x)
+    (left, right), (bottom, top_) = (_ends(c, step) for c, step in ((x, width), (y, height)))
+    scale = SIDE / max(right - left, top_ - bottom)
+    kdims = [dimension(x), dimension(y)]
+    up = slice(None, None, -1) if height > 0 else slice(None)
+    across = slice(None) if width > 0 else slice(None, None, -1)
+    stacked = np.stack(layers, axis=-1)[up, across]
+    names = ["Red", "Green", "Blue"]  # HoloViews stumbles over dimensions called R, G, B
+    picture = hv.RGB(stacked, kdims, names, bounds=(left, bottom, right, top_)).opts(
+        backend="bokeh", frame_width=max(80, round((right - left) * scale)), active_tools=["wheel_zoom"],
+        frame_height=max(80, round((top_ - bottom) * scale)), bgcolor="black", fontsize=FONTS,
+    )  # fmt: skip
+    return note(_over(picture, kdims, graticule(flat), None), merged(channels, attrs), remark=remark)
+
+
+def _over(
+    picture: Any,
+    kdims: list[Any],
+    found: Graticule | None,
+    outlines: Mapping[str, tuple[np.ndarray, np.ndarray]] | None,
+) -> Any:
+    """Return an image under its graticule and outlines, the axes saying what the graticule says."""
+    hv = loaded()
+    above = []
+    if found is not None:
+        ticks = {"xticks": found.xticks or None, "yticks": found.yticks or None}
+        axes = {"xlabel": found.xlabel, "ylabel": found.ylabel, **{key: v for key, v in ticks.items() if v}}
+        picture = picture.opts(backend="bokeh", **axes)
+        above.append(drawn(found, kdims))
+    for number, (name, (x, y)) in enumerate((outlines or {}).items()):
+        line = hv.Curve((np.append(x, x[0]), np.append(y, y[0])), kdims[0], kdims[1], label=name)
+        colour = OUTLINES[number % len(OUTLINES)]
+        above.append(line.opts(backend="bokeh", color=colour, line_width=1.8))
+    if not above:
+        return picture
+    made = hv.Overlay([picture, *above])
+    looks = hv.Store.lookup_options("bokeh", picture, "plot").kwargs
+    kept = {k: looks[k] for k in ("frame_width", "frame_height", "xticks", "yticks", "xlabel", "ylabel") if k in looks}
+    return made.opts(backend="bokeh", legend_position="top_right", show_legend=bool(outlines), **kept)
 
 
 def _axis(array: xr.DataArray, dim: str) -> xr.DataArray:

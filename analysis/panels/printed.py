@@ -33,7 +33,12 @@ RC: dict[Any, Any] = {
     "pdf.fonttype": 42,
     "timezone": "UTC",
 }
-LEGENDS = {"top_left": "upper left", "top_right": "upper right", "bottom_left": "lower left"}
+LEGENDS = {
+    "top_left": "upper left",
+    "top_right": "upper right",
+    "bottom_left": "lower left",
+    "bottom_right": "lower right",
+}
 OUTSIDE = ("right", "bottom", "left", "top")
 
 
@@ -80,7 +85,7 @@ def figure_of(picture: Any, *, width: float | None = None) -> Any:
     panels, columns, shared = _panels_of(picture)
     columns = min(columns, len(panels))
     rows = -(-len(panels) // columns)
-    widest = max(panel.frame[0] for panel in panels)
+    widest = max(panel.frame[0] for panel in panels if panel.elements)
     around = max(_beside_frame(panel) for panel in panels)
     column = (WIDE if width is None else width) / columns - around
     if width is None:
@@ -92,13 +97,15 @@ def figure_of(picture: Any, *, width: float | None = None) -> Any:
     scale = column / widest
     heights = []
     for row in range(rows):
-        members = panels[row * columns : (row + 1) * columns]
+        members = [panel for panel in panels[row * columns : (row + 1) * columns] if panel.elements]
         heights.append(max(panel.frame[1] * scale + _around(panel, column) for panel in members))
     engine = ConstrainedLayoutEngine(h_pad=0.03, w_pad=0.03, hspace=0.02, wspace=0.03)
     figure = Figure(figsize=(whole, sum(heights) + 0.15), layout=engine)
     grid = figure.add_gridspec(rows, columns, height_ratios=heights)
     times = None
     for number, panel in enumerate(panels):
+        if not panel.elements:
+            continue
         joined = times if shared and panel.over_time else None
         axes = figure.add_subplot(grid[number // columns, number % columns], sharex=joined)
         _fill(figure, axes, panel, panel.frame[0] * scale)
@@ -133,6 +140,8 @@ def _panel(picture: Any) -> _Panel:
     hv = loaded()
     if isinstance(picture, hv.Overlay):
         elements = tuple(picture)
+    elif isinstance(picture, hv.Empty):
+        elements = ()  # a place left free in a layout
     elif isinstance(picture, hv.Element):
         elements = (picture,)
     else:
@@ -252,7 +261,11 @@ def _axes(axes: Any, panel: _Panel, inches: float) -> None:
         if f"{axis}axis" in look and look[f"{axis}axis"] is None:
             getattr(axes, f"{axis}axis").set_visible(False)
         ticks = look.get(f"{axis}ticks")
-        if isinstance(ticks, list) and look.get(f"log{axis}"):
+        if isinstance(ticks, list) and ticks and isinstance(ticks[0], tuple):  # places with words
+            low, high = sorted(getattr(axes, f"get_{axis}lim")())
+            kept = [(place, words) for place, words in ticks if low <= place <= high]
+            getattr(axes, f"set_{axis}ticks")([place for place, _ in kept], [words for _, words in kept])
+        elif isinstance(ticks, list) and look.get(f"log{axis}"):
             low, high = getattr(axes, f"get_{axis}lim")()
             inside = [tick for tick in ticks if low <= tick <= high]
             getattr(axes, f"set_{axis}ticks")(inside, [f"{tick:g}" for tick in inside], minor=False)

@@ -138,6 +138,8 @@ def _scale(element: Any, look: Mapping[str, Any]) -> dict[str, Any] | None:
     values = np.asarray(values, dtype=float)
     low, high = look.get("clim") or (np.nanmin(values), np.nanmax(values))
     log = look.get("cnorm") == "log"
+    if log and image:  # on screen what a logarithm cannot hold has the darkest colour, and NaN none
+        values = np.where(values <= 0, max(low, 1e-200), values)
     norm = LogNorm(max(low, 1e-200), min(high, 1e200), clip=False) if log else Normalize(low, high, clip=False)
     cmap = look.get("cmap", "viridis")
     return {"values": values, "cmap": cmap if isinstance(cmap, str) else "viridis", "norm": norm}
@@ -206,6 +208,18 @@ def _image(axes: Any, element: Any, look: Mapping[str, Any]) -> Any:
     )
 
 
+def _colours(axes: Any, element: Any, look: Mapping[str, Any]) -> None:
+    left, bottom, right, top = element.bounds.lbrt()
+    layers = [element.dimension_values(2 + i, flat=False)[::-1] for i in range(3)]
+    axes.imshow(
+        np.stack(layers, axis=-1),
+        extent=(left, right, bottom, top),
+        aspect="auto",
+        interpolation="nearest",
+        origin="upper",
+    )
+
+
 def _verticals(axes: Any, element: Any, look: Mapping[str, Any]) -> None:
     (x,) = _columns(element, 1)
     _with_dates(axes, element)
@@ -260,6 +274,7 @@ DRAWN: dict[str, Callable[[Any, Any, Mapping[str, Any]], Any]] = {
     "Path": _path,
     "Points": _scatter,
     "Polygons": _polygons,
+    "RGB": _colours,
     "Rectangles": _rectangles,
     "Scatter": _scatter,
     "Segments": _segments,

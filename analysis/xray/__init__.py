@@ -16,25 +16,66 @@ import xarray as xr
 from analysis.errors import BadOption, OutsideCoverage
 from analysis.model import check, derived
 from analysis.xray.absorbers import absorbed_flux, cross_section, transmission
+from analysis.xray.archived_missions import missions_numbering_like, observatories
+from analysis.xray.barycentre import barycentred
 from analysis.xray.binning import event_spectrum, image, light_curve
 from analysis.xray.components import model_components
+from analysis.xray.crossing import cross_spectrum, log_rebinned
 from analysis.xray.emission import power_law
+from analysis.xray.energy_lags import lag_energy_spectrum
 from analysis.xray.evaluation import energy_bins, photon_flux
 from analysis.xray.event_simulation import simulated_events
+from analysis.xray.exposure_maps import flux_image
+from analysis.xray.extinctions import column_of_extinction, extinction, reddening
+from analysis.xray.fitted import fitted_spectrum
 from analysis.xray.fitting import fit
 from analysis.xray.folding import folded, response
+from analysis.xray.goodtimes import (
+    common_good_times,
+    gap_times,
+    good_times,
+    good_times_where,
+    good_times_without,
+    in_good_times,
+    joined_good_times,
+)
 from analysis.xray.grouping import channel_bins, channel_energies
 from analysis.xray.inputs import amount
 from analysis.xray.instruments import instrument
+from analysis.xray.interchange import from_stingray, to_stingray
+from analysis.xray.matching import chance_probability, matched
 from analysis.xray.models import model
+from analysis.xray.observed_files import collected, observation_files
+from analysis.xray.one_pass import event_products
+from analysis.xray.periodicity import h_test, z_squared
+from analysis.xray.pointings import observations
 from analysis.xray.polarimetry import modulation_factor, polarization
+from analysis.xray.polarization_adding import polarization_rotated, polarization_sum
+from analysis.xray.polarization_events import polarization_cube
+from analysis.xray.polarization_plane import (
+    minimum_detectable_polarization,
+    polarization_contours,
+    polarization_intervals,
+)
+from analysis.xray.polarization_simulation import polarized_events
+from analysis.xray.polarization_spectra import polarization_spectrum, stokes_spectra
+from analysis.xray.power_shapes import lorentzian_power
+from analysis.xray.pulsations import phaseogram, pulse_phases, pulse_profile
 from analysis.xray.regrouping import regrouped
 from analysis.xray.resolutions import resolution
+from analysis.xray.searching import pulse_search
 from analysis.xray.selecting import selected
 from analysis.xray.simulation import simulated_spectrum
+from analysis.xray.shapes import area_ratio, in_region, region_area
 from analysis.xray.sky import hydrogen_column, position, sky_positions, within
+from analysis.xray.source_catalogues import cross_matched, sources_near
 from analysis.xray.spectra import count_rate, grouped
 from analysis.xray.statistics import c_statistic, w_statistic
+from analysis.xray.three_bands import three_band_image
+from analysis.xray.tiles import brushed, event_index
+from analysis.xray.timing import dynamical_power_spectrum, integrated_rms, power_spectrum
+from analysis.xray.timing_simulation import pulsed_events, variable_events
+from analysis.xray.variability import bayesian_blocks, excess_variance
 from analysis.xray.views import explore, view
 from analysis.xray.xspec_components import xspec_models
 
@@ -50,29 +91,77 @@ NEARBY = 0.25  # degrees within which search(…, online=True) looks for observa
 
 __all__ = [
     "absorbed_flux",
+    "area_ratio",
+    "barycentred",
+    "bayesian_blocks",
+    "brushed",
     "c_statistic",
+    "chance_probability",
     "channel_bins",
     "channel_energies",
     "collect",
+    "column_of_extinction",
+    "common_good_times",
     "count_rate",
+    "cross_matched",
     "cross_section",
+    "cross_spectrum",
+    "dynamical_power_spectrum",
     "energy_bins",
+    "event_index",
+    "event_products",
     "event_spectrum",
+    "excess_variance",
     "explore",
+    "extinction",
     "fetch",
     "fit",
+    "fitted_spectrum",
+    "flux_image",
     "folded",
+    "from_stingray",
+    "gap_times",
+    "good_times",
+    "good_times_where",
+    "good_times_without",
     "grouped",
+    "h_test",
     "hydrogen_column",
     "image",
     "instrument",
+    "in_good_times",
+    "in_region",
+    "integrated_rms",
+    "joined_good_times",
+    "lag_energy_spectrum",
     "light_curve",
+    "log_rebinned",
+    "lorentzian_power",
+    "matched",
+    "minimum_detectable_polarization",
     "model",
     "model_components",
     "modulation_factor",
+    "observation_files",
+    "observations",
+    "phaseogram",
     "photon_flux",
     "polarization",
+    "polarization_contours",
+    "polarization_cube",
+    "polarization_intervals",
+    "polarization_rotated",
+    "polarization_spectrum",
+    "polarization_sum",
+    "polarized_events",
     "power_law",
+    "power_spectrum",
+    "pulse_phases",
+    "pulse_profile",
+    "pulse_search",
+    "pulsed_events",
+    "reddening",
+    "region_area",
     "regrouped",
     "resolution",
     "response",
@@ -81,11 +170,17 @@ __all__ = [
     "simulated_events",
     "simulated_spectrum",
     "sky_positions",
+    "sources_near",
+    "stokes_spectra",
+    "three_band_image",
+    "to_stingray",
     "transmission",
+    "variable_events",
     "view",
     "w_statistic",
     "within",
     "xspec_models",
+    "z_squared",
 ]
 
 
@@ -104,8 +199,9 @@ def search(text: str = "", *, online: bool = False) -> pd.DataFrame:
     -------
     pandas.DataFrame
         One row a product: ``product, title, mission, instrument, start, stop, kind, where``; the last is
-        ``bundled``, ``cached`` or the archive. With ``online`` rows of observations follow, and a column ``obsid``:
-        ``fetch(row.product, obsid=row.obsid)`` brings one.
+        ``bundled``, ``cached`` or the archive. With ``online`` rows of observations follow, the nearest first, and the
+        columns ``obsid, target, ra, dec`` (deg), ``separation`` (arcmin), ``exposure`` (s), ``public`` (when it is
+        released): ``fetch(row.product, obsid=row.obsid)`` brings one. :func:`observations` has one row an observation.
 
     Raises
     ------
@@ -131,7 +227,8 @@ def search(text: str = "", *, online: bool = False) -> pd.DataFrame:
 
     place = position(text)
     seen = catalogue.observations("xray", float(place.ra.deg), float(place.dec.deg), NEARBY)
-    return pd.concat([found.assign(obsid=""), seen], ignore_index=True)
+    shaped = found.assign(obsid="", target="").reindex(columns=seen.columns).astype(seen.dtypes)
+    return pd.concat([shaped, seen], ignore_index=True) if len(shaped) else seen
 
 
 def fetch(
@@ -226,32 +323,88 @@ def fetch(
     return cut.map_over_datasets(lambda node: node.drop_vars(extra, errors="ignore"))
 
 
-def collect(*products: str, obsid: str | int | None = None, live: bool = False) -> xr.DataTree:
-    """Return several products as one DataTree, a node each, each with its own provenance.
+def collect(
+    *products: str,
+    obsid: str | int | None = None,
+    mission: str | None = None,
+    kinds: str | Iterable[str] | None = None,
+    source: int | Iterable[int] | None = None,
+    start: Instant | None = None,
+    live: bool = False,
+) -> xr.DataTree:
+    """Return several products as one tree, a node each, or all that an archive has of one observation.
+
+    ``collect("ngc7793_ulx4_pn", "m82_acis_events")`` gives two products, ``collect(mission="xmm", obsid="0693760401",
+    source=1)`` one observation: per camera and exposure its cleaned events with their good times, an image, and under
+    ``source_1`` spectrum, background, arf and rmf, as far as the archive has them.
 
     Parameters
     ----------
     *products : str
         Names that :func:`search` lists.
-    obsid, live
-        As for :func:`fetch`, of each; the nodes keep the names given here.
+    obsid : str or int, optional
+        With products as for :func:`fetch`, of each; with `mission` the observation to collect, with its leading zeros.
+    mission : {"xmm", "chandra", "nustar", "nicer", "swift", "xrism", "suzaku", "ixpe"}, optional
+        Whose observation.
+    kinds : str or iterable of str, optional
+        Of an observation only these of ``"events"``, ``"spectra"``, ``"images"``; without it all that there is.
+    source : int or iterable of int, optional
+        Of an observation only the spectra of these of the pipeline's sources, by their decimal numbers (names of files
+        have them in hexadecimal). Needed where there are more than ten.
+    start : time, optional
+        An instant of the month in which a NICER or Swift observation began; without it their list is asked.
+    live
+        As for :func:`fetch`, of products; the nodes keep the names given here.
+
+    Returns
+    -------
+    xarray.DataTree
+        Each node with its own provenance.
 
     Raises
     ------
     UnknownProduct
         For a name that is not there.
     BadOption
-        If none is given.
+        If neither products nor an observation are given, both are, or the number fits no observation of the mission.
     OutsideCoverage, DownloadError
-        As for :func:`fetch`.
+        As for :func:`fetch`; if the archive has no such observation, or not what is asked for of it.
+
+    Warns
+    -----
+    AnalysisWarning
+        If a response that a spectrum names cannot be found.
 
     Examples
     --------
     >>> sorted(collect("ngc7793_ulx4_pn")["ngc7793_ulx4_pn"].children)
     ['arf', 'background', 'rmf', 'spectrum']
+    >>> from analysis.errors import BadOption
+    >>> try:
+    ...     collect(obsid="0693760401")
+    ... except BadOption as error:
+    ...     print(error)
+    collect(obsid='0693760401') needs mission=, whose observation it is; numbers like it have xmm, nicer
     """
     from analysis import catalogue
 
+    chosen = {"kinds": kinds, "source": source, "start": start}
+    if mission is not None:
+        if products or live:
+            given = f"products ({', '.join(map(str, products))})" if products else "live=True"
+            raise BadOption(f"collect takes {given} or an observation (mission={mission!r}), not both")
+        if obsid is None:
+            raise BadOption(f"collect(mission={mission!r}) needs obsid=; xray.observations(target) lists them")
+        return collected(mission, obsid, kinds=kinds, source=source, start=start)
+    if extra := [name for name, value in chosen.items() if value is not None]:
+        raise BadOption(
+            f"{', '.join(extra)} is for an observation: collect(mission='xmm', obsid='0693760401', source=1)"
+        )
+    if obsid is not None and not products:
+        raise BadOption(
+            f"collect(obsid={obsid!r}) needs mission=, whose observation it is; numbers like it have "
+            f"{', '.join(missions_numbering_like(obsid)) or 'none of ' + ', '.join(observatories())}"
+        )
     return catalogue.tree_of("xray", products, lambda name: fetch(name, obsid=obsid, live=live))
 
 

@@ -14,7 +14,7 @@ from analysis.model import check, derived
 from analysis.xray.evaluation import Evaluator
 from analysis.xray.grouping import Grouping
 from analysis.xray.inputs import Amount, datasets
-from analysis.xray.likelihoods import Statistic, Variance, terms
+from analysis.xray.likelihoods import Prepared, Statistic, Variance, terms
 from analysis.xray.minimizing import Minimum, least
 from analysis.xray.models import Array, Model, about, model, refuse_unless_additive, state
 from analysis.xray.problems import Problem, posed, spectra_of
@@ -236,17 +236,16 @@ def _on_bins(problem: Problem, vector: Array) -> dict[str, tuple]:
     columns: dict[str, list[Array]] = {}
     values = problem.values(vector)
     for spectrum, expected in zip(problem.spectra, problem.expected(vector), strict=True):
-        counted = spectrum.statistic == "wstat"
-        behind = spectrum.background / np.where(spectrum.ratio > 0, spectrum.ratio, np.inf)
-        if counted:
-            behind = profiled_background(spectrum.source, spectrum.background, np.maximum(expected, 0), spectrum.ratio)
+        behind = background_behind(spectrum, expected)
         flux = Evaluator(problem.source, spectrum.low, spectrum.high).flux(problem.of(spectrum.name, values))
         own = terms(spectrum, expected)
         total = expected + behind
+        spread = total if spectrum.variance is None or spectrum.by_model else spectrum.variance
         for name, column in {
             "energy_low": spectrum.low,
             "energy_high": spectrum.high,
             "counts": spectrum.source,
+            "counts_error": np.sqrt(np.maximum(spread, 0.0)),
             "background_counts": spectrum.background,
             "background_ratio": spectrum.ratio,
             "exposure": spectrum.time,
@@ -261,6 +260,7 @@ def _on_bins(problem: Problem, vector: Array) -> dict[str, tuple]:
         "energy_low": ("keV", "Lower nominal energy of the bin"),
         "energy_high": ("keV", "Upper nominal energy of the bin"),
         "counts": ("ct", "Counts in the source region"),
+        "counts_error": ("ct", "1σ scatter of the counts: of what is expected, or for χ² of the data"),
         "background_counts": ("ct", "Counts in the background region"),
         "background_ratio": ("1", "Exposure × AREASCAL × BACKSCAL of the background over the source's"),
         "exposure": ("s", "Exposure × AREASCAL"),
@@ -271,6 +271,13 @@ def _on_bins(problem: Problem, vector: Array) -> dict[str, tuple]:
         "model_flux": ("ph cm-2 s-1 keV-1", "Photon flux density of the model, mean over the bin"),
     }
     return {name: _of("bin", np.concatenate(parts), *told[name]) for name, parts in columns.items()}
+
+
+def background_behind(spectrum: Prepared, expected: Array) -> Array:
+    """Return the background counts in the source region: of W those that fit best, else the scaled ones."""
+    if spectrum.statistic == "wstat":
+        return profiled_background(spectrum.source, spectrum.background, np.maximum(expected, 0), spectrum.ratio)
+    return spectrum.background / np.where(spectrum.ratio > 0, spectrum.ratio, np.inf)
 
 
 def _warn(problem: Problem, best: Minimum) -> None:

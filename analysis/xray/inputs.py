@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 import xarray as xr
@@ -228,6 +228,17 @@ def with_region(listed: xr.Dataset, region: str) -> str:
     """
     earlier = str(listed.attrs.get("region", ""))
     return f"{earlier} and {region}" if earlier else region
+
+
+def without_area(attrs: Mapping[str, Any]) -> dict[str, Any]:
+    """Return attributes without the area of a region, which no longer holds once a list is cut to another one.
+
+    Examples
+    --------
+    >>> without_area({"region_area": 1.0, "region": "box"})
+    {'region': 'box'}
+    """
+    return {key: value for key, value in attrs.items() if not key.startswith("region_area")}
 
 
 def titled(what: str, listed: xr.Dataset) -> str:

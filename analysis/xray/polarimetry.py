@@ -31,7 +31,7 @@ def modulation_factor(mrf: xr.Dataset | xr.DataTree, arf: xr.Dataset | xr.DataTr
     Raises
     ------
     WrongData
-        If the energy bins differ.
+        If the energy bins differ, or the factor is above 1, as where the two are exchanged.
 
     References
     ----------
@@ -58,6 +58,10 @@ def modulation_factor(mrf: xr.Dataset | xr.DataTree, arf: xr.Dataset | xr.DataTr
         for data in (upper, lower)
     )
     factor = np.divide(with_area, area, out=np.full_like(area, np.nan), where=area > 0)
+    if (factor > 1.001).any():
+        raise WrongData(
+            f"the modulation factor would be {np.nanmax(factor):.3g}, but is at most 1: mrf= is area × μ, arf= area"
+        )
     bins = {"energy": (edges[0] + edges[1]) / 2, "energy_low": edges[0], "energy_high": edges[1]}
     names = {"energy": "Energy", "energy_low": "Energy", "energy_high": "Upper end of the bin"}
     coords = {name: ("energy", ends, {"units": "keV", "long_name": names[name]}) for name, ends in bins.items()}

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from numbers import Integral
 from typing import TYPE_CHECKING
 
 import numpy as np
 import xarray as xr
 
-from analysis.errors import BadOption, OutsideCoverage
-from analysis.model import check, history_with, in_units, span
+from analysis.errors import BadOption
+from analysis.model import check, history_with, span
+from analysis.xray.cutting import cut_to
+from analysis.xray.detectors import COLUMNS, cut_sets
 from analysis.xray.inputs import (
     Amount,
     amount,
@@ -19,13 +23,15 @@ from analysis.xray.inputs import (
     variable,
     with_nodes,
     with_region,
+    without_area,
 )
-from analysis.xray.intervals import clock_of, merged
+from analysis.xray.intervals import clock_of
 
 if TYPE_CHECKING:
     from analysis.model.clocks import Instant
 
     Range = tuple[Amount, Amount]
+    Wanted = float | str | Sequence[float] | Sequence[str]
 
 
 def selected(
@@ -35,8 +41,11 @@ def selected(
     y: Range | None = None,
     time: tuple[Instant | None, Instant | None] | None = None,
     band: Range | None = None,
+    where: Mapping[str, Wanted] | None = None,
+    bits_unset: Mapping[str, int] | None = None,
+    bits_set: Mapping[str, int] | None = None,
 ) -> xr.DataTree:
-    """Return the events in ranges of sky pixels, time and energy; good times are cut to the time range.
+    """Return the events in ranges of sky pixels, time, energy and other columns; good times are cut to the time range.
 
     Parameters
     ----------
@@ -48,13 +57,19 @@ def selected(
         Half-open, UTC; either end may be None.
     band : (low, high), optional
         Energies in keV, half-open.
+    where : mapping, optional
+        Columns with the values to keep: one (``{"flag": 0}``), a list (``{"grade": [0, 2, 3, 4, 6]}``), or a tuple
+        with both ends (``{"pattern": (0, 4)}``). A choice of detectors also keeps only their own good times.
+    bits_unset, bits_set : mapping, optional
+        Columns with masks, none or all of whose bits are set in the events kept: XMM-Newton's ``#XMMEA_EM`` is
+        ``bits_unset={"flag": 0x766ba000}``; the event file's header keeps the mask of each such name.
 
     Returns
     -------
     xarray.DataTree
         The same tree with fewer events, perhaps none: where nothing was seen in good time, that is a
-        result. The header's exposure no longer fits a range of time and is taken out. Attrs ``region`` (of x
-        and y) and ``band`` say what the events were cut to.
+        result. With a range of time the exposure is corrected as :func:`in_good_times` does. Attrs ``region`` (of
+        x and y) and ``band`` say what the events were cut to.
 
     Raises
     ------
@@ -72,7 +87,7 @@ def selected(
     >>> bool(soft["events"].energy.max() < 2)
     True
     """
-    listed, gti = events_and_gti(events, "selected")
+    listed, _ = events_and_gti(events, "selected")
     kept = in_band(listed, band, "selected")
     told = [] if band is None else [named_band(band)]
     box = []
@@ -83,24 +98,71 @@ def selected(
             kept &= (values >= low) & (values < high)
             box.append(f"{name} in [{low:g}, {high:g})")
     told += box
-    nodes = {}
+    nodes: dict[str, xr.Dataset] = {}
+    for name, option in (("where", where), ("bits_unset", bits_unset), ("bits_set", bits_set)):
+        if option is not None and not isinstance(option, Mapping):
+            raise BadOption(f"{name}={option!r:.60} is no mapping of columns, such as {name}={{'flag': 1}}")
+    for column, wanted in (where or {}).items():
+        found, said = _matching(variable(listed, column, "selected"), wanted)
+        kept &= found
+        told.append(said)
+        detectors = set(np.unique(listed[column].values[found]).tolist()) if column in COLUMNS else None
+        nodes |= cut_sets(events, detectors, column)
+    for options, unset in ((bits_unset, True), (bits_set, False)):
+        for column, mask in (options or {}).items():
+            kept &= _bits(variable(listed, column, "selected"), mask, unset=unset)
+            told.append(f"{column} & {mask:#x} {'= 0' if unset else f'= {mask:#x}'}")
     if time is not None:
         start, stop = _seconds(listed, time)
-        values = in_units(listed["time"], "s").values
-        kept &= (values >= start) & (values < stop)
         told.append(f"time in [{time[0] or '…'}, {time[1] or '…'}) UTC")
-        nodes["gti"] = _cut_gti(gti, start, stop)
     cut = listed.isel(event=np.flatnonzero(kept))
-    step = f"xray.selected: {'; '.join(told) or 'everything'}, {int(kept.sum())} of {kept.size} events"
-    gone = ("exposure", "livetime", "ontime") if time is not None else ()
-    attrs = {key: value for key, value in listed.attrs.items() if key not in gone}
-    cut.attrs = {**attrs, "history": history_with(listed, step)}
+    step = f"xray.selected: {'; '.join(told) or 'everything'}"
+    cut.attrs = dict(listed.attrs)
     if box:
-        cut.attrs["region"] = with_region(listed, f"box({', '.join(box)} pix)")
+        cut.attrs = without_area(listed.attrs) | {"region": with_region(listed, f"box({', '.join(box)} pix)")}
     if band is not None:
         cut.attrs["band"] = band_of(listed, band)
-    nodes["events"] = check(cut)
-    return with_nodes(events, nodes)
+    if time is None:
+        step += f", {int(kept.sum())} of {kept.size} events"
+        cut.attrs["history"] = history_with(listed, step)
+        return with_nodes(events, {**nodes, "events": check(cut)})
+    edges = (np.array([start]), np.array([stop]))
+    return cut_to(with_nodes(events, {**nodes, "events": cut}), edges, step, closed=False)
+
+
+def _matching(column: xr.DataArray, wanted: Wanted) -> tuple[np.ndarray, str]:
+    """Which values are one number, one of a list, or in a pair (first, last) with both ends; and that in words."""
+    name, values = str(column.name), column.values
+    if values.ndim != 1:
+        raise BadOption(f"where={{{name!r}: …}}: the column holds {values.shape[1:]} numbers an event, not one")
+    try:
+        given = np.asarray(wanted)
+    except ValueError:  # lists in lists
+        given = np.array(None)
+    if isinstance(wanted, tuple) and given.shape == (2,) and given.dtype.kind in "iuf" and given[0] <= given[1]:
+        return (values >= given[0]) & (values <= given[1]), f"{name} from {given[0]:g} to {given[1]:g}"
+    told = not isinstance(wanted, tuple) and given.ndim <= 1 and given.size > 0 and given.dtype.kind in "iufU"
+    told = told and not (given.dtype.kind == "f" and np.isnan(given).any())
+    if told and (given.dtype.kind == "U") == (values.dtype.kind in "OU"):
+        listed = np.atleast_1d(given).tolist()
+        return np.isin(values, listed), f"{name} in {listed}" if given.ndim else f"{name} = {listed[0]}"
+    raise BadOption(
+        f"where={{{name!r}: {wanted!r}}} is no choice of values; give one (0), a list of them ([0, 2, 3]), or a tuple "
+        "(first, last) with both ends, such as (0, 4)"
+    )
+
+
+def _bits(column: xr.DataArray, mask: int, *, unset: bool) -> np.ndarray:
+    """Which values have all bits of a mask, or none of them."""
+    values = column.values
+    if values.dtype.kind not in "iu" or values.ndim != 1:
+        raise BadOption(f"{column.name} is {values.dtype}, not one integer an event; it has no bits to test")
+    if isinstance(mask, bool) or not isinstance(mask, Integral) or mask <= 0:
+        raise BadOption(f"a mask of bits is a positive integer such as 0x766ba000, not {mask!r}")
+    if values.dtype.itemsize < 8 and int(mask) >= 2 ** (8 * values.dtype.itemsize):
+        raise BadOption(f"the mask {int(mask):#x} has more bits than the {values.dtype} of {column.name}")
+    found = values.astype(np.int64) & int(mask)
+    return found == 0 if unset else found == int(mask)
 
 
 def _pixels(name: str, ends: Range) -> tuple[float, float]:
@@ -126,20 +188,3 @@ def _seconds(listed: xr.Dataset, time: tuple[Instant | None, Instant | None]) ->
         for end, open_end in zip(span(*time), (-np.inf, np.inf), strict=True)
     ]
     return found[0], found[1]
-
-
-def _cut_gti(gti: xr.Dataset, start: float, stop: float) -> xr.Dataset:
-    begins, ends = merged(gti)
-    begins, ends = np.maximum(begins, start), np.minimum(ends, stop)
-    left = ends > begins
-    if not left.any():
-        raise OutsideCoverage("no good time interval lies in the time range asked for")
-    step = f"cut to mission seconds [{start:g}, {stop:g})"
-    made = xr.Dataset(
-        {
-            "start": ("interval", begins[left], gti["start"].attrs),
-            "stop": ("interval", ends[left], gti["stop"].attrs),
-        },
-        attrs={**gti.attrs, "history": history_with(gti, step)},
-    )
-    return check(made)

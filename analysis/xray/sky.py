@@ -4,14 +4,25 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 import xarray as xr
 
 from analysis.errors import BadOption, Offline, OutsideCoverage, WrongData
 from analysis.model import check, derived, history_with, in_units, labelled
-from analysis.xray.inputs import Amount, amount, as_dataset, node, synthetic_of, variable, with_nodes, with_region
+from analysis.xray.inputs import (
+    Amount,
+    amount,
+    as_dataset,
+    node,
+    synthetic_of,
+    variable,
+    with_nodes,
+    with_region,
+    without_area,
+)
+from analysis.xray.map_values import WAYS, bilinear, inverse_distance
 
 if TYPE_CHECKING:
     from astropy.coordinates import SkyCoord
@@ -58,13 +69,13 @@ def sky_positions(events: xr.DataTree | xr.Dataset) -> xr.Dataset:
     """
     listed = events_of(events, "sky_positions")
     x, y = (variable(listed, name, "sky_positions").values.astype(float) for name in ("x", "y"))
-    ra, dec = _wcs(listed.attrs, "sky_positions").all_pix2world(x, y, 1)
+    ra, dec = wcs_of(listed.attrs, "sky_positions").all_pix2world(x, y, 1)
     made = xr.Dataset(
         {
             "ra": ("event", ra, {"units": "deg", "long_name": "Right ascension"}),
             "dec": ("event", dec, {"units": "deg", "long_name": "Declination"}),
         },
-        attrs={"frame": _frame(listed.attrs)},
+        attrs={"frame": sky_frame_of(listed.attrs)},
     )
     step = "xray.sky_positions: x and y to the sky"
     return check(derived(made, listed, title="Positions of events", step=step, references=[WCS_PAPER]))
@@ -127,11 +138,21 @@ def within(events: xr.DataTree, target: str | SkyCoord, radius: Amount) -> xr.Da
         )
     cut = listed.isel(event=np.flatnonzero(kept))
     step = f"xray.within: {region}, {int(kept.sum())} of {kept.size} events"
-    cut.attrs = {**cut.attrs, "region": with_region(listed, region), "history": history_with(listed, step)}
+    cut.attrs = {
+        **without_area(cut.attrs),
+        "region": with_region(listed, region),
+        "history": history_with(listed, step),
+    }
     return with_nodes(events, {"events": check(cut)})
 
 
-def hydrogen_column(sky_map: xr.Dataset | xr.DataTree, target: str | SkyCoord) -> xr.DataArray:
+def hydrogen_column(
+    sky_map: xr.Dataset | xr.DataTree,
+    target: str | SkyCoord,
+    *,
+    weighting: Literal["pixel", "bilinear", "inverse_distance"] = "pixel",
+    radius: Amount = "1 deg",
+) -> xr.DataArray:
     """Return the column density of hydrogen that a map of the sky holds at a place.
 
     Parameters
@@ -140,14 +161,20 @@ def hydrogen_column(sky_map: xr.Dataset | xr.DataTree, target: str | SkyCoord) -
         Map with one two-dimensional variable in a unit like cm-2, and its sky coordinates in attrs.
     target : str or astropy.coordinates.SkyCoord
         As for :func:`within`.
+    weighting : {"pixel", "bilinear", "inverse_distance"}
+        The value of the pixel that holds the place; the four pixels around it, linear along both axes of the map; or
+        the mean of all pixels within `radius`, each weighted by one over its distance from the place, as HEASARC's
+        tool ``nh`` forms its weighted average.
+    radius : text, astropy Quantity or DataArray
+        Of that mean, with its unit; the other weightings take no notice of it.
 
     Returns
     -------
     xarray.DataArray
-        ``hydrogen_column`` in cm-2: the value of the pixel that holds the place. A place at the rim of the sky,
-        where a map of the whole sky has no pixel of its own, is given the nearest value within a pixel and a
-        half. Attrs ``target``, ``pixel_size`` (deg), within which the gas may well vary, and
-        ``pixel_distance``, from the place to the pixel's middle in pixels.
+        ``hydrogen_column`` in cm-2. Of ``"pixel"`` a place at the rim of the sky, where a map of the whole sky has no
+        pixel of its own, is given the nearest value within a pixel and a half. Attrs ``target``, ``weighting``,
+        ``pixel_size`` (deg), within which the gas may well vary, of ``"pixel"`` ``pixel_distance``, from the place to
+        the pixel's middle in pixels, of ``"inverse_distance"`` ``radius`` (deg) and ``pixels``, their number.
 
     Raises
     ------
@@ -155,6 +182,8 @@ def hydrogen_column(sky_map: xr.Dataset | xr.DataTree, target: str | SkyCoord) -
         If the place is not on the map, or the map holds nothing there.
     WrongData
         If this is no such map.
+    BadOption, MissingUnits
+        If the weighting is unknown, or the radius of its mean is none.
 
     References
     ----------
@@ -167,6 +196,8 @@ def hydrogen_column(sky_map: xr.Dataset | xr.DataTree, target: str | SkyCoord) -
     >>> 1e20 < float(nh) < 1.3e20
     True
     """
+    if weighting not in WAYS:
+        raise BadOption(f"weighting={weighting!r} is none of {', '.join(WAYS)}")
     data = as_dataset(sky_map, "hydrogen_column")
     maps = [array for array in data.data_vars.values() if array.ndim == 2]
     if len(maps) != 1:
@@ -175,18 +206,27 @@ def hydrogen_column(sky_map: xr.Dataset | xr.DataTree, target: str | SkyCoord) -
         )
     values, place = in_units(maps[0], "cm-2"), position(target)
     attrs = {**data.attrs, **maps[0].attrs}
-    wcs = _wcs(attrs, "hydrogen_column")
+    wcs = wcs_of(attrs, "hydrogen_column")
     galactic = str(attrs["wcs_ctype"][0]).startswith("GLON")
-    centre = place.galactic if galactic else place.transform_to(_frame(attrs))
+    centre = place.galactic if galactic else place.transform_to(sky_frame_of(attrs))
     longitude, latitude = (centre.l.deg, centre.b.deg) if galactic else (centre.ra.deg, centre.dec.deg)
     x, y = (float(v) for v in wcs.all_world2pix(longitude, latitude, 0))
-    found, distance = _nearest_value(values.values, x, y, _said(place))
-    told = {
-        "target": _said(place),
-        "pixel_size": float(np.abs(np.asarray(attrs["wcs_cdelt"], dtype=float)).max()),
-        "pixel_distance": round(distance, 3),
-        **synthetic_of(data),
-    }
+    told: dict[str, object] = {"target": _said(place), "weighting": weighting}
+    told["pixel_size"] = float(np.abs(np.asarray(attrs["wcs_cdelt"], dtype=float)).max())
+    if weighting == "pixel":
+        found, distance = _nearest_value(values.values, x, y, _said(place))
+        told["pixel_distance"] = round(distance, 3)
+    elif weighting == "bilinear":
+        found = bilinear(values.values, x, y, _said(place))
+    else:
+        size = amount(radius, "deg", "radius")
+        if not 0 < size <= 90:
+            raise BadOption(f"radius={radius!r} is none to average within; give more than 0 and at most 90 deg")
+        found, told["pixels"] = inverse_distance(
+            values.values, wcs, (float(longitude), float(latitude)), size, _said(place)
+        )
+        told["radius"] = size
+    told |= synthetic_of(data)
     return labelled(
         xr.DataArray(found), "hydrogen_column", units="cm-2", long_name="Hydrogen column density", attrs=told
     )
@@ -266,35 +306,34 @@ def events_of(data: xr.DataTree | xr.Dataset, what: str) -> xr.Dataset:
     return as_dataset(data, what)
 
 
-def pixel_sky(listed: xr.Dataset, x: np.ndarray, y: np.ndarray) -> dict[str, tuple]:
-    """Return coordinates ra and dec of a grid of sky pixels; nothing where the file knows no sky."""
-    if not set(WCS_KEYS) <= set(listed.attrs):
-        return {}
-    ra, dec = _wcs(listed.attrs, "image").all_pix2world(*np.meshgrid(x, y), 1)
-    return {
-        "ra": (
-            ("y", "x"),
-            ra,
-            {"units": "deg", "long_name": "Right ascension", "frame": _frame(listed.attrs)},
-        ),
-        "dec": (("y", "x"), dec, {"units": "deg", "long_name": "Declination", "frame": _frame(listed.attrs)}),
-    }
-
-
 def sky_frame(listed: xr.Dataset) -> dict[str, object]:
     """Return the attributes that say how x and y lie on the sky, as far as they are known."""
     keys = [key for key in (*WCS_KEYS, "wcs_cunit", "radecsys", "equinox") if key in listed.attrs]
     return {key: listed.attrs[key] for key in keys}
 
 
-def _frame(attrs: Mapping[str, object]) -> str:
+def sky_frame_of(attrs: Mapping[str, object]) -> str:
+    """Return astropy's name of the frame of right ascension and declination.
+
+    Raises
+    ------
+    WrongData
+        If the file states one that is not known here.
+    """
     stated = str(attrs.get("radecsys", "")).strip().upper()
     if stated not in FRAMES:
         raise WrongData(f"the sky frame {stated!r} is unknown; known are ICRS, FK5, FK4")
     return FRAMES[stated]
 
 
-def _wcs(attrs: Mapping[str, object], what: str) -> WCS:
+def wcs_of(attrs: Mapping[str, object], what: str) -> WCS:
+    """Return the sky coordinates of an event list or map as astropy knows them; pixels count from 1.
+
+    Raises
+    ------
+    WrongData
+        If the file does not say them.
+    """
     from astropy.wcs import WCS
 
     if missing := [key for key in WCS_KEYS if key not in attrs]:

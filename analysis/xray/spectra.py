@@ -9,10 +9,12 @@ import xarray as xr
 
 from analysis.errors import BadOption, WrongData
 from analysis.model import check, derived, in_units, labelled
+from analysis.xray.detectors import good_seconds
 from analysis.xray.exposures import counts_of, exposure_of, model_rates, per_channel, same_channels
 from analysis.xray.grouping import OGIP, Grouping, channel_bins, channel_energies, summed
 from analysis.xray.inputs import Amount, as_dataset, band_of, datasets, events_and_gti, in_band, titled
-from analysis.xray.intervals import good_time, inside, poisson_error
+from analysis.xray.intervals import poisson_error
+from analysis.xray.planning import seen_of
 
 
 def grouped(
@@ -166,7 +168,9 @@ def count_rate(
 
 def _rate_of_events(tree: xr.DataTree, band: tuple[Amount, Amount] | None, exposure: str | None) -> xr.Dataset:
     events, gti = events_and_gti(tree, "count_rate")
-    good = good_time(gti)
+    seen = seen_of(tree, events, gti)
+    counted = seen.good & in_band(events, band, "count_rate")
+    good = good_seconds(seen.times, events, counted if seen.times.column else None)
     said = events.attrs.get("exposure")
     if exposure not in (None, "gti", "header"):
         raise BadOption(f"exposure={exposure!r} is unknown; 'gti' or 'header'")
@@ -179,8 +183,7 @@ def _rate_of_events(tree: xr.DataTree, band: tuple[Amount, Amount] | None, expos
         )
     by_header = said is not None and exposure != "gti"
     seconds = float(said) if by_header else good  # type: ignore[arg-type]
-    inside_gti = inside(gti, in_units(events["time"], "s").values)
-    n = int(np.count_nonzero(inside_gti & in_band(events, band, "count_rate")))
+    n = int(np.count_nonzero(counted))
     made = xr.Dataset(
         {
             "counts": _variable(n, "ct", "Counts"),
@@ -191,8 +194,8 @@ def _rate_of_events(tree: xr.DataTree, band: tuple[Amount, Amount] | None, expos
     )
     source = "the header's EXPOSURE" if by_header else "the good time intervals"
     made.attrs = {"band": band_of(events, band), "exposure_from": source}
-    left_out = int(np.count_nonzero(~inside_gti))
-    return _rate_labelled(made, events, f"; {left_out} events outside the good times left out", [gti])
+    remark = f"; {seen.outside} events outside the good times left out{seen.times.note}"
+    return _rate_labelled(made, events, remark, [gti])
 
 
 def _rate_labelled(

@@ -8,12 +8,17 @@ import pandas as pd
 import xarray as xr
 
 from analysis.errors import BadOption, WrongData
+from analysis.xray import fit_views
 from analysis.xray.binning import event_spectrum, image, light_curve
+from analysis.xray.exploring import model_explorer
 from analysis.xray.grouping import Grouping
 from analysis.xray.inputs import Amount, amount, events_and_gti, intervals_of
 from analysis.xray.intervals import usual_bin
+from analysis.xray.models import Model
+from analysis.xray.polarization_views import drawn as drawn_polarization
 from analysis.xray.selecting import selected
 from analysis.xray.spectra import grouped
+from analysis.xray.timing_views import drawn as timing_drawn
 
 DRAWN = (
     "events (a tree, or their node), spectra on 'channel' or grouped on 'bin', light curves on 'time', "
@@ -37,6 +42,7 @@ def view(
     grouping: Grouping = "file",
     min_counts: int | None = None,
     band: tuple[Amount, Amount] | None = None,
+    unfolded: bool = False,
 ) -> Any:
     """Return a HoloViews picture of X-ray data, chosen by their dims.
 
@@ -46,10 +52,13 @@ def view(
         Events give an image (East left, North up), or their light curve where they have no positions; a
         spectrum steps with error bars, a light curve a line, a map an image; a model, a transmission or a
         modulation factor steps over energy, a folded model steps over channels. A tree with ``spectrum``
-        brings its own ``background`` and ``rmf``.
+        brings its own ``background`` and ``rmf``. A fit gives data, folded model, the background that fits best and
+        residuals; contours and posteriors give theirs, and images in three bands one in colours.
     background, rmf, model_rate, grouping, min_counts, band : optional
         For spectra: see :func:`analysis.xray.grouped`. With a model, its residuals are drawn below.
         ``band`` is also obeyed for events.
+    unfolded : bool, optional
+        Of a fit: E² times flux instead of count rates (see :func:`analysis.xray.fitted_spectrum`).
 
     Returns
     -------
@@ -90,33 +99,53 @@ def view(
         return _spectrum(binned)
     if given:
         raise BadOption(f"{', '.join(given)}: only for spectra with counts or rates on 'channel'")
+    picture = fit_views.drawn(held, unfolded=unfolded)
+    if picture is not None:
+        return picture
+    if unfolded:
+        raise BadOption("unfolded=True is for a fit: xray.view(xray.fit(…), unfolded=True)")
     return _of_dataset(held, band)
 
 
-def explore(events: xr.DataTree, *, bin_size: Amount | None = None, energy_step: Amount = 0.05) -> Any:
-    """Return an image, a spectrum and a light curve of events, linked by what is selected in them.
+def explore(
+    data: xr.DataTree,
+    source: Model | str | None = None,
+    *,
+    bin_size: Amount | None = None,
+    energy_step: Amount = 0.05,
+    band: tuple[Amount, Amount] | None = None,
+    grouping: Grouping = "file",
+    min_counts: int | None = None,
+) -> Any:
+    """Return linked pictures of events, or a spectrum under a model whose parameters are on sliders.
 
     Parameters
     ----------
-    events : xarray.DataTree
-        With the nodes ``events`` (``x``, ``y``, ``energy``) and ``gti``.
+    data : xarray.DataTree
+        With the nodes ``events`` (``x``, ``y``, ``energy``) and ``gti``; or, with a model, with ``spectrum`` and its
+        responses.
+    source : Model or str, optional
+        The model for a spectrum: ``"tbabs * powerlaw"``.
     bin_size : float or value with units, optional
         Of the light curve; a bare number is in seconds. Left out, about a hundred bins.
     energy_step : float or value with units, optional
-        Of the spectrum; a bare number is in keV.
+        Of the spectrum of events; a bare number is in keV.
+    band, grouping, min_counts : optional
+        Of the spectrum that is fitted: see :func:`fit`.
 
     Returns
     -------
     panel.Column
-        A box on the image selects a region, a range on the spectrum a band, one on the light curve a time;
-        the other two follow. The good times are cut with the time, so that rates stay right.
+        Of events: a box on the image selects a region, a range on the spectrum a band, one on the light curve a time;
+        the other two follow, and the good times are cut with the time, so that rates stay right. Of a spectrum: the
+        model follows the sliders while they are dragged, each frame one fold, and a button fits from where they stand.
 
     Raises
     ------
     WrongData
         If the tree holds no events, or no good time intervals.
     BadOption
-        If a bin size is not positive.
+        If a bin size is not positive, or a model is given without a spectrum.
 
     Examples
     --------
@@ -124,12 +153,16 @@ def explore(events: xr.DataTree, *, bin_size: Amount | None = None, energy_step:
     >>> xray.explore(xray.fetch("m82_acis_events"))
     Column...
     """
+    if source is not None:
+        return model_explorer(data, source, band=band, grouping=grouping, min_counts=min_counts)
+    if isinstance(data, xr.DataTree) and "spectrum" in data.children:
+        raise BadOption("a spectrum is explored with a model: xray.explore(data, 'tbabs * powerlaw')")
     from analysis.explore import event_explorer
 
-    listed, gti = events_and_gti(events, "explore")
+    listed, gti = events_and_gti(data, "explore")
     width = amount(bin_size, "s", "bin_size", bare=True) if bin_size is not None else usual_bin(gti)
     return event_explorer(
-        events,
+        data,
         image=view,
         light_curve=lambda cut: view(light_curve(cut, width)),
         spectrum=lambda cut: view(event_spectrum(cut, bin_size=energy_step)),
@@ -251,6 +284,10 @@ def _of_dataset(data: xr.Dataset, band: tuple[Amount, Amount] | None) -> Any:
         return panels.image(made["counts"], attrs=made.attrs)
     if band is not None:
         raise BadOption("band=: only for events and spectra; cut the others before they are drawn")
+    if (picture := drawn_polarization(data)) is not None:
+        return picture
+    if (picture := timing_drawn(data)) is not None:
+        return picture
     if "bin" in data.dims and "rate" in names:
         return _spectrum(data)
     if "time" in data.dims and "rate" in names:
@@ -262,6 +299,10 @@ def _of_dataset(data: xr.Dataset, band: tuple[Amount, Amount] | None) -> Any:
     for array in data.data_vars.values():
         if array.dims == ("y", "x"):
             return panels.image(array, attrs=data.attrs)
+        if array.dims == ("band", "y", "x") and array.sizes["band"] == 3:
+            told = zip(("Red", "green", "blue"), array["band"].values.tolist(), strict=True)
+            remark = ", ".join(f"{colour} {band}" for colour, band in told) + "."
+            return panels.colour_image(array, attrs=data.attrs, remark=remark)
     if data.data_vars and not data.dims:
         raise WrongData(f"these are single numbers ({', '.join(sorted(names))}): print them; there is nothing to draw")
     if "matrix" in names:

@@ -81,7 +81,7 @@ def abundance_tables() -> tuple[str, ...]:
 
 def settings_of(name: str) -> tuple[str, ...]:
     """Return which of abundances and cross sections a model depends on; both where nobody tried."""
-    return _tried().get(name, tuple(DEFAULTS))
+    return tuple(key for key in DEFAULTS if key in _tried().get(name, tuple(DEFAULTS)))
 
 
 @cache
@@ -180,12 +180,13 @@ def _library() -> Any:
 
 @contextmanager
 def _quiet_once(name: str) -> Iterator[None]:
-    """Silence a model's first call, in which some introduce themselves."""
-    if name in _seen:
+    """Silence a model's first call, in which some introduce themselves; of the talkative ones each."""
+    if name in _seen and "talks" not in _tried().get(name, ()):
         yield
         return
     with _silence():
         yield
+        _library()._gfortran_flush_i4(None)  # what is still in Fortran's buffers belongs into the silence too
     _seen.add(name)
 
 

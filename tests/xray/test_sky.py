@@ -115,13 +115,15 @@ def test_time_ranges_side_by_side_share_nothing(m82, cut):
     assert sum(p["events"].sizes["event"] for p in parts) == 4612
     good = [float((p["gti"].stop - p["gti"].start).sum()) for p in parts]
     assert sum(good) == pytest.approx(945.34, abs=0.01)
-    assert all("exposure" not in p["events"].attrs for p in parts)
+    live = [p["events"].attrs["exposure"] for p in parts]
+    assert live == pytest.approx([0.90694721567205 * seconds for seconds in good])  # DTCOR of the header
 
 
 def test_the_rate_of_a_time_range_is_of_its_own_good_time(m82):
     cut = xray.selected(m82, time=("2008-10-04T01:00", "2008-10-04T01:05"))
-    assert float(xray.count_rate(cut).exposure) == pytest.approx(300)
-    assert float(xray.count_rate(cut).rate) == pytest.approx(4612 / 945.34, rel=0.1)
+    assert float(xray.count_rate(cut, exposure="gti").exposure) == pytest.approx(300)
+    assert float(xray.count_rate(cut, exposure="gti").rate) == pytest.approx(4612 / 945.34, rel=0.1)
+    assert float(xray.count_rate(cut).exposure) == pytest.approx(300 * 0.90694721567205)  # dead time kept
 
 
 def test_ranges_of_pixels_and_energy_are_half_open(made_events):

@@ -1,0 +1,172 @@
+"""Lines that follow sliders while they are dragged: only the lines' numbers travel, the picture stays."""
+
+from __future__ import annotations
+
+import html
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from analysis.errors import AnalysisError, BadOption
+from analysis.panels.loading import loaded, redrawing
+
+Lines = Mapping[str, tuple[np.ndarray, np.ndarray]]
+Values = Mapping[str, float]
+STEPS = 400  # of a slider
+
+
+@dataclass(frozen=True)
+class Dial:
+    """A slider that acts while it is dragged; ``log`` for one whose steps are equal factors."""
+
+    name: str
+    low: float
+    high: float
+    value: float
+    label: str = ""
+    log: bool = False
+
+
+def following(
+    dials: Sequence[Dial],
+    lines: Callable[[Values], Lines],
+    *,
+    picture: Callable[[Any], Any],
+    words: Callable[[Values], str] | None = None,
+    settle: Callable[[Values], Values] | None = None,
+    settle_label: str = "Fit",
+    title: str = "",
+) -> Any:
+    """Return a page of sliders beside a picture some of whose lines follow them.
+
+    Parameters
+    ----------
+    dials : sequence of Dial
+    lines : callable
+        Of the sliders' values by name; returns the lines' x and y by name, always the same names.
+    picture : callable
+        Of a HoloViews DynamicMap that draws the lines as an Overlay of Curves; returns the picture.
+    words : callable, optional
+        Of the values; a line of text under the picture.
+    settle : callable, optional
+        Of the values; returns better ones, to which a button moves the sliders.
+    settle_label : str, optional
+        What the button says.
+    title : str, optional
+
+    Returns
+    -------
+    panel.Column
+
+    Raises
+    ------
+    BadOption
+        If there is no slider, or one of a logarithmic scale does not stay positive.
+
+    Examples
+    --------
+    >>> page = following(
+    ...     [Dial("slope", 0, 2, 1)],
+    ...     lambda values: {"line": (np.arange(3), values["slope"] * np.arange(3))},
+    ...     picture=lambda moving: moving,
+    ... )
+    >>> page[-1][0][0].value
+    1.0
+    """
+    import panel as pn
+
+    hv = loaded()
+    if not dials:
+        raise BadOption("nothing can be moved: all parameters are frozen or tied")
+    sliders = {dial.name: _slider(dial) for dial in dials}
+    scale = {dial.name: dial.log for dial in dials}
+
+    def values() -> dict[str, float]:
+        return {name: 10.0**s.value if scale[name] else float(s.value) for name, s in sliders.items()}
+
+    pipe = hv.streams.Pipe(data=lines(values()))
+    moving = hv.DynamicMap(
+        lambda data: hv.Overlay([hv.Curve(xy, label=name) for name, xy in data.items()]), streams=[pipe]
+    )
+    told = pn.pane.HTML(html.escape(words(values())) if words else "", width=620)
+    page = pn.Column()
+    busy = [False]
+
+    def renew(_: Any = None) -> None:
+        if busy[0]:
+            return
+        with redrawing(page):
+            try:
+                now = values()
+                pipe.send(lines(now))
+                told.object = html.escape(words(now)) if words else ""
+            except AnalysisError as error:  # the page is the only place where its reader can see the reason
+                told.object = f"<b>{html.escape(str(error))}</b>"
+
+    for slider in sliders.values():
+        slider.param.watch(renew, "value")
+    side: list[Any] = list(sliders.values())
+    if settle is not None:
+        side.append(_button(pn, settle_label, settle, values, sliders, scale, told, busy, renew, page))
+    if title:
+        page.append(pn.pane.HTML(f"<b>{html.escape(title)}</b>"))
+    page.append(pn.Row(pn.Column(*side), pn.Column(pn.pane.HoloViews(picture(moving)), told)))
+    return page
+
+
+def _button(
+    pn: Any,
+    label: str,
+    settle: Callable[[Values], Values],
+    values: Callable[[], dict[str, float]],
+    sliders: Mapping[str, Any],
+    scale: Mapping[str, bool],
+    told: Any,
+    busy: list[bool],
+    renew: Callable[[], None],
+    page: Any,
+) -> Any:
+    """A button that moves the sliders to where ``settle`` puts them."""
+    button = pn.widgets.Button(label=label, width=120)
+
+    def press(_: Any) -> None:
+        with redrawing(page):
+            try:
+                found = settle(values())
+            except AnalysisError as error:
+                told.object = f"<b>{html.escape(str(error))}</b>"
+                return
+            busy[0] = True
+            try:
+                for name, value in found.items():
+                    if name in sliders and not (scale[name] and value <= 0):
+                        _move(sliders[name], math.log10(value) if scale[name] else value)
+            finally:
+                busy[0] = False
+        renew()
+
+    button.on_click(press)
+    return button
+
+
+def _move(slider: Any, value: float) -> None:
+    """Set a slider; its range grows where the value lies outside it."""
+    slider.param.update(start=min(slider.start, value), end=max(slider.end, value), value=value)
+
+
+def _slider(dial: Dial) -> Any:
+    import panel as pn
+
+    low, high, value = dial.low, dial.high, dial.value
+    label = dial.label or dial.name
+    if dial.log:
+        if not (low > 0 and value > 0):
+            raise BadOption(f"{dial.name}: a slider of equal factors needs positive ends and value; got {low}, {value}")
+        low, high, value, label = math.log10(low), math.log10(high), math.log10(value), f"log10 {label}"
+    low, high = min(low, value), max(high, value)
+    return pn.widgets.FloatSlider(
+        start=low, end=high, step=(high - low) / STEPS, value=value, label=label, width=260, format="0.0000"
+    )
