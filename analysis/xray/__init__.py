@@ -27,6 +27,7 @@ from analysis.xray.evaluation import energy_bins, photon_flux
 from analysis.xray.event_simulation import simulated_events
 from analysis.xray.exposure_maps import flux_image
 from analysis.xray.extinctions import column_of_extinction, extinction, reddening
+from analysis.xray.feasibilities import feasibility
 from analysis.xray.fitted import fitted_spectrum
 from analysis.xray.fitting import fit
 from analysis.xray.folding import folded, response
@@ -65,8 +66,8 @@ from analysis.xray.regrouping import regrouped
 from analysis.xray.resolutions import resolution
 from analysis.xray.searching import pulse_search
 from analysis.xray.selecting import selected
-from analysis.xray.simulation import simulated_spectrum
 from analysis.xray.shapes import area_ratio, in_region, region_area
+from analysis.xray.simulation import simulated_spectrum
 from analysis.xray.sky import hydrogen_column, position, sky_positions, within
 from analysis.xray.source_catalogues import cross_matched, sources_near
 from analysis.xray.spectra import count_rate, grouped
@@ -114,6 +115,7 @@ __all__ = [
     "excess_variance",
     "explore",
     "extinction",
+    "feasibility",
     "fetch",
     "fit",
     "fitted_spectrum",
@@ -128,9 +130,9 @@ __all__ = [
     "h_test",
     "hydrogen_column",
     "image",
-    "instrument",
     "in_good_times",
     "in_region",
+    "instrument",
     "integrated_rms",
     "joined_good_times",
     "lag_energy_spectrum",

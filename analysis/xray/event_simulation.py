@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +10,7 @@ import xarray as xr
 
 from analysis.errors import BadOption, BadTime, WrongData
 from analysis.model import check, derived, in_units
+from analysis.model.clocks import tables_held
 from analysis.xray.grouping import channel_energies
 from analysis.xray.inputs import Amount, amount, number
 from analysis.xray.models import Array, Model, about, state, told_parameters
@@ -153,11 +153,9 @@ def simulated_events(
 def _clock(start: str) -> dict[str, Any]:
     """What dates seconds since the start of the observation, in TT."""
     from astropy.time import Time
-    from erfa import ErfaWarning
 
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", ErfaWarning)  # leap seconds of years to come are not known
+        with tables_held():  # leap seconds of years to come are not known, and nobody is asked for them
             moment = Time(start, scale="utc").tt
             told = str(moment.utc.isot)
     except (ValueError, TypeError) as error:

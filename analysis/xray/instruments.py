@@ -13,7 +13,7 @@ import xarray as xr
 
 from analysis.errors import BadOption, WrongData
 from analysis.xray.exposures import per_channel
-from analysis.xray.inputs import near
+from analysis.xray.inputs import as_dataset, near
 from analysis.xray.parametric import parametric_response
 from analysis.xray.problems import response_of
 
@@ -106,10 +106,10 @@ def _of_product(name: str, preset: Mapping[str, Any]) -> xr.DataTree:
     from analysis import catalogue
 
     tree = catalogue.fetch("xray", preset["product"])
-    nodes = {part: tree[part].to_dataset(inherit=False) for part in PARTS if part in tree.children}
+    nodes = {part: as_dataset(tree.children[part], part) for part in PARTS if part in tree.children}
     told = {"preset": name, "responses": "official", "caveats": "\n".join(preset["caveats"])}
     nodes = {part: data.assign_attrs(told) for part, data in nodes.items()}
-    observed = tree["spectrum"].to_dataset(inherit=False)
+    observed = as_dataset(tree.children["spectrum"], "spectrum")
     good = observed["quality"].values == 0
     nodes["background"] = nodes["background"].assign_attrs(
         source_backscal=float(per_channel(observed, "backscal", good)[good][0])

@@ -25,7 +25,7 @@ def line_width(law: Mapping[str, Any], energy: Array) -> Array:
     Examples
     --------
     >>> line_width({"law": "fano", "noise": 3.0, "fano": 0.119, "pair": 3.749}, np.array([1.0, 5.0])).round(1).tolist()
-    [56.4, 114.4]
+    [56.3, 114.3]
     """
     if law["law"] == "constant":
         return np.full(np.shape(energy), float(law["fwhm"]))
@@ -136,7 +136,7 @@ def _stamped(
     made = stamp(
         data,
         title=f"{preset['title']}, parametric {what}",
-        institution="none: made of published numbers",
+        institution="Sankō, of published numbers",
         source=f"{preset['telescope']} / {preset['instrument']}, parametric",
         references=sources,
         license="published numbers; cite where they were read",
