@@ -12,7 +12,6 @@ from typing import Any
 import xarray as xr
 
 from analysis.errors import BadOption, WrongData
-from analysis.xray.exposures import per_channel
 from analysis.xray.inputs import as_dataset, near
 from analysis.xray.parametric import parametric_response
 from analysis.xray.problems import response_of
@@ -109,11 +108,8 @@ def _of_product(name: str, preset: Mapping[str, Any]) -> xr.DataTree:
     nodes = {part: as_dataset(tree.children[part], part) for part in PARTS if part in tree.children}
     told = {"preset": name, "responses": "official", "caveats": "\n".join(preset["caveats"])}
     nodes = {part: data.assign_attrs(told) for part, data in nodes.items()}
-    observed = as_dataset(tree.children["spectrum"], "spectrum")
-    good = observed["quality"].values == 0
-    nodes["background"] = nodes["background"].assign_attrs(
-        source_backscal=float(per_channel(observed, "backscal", good)[good][0])
-    )
+    size = float(as_dataset(tree.children["spectrum"], "spectrum")["backscal"])
+    nodes["background"] = nodes["background"].assign_attrs(source_backscal=size)
     return xr.DataTree.from_dict(nodes, name=name)
 
 

@@ -74,7 +74,8 @@ def simulated_spectrum(
         Of the source region; a bare number is in seconds.
     background : "instrument", None, spectrum, rate or text, optional
         "instrument": the tree's own node ``background``, if it has one. A spectrum: its rate in each channel is taken
-        for what is expected, scaled by exposure, AREASCAL and BACKSCAL. A DataArray of ct s-1 on ``channel``, or one
+        for what is expected, scaled by exposure, AREASCAL and BACKSCAL; where it counted nothing nothing is expected, so
+        that one of few counts is better grouped in fits. A DataArray of ct s-1 on ``channel``, or one
         value such as ``"1e-3 ct s-1 keV-1"``: expected in the source region. None: there is none.
     background_exposure : float or value with units, optional
         Of the background region; the same as the source's if left out.
@@ -268,8 +269,7 @@ def _positive(value: float, what: str) -> float:
 def _of_spectrum(spectrum: xr.Dataset, whole: xr.Dataset) -> tuple[Array, Array, Array]:
     """Rate of a background spectrum per second, AREASCAL and BACKSCAL, and the two."""
     same_channels(spectrum, whole)
-    used = flags(spectrum, "quality") == 0
-    sizes, areas = (per_channel(spectrum, name, used) for name in ("backscal", "areascal"))
+    sizes, areas = (held_scale(spectrum, name) for name in ("backscal", "areascal"))
     if "counts" in spectrum.variables:
         rate = in_units(spectrum["counts"], "ct").values.astype(float) / exposure_of(spectrum, "the background")
     elif "rate" in spectrum.variables:
@@ -278,7 +278,9 @@ def _of_spectrum(spectrum: xr.Dataset, whole: xr.Dataset) -> tuple[Array, Array,
         raise WrongData(f"background needs counts or rate on 'channel'; it has {list(map(str, spectrum.data_vars))}")
     if rate.ndim != 1 or not (np.isfinite(rate).all() and (rate >= 0).all()):
         raise WrongData("background needs one rate ≥ 0 in each channel, none of them NaN")
-    return rate / (sizes * areas), sizes, areas
+    known = (sizes > 0) & (areas > 0)  # channels of bad quality may have none: nothing is expected there
+    sizes, areas = np.where(known, sizes, 1.0), np.where(known, areas, 1.0)
+    return np.where(known, rate / (sizes * areas), 0.0), sizes, areas
 
 
 def _of_rate(given: Any, whole: xr.Dataset) -> Array:
@@ -293,13 +295,27 @@ def _of_rate(given: Any, whole: xr.Dataset) -> Array:
     return flat * np.abs(energies["energy_high"].values - energies["energy_low"].values)
 
 
+def held_scale(spectrum: xr.Dataset, name: str) -> Array:
+    """Return BACKSCAL or AREASCAL in each channel, 0 where bad quality leaves none.
+
+    Raises
+    ------
+    WrongData
+        If a channel of good quality has none.
+    """
+    per_channel(spectrum, name, flags(spectrum, "quality") == 0)
+    held = spectrum[name].values if name in spectrum.variables else spectrum.attrs.get(name, 1.0)
+    values = np.broadcast_to(np.asarray(held, dtype=float), (spectrum.sizes["channel"],))
+    return np.where(np.isfinite(values) & (values > 0), values, 0.0)
+
+
 def _own_backscal(tree: xr.DataTree, background: xr.Dataset, backscal: float | None, n: int) -> Array:
     """BACKSCAL of the source region, where a background spectrum makes it matter."""
     if backscal is not None:
         return np.full(n, _positive(backscal, "backscal"))
     if "spectrum" in tree.children:
-        observed = as_dataset(tree.children["spectrum"], "spectrum")
-        return per_channel(observed, "backscal", flags(observed, "quality") == 0)
+        own = held_scale(as_dataset(tree.children["spectrum"], "spectrum"), "backscal")
+        return np.where(own > 0, own, own.max())
     if "source_backscal" in background.attrs:
         return np.full(n, float(background.attrs["source_backscal"]))
     if "backscal" in background.variables or "backscal" in background.attrs:
