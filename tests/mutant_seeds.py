@@ -3,6 +3,7 @@
 import io
 import re
 import tempfile
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -129,6 +130,20 @@ def cdf_seeds():
     yield {"psp.cdf": sample.path("psp_fld_l2_mag_rtn_1min_20200104_v02.cdf").read_bytes()}
 
 
+def _x_ray_files_of_ours():
+    """Yield a spectrum, a response and events as formats.write makes them, small."""
+    from analysis import formats, sample
+
+    spectrum = formats.read(sample.path("ixpe_stokes_i.pha")).isel(channel=slice(9))
+    with warnings.catch_warnings(action="ignore"):
+        events = formats.read(sample.path("m82_acis_events.fits"))
+    cut = events["events"].to_dataset().isel(event=slice(20))
+    tree = xr.DataTree.from_dict({"events": cut, "gti": events["gti"].to_dataset()})
+    with tempfile.TemporaryDirectory() as folder:
+        for data, name in ((spectrum, "a.pha"), (tree, "a.evt")):
+            yield {name: formats.write(data, f"{folder}/{name}").read_bytes()}
+
+
 def fits_seeds():
     from astropy.io import fits
 
@@ -175,6 +190,15 @@ def fits_seeds():
     )
     matrix.header.update({"HDUCLAS1": "RESPONSE", "HDUCLAS2": "RSP_MATRIX", "TLMIN4": 0})
     yield without_sums(fits.HDUList([fits.PrimaryHDU(), matrix, ebounds]))
+    from ogip_files import chandra_gratings, response
+
+    yield without_sums(fits.HDUList([fits.PrimaryHDU(), chandra_gratings(n=3, channels=8)[0]]))
+    for shift in (0.0, 1.0):
+        core, bounds = response([2, 3], [2, 2], [[0.5, 0.25]] * 2)
+        tail, _ = response([0], [3], [[0.0625, 0.125, 0.0625]])
+        tail.data["ENERG_HI"] += shift
+        yield without_sums(fits.HDUList([fits.PrimaryHDU(), core, tail, bounds]))
+    yield from _x_ray_files_of_ours()
     for how, kind in (("RICE_1", "i4"), ("RICE_1", "f4"), ("GZIP_1", "i4"), ("GZIP_2", "f4")):
         pixels = np.arange(400).reshape(20, 20).astype(kind) ** 1.5
         packed = fits.CompImageHDU(pixels.astype(kind), name="IMAGE", compression_type=how, quantize_level=16)

@@ -1,6 +1,6 @@
 """Bytes to xarray and back: files are recognised by their content, never by their name; there is no network here.
 
-:func:`read` opens a user's own file, :func:`write` writes CDF and netCDF. A format is one module with
+:func:`read` opens a user's own file, :func:`write` writes CDF, netCDF and, of X-rays, FITS. A format is one module with
 ``recognises(head)`` and ``read(path, assume)``; :data:`FORMATS` lists them, each imported when a file is read.
 """
 
@@ -136,7 +136,7 @@ def read(
 
 
 def write(data: xr.Dataset | xr.DataTree, path: str | os.PathLike[str], *, overwrite: bool = False) -> Path:
-    """Return the path of a file that now holds the data: a CDF by the ISTP guidelines (``.cdf``), or netCDF (``.nc``).
+    """Return the path of a file that now holds the data: CDF by the ISTP guidelines, netCDF, or FITS of X-rays.
 
     The file appears under its name when it is whole, or not at all; :func:`read` gives back the same data.
 
@@ -145,7 +145,9 @@ def write(data: xr.Dataset | xr.DataTree, path: str | os.PathLike[str], *, overw
     data : xarray.Dataset or xarray.DataTree
         Data that keep the data contract, as everything does that Sankō returns. Dask arrays are computed.
     path : str or path-like
-        Where to; the suffix names the format.
+        Where to; the suffix names the format: ``.cdf``; ``.nc``; FITS by OGIP's standards as ``.pha`` or ``.pi`` (a
+        spectrum), ``.arf`` or ``.mrf``, ``.rmf`` or ``.rsp``, ``.gti``, ``.evt`` (events with their good times), or
+        ``.fits`` (any of these), each plain or with ``.gz``.
     overwrite : bool, optional
         Whether a file that is there may be replaced.
 
@@ -158,13 +160,15 @@ def write(data: xr.Dataset | xr.DataTree, path: str | os.PathLike[str], *, overw
     Raises
     ------
     BadOption
-        If the suffix is another, or the file is there and may not be replaced.
+        If the suffix is another, or of another kind of X-ray file than the data are, or the file is there and may
+        not be replaced.
     MissingFile, StoreError
         If there is no such folder, or it may not be written to.
     ContractBreach
         If the data do not keep the data contract; every breach is named.
     WrongData
-        If the format cannot hold them: complex numbers, objects, for a CDF nothing in time or times outside TT2000.
+        If the format cannot hold them: complex numbers, objects, for a CDF nothing in time or times outside TT2000,
+        for FITS what is no X-ray product, or a spectrum without exposure.
 
     Examples
     --------

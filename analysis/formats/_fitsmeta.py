@@ -328,6 +328,8 @@ def basename(path: str) -> str:
 def finished(data: xr.Dataset, hdus: Sequence[Hdu], what: str, notes: Sequence[str]) -> xr.Dataset:
     """Return the dataset stamped from the headers (its own first) and checked against the data contract."""
     attrs = header_attrs(hdus)
+    if any(io.value(hdu.header, "SYNTHET", hdu.where) is True for hdu in hdus):  # as formats.write says it
+        attrs["synthetic"] = "true"
     own = hdus[0]
     maker = next((said for hdu in hdus for key in ("ORIGIN", "INSTITUT") if (said := io.text(hdu, key))), "not stated")
     source = " / ".join(attrs[key] for key in ("telescope", "instrument", "detector") if key in attrs)

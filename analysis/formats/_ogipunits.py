@@ -50,7 +50,17 @@ def values(hdu: Hdu, name: str, units: str) -> NDArray:
         If its unit is of another kind, or not known.
     """
     found = table.vector(hdu, name)
-    column = table.columns(hdu)[name]
+    return rescaled(hdu, table.columns(hdu)[name], found, units)
+
+
+def rescaled(hdu: Hdu, column: Column, found: NDArray, units: str) -> NDArray:
+    """Return what was read of a column in these units.
+
+    Raises
+    ------
+    WrongData
+        If its unit is of another kind, or not known.
+    """
     by = factor(hdu, column, units)
     if by is None:
         if not np.any(found):  # zero is zero in any unit
@@ -62,6 +72,33 @@ def values(hdu: Hdu, name: str, units: str) -> NDArray:
             "into the header, or convert the column"
         )
     return scaled(found, by)
+
+
+def energies(hdu: Hdu, name: str) -> NDArray:
+    """Return a column of energies in keV; wavelengths, where the unit says so, become the energies of such photons.
+
+    Raises
+    ------
+    CorruptFile
+        If there is no such column of numbers.
+    WrongData
+        If its unit is of another kind, or not known.
+    """
+    import astropy.units as u
+
+    column = table.columns(hdu).get(name)
+    spelling = "" if column is None else text(hdu, f"TUNIT{column.number}").strip()
+    if spelling.lower() not in meta.SILENT and spelling.lower() not in ENERGIES:
+        unit, unknown = meta.unit_or_self(meta.SPELLINGS.get(spelling.lower(), spelling)), False
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                is_length = u.Unit(unit).physical_type == "length"
+        except (ValueError, TypeError):
+            is_length, unknown = False, True
+        if is_length and not unknown:
+            return (table.vector(hdu, name).astype(float) * u.Unit(unit)).to_value("keV", equivalencies=u.spectral())
+    return values(hdu, name, "keV")
 
 
 def scaled(found: NDArray, by: float) -> NDArray:

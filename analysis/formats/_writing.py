@@ -14,6 +14,7 @@ from analysis.errors import AnalysisError, BadOption, MissingFile, StoreError, W
 from analysis.formats._part import nodes_of
 from analysis.model import check
 
+FITS = (".pha", ".pi", ".arf", ".mrf", ".rmf", ".rsp", ".gti", ".evt", ".fits", ".fit", ".fts")
 Writer = Callable[[dict[str, xr.Dataset], Path, str, str | None], None]
 
 
@@ -53,8 +54,13 @@ def _target(path: str | os.PathLike[str], overwrite: bool) -> tuple[Path, Writer
         from analysis.formats._cdfwrite import write
     elif file.suffix.lower() in (".nc", ".nc4"):
         from analysis.formats._netcdfwrite import write
+    elif file.name.lower().removesuffix(".gz").endswith(FITS):
+        from analysis.formats._ogipwrite import write
     else:
-        raise BadOption(f"{file.name}: formats that are written are CDF (.cdf) and netCDF 4 (.nc); give such a suffix")
+        raise BadOption(
+            f"{file.name}: formats that are written are CDF (.cdf), netCDF 4 (.nc) and, for X-rays, FITS "
+            f"({', '.join(FITS)}, plain or .gz); give such a suffix"
+        )
     if not file.parent.is_dir():
         raise MissingFile(f"there is no folder {file.parent.absolute()} to write {file.name} to; make it first")
     if not os.access(file.parent, os.W_OK):

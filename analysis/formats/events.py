@@ -121,8 +121,9 @@ def tree(hdus: Sequence[Hdu], assume: Mapping[str, str]) -> xr.DataTree:
     known = meta.facts(assume, FACTS, "an event list", first.file)
     clock = _clock(first, hdus[0], known)
     events = _events(first, hdus[0], clock, known)
-    intervals = _interval_sets(hdus, clock)
-    rest = [h.name for h in hdus if h is not first and h.kind != "empty" and not _is_gti(h)]
+    sources = [first, hdus[0]]
+    good = _good_times(hdus, clock, sources)
+    rest = [h.name for h in hdus if h is not first and h.kind != "empty" and not is_gti(h)]
     notes = [*known.notes, *([f"left out: {', '.join(rest)}"] if rest else [])]
     if others := [h.where for h in _lists(hdus)[1:]]:
         warnings.warn(
@@ -133,18 +134,39 @@ def tree(hdus: Sequence[Hdu], assume: Mapping[str, str]) -> xr.DataTree:
         )
     known.warn(first.where)
     attrs = _clock_attrs(clock)
-    sources = [first, hdus[0]]
     found = {"events": meta.finished(events.assign_attrs(attrs | _observation(sources)), sources, "Events", notes)}
-    if intervals:
-        start, stop, rule = _merged(intervals)
-        merged = _as_dataset(start, stop).assign_attrs(attrs, merged=rule)
-        found["gti"] = meta.finished(merged, sources, "Good time intervals", [rule])
-        if len(intervals) > 1:
-            sets = _sets(intervals).assign_attrs(attrs)
-            found["gti_sets"] = meta.finished(sets, sources, "Good time intervals as stored", [])
-    else:
+    if not good:
         found["events"].attrs["history"] += "\nthe file has no good time intervals"
-    return xr.DataTree.from_dict(found)
+    return xr.DataTree.from_dict(found | good)
+
+
+def intervals_of(hdus: Sequence[Hdu], first: Hdu, known: meta.Facts) -> dict[str, xr.Dataset]:
+    """Return the good time intervals of a file as ``gti`` and, if there are several sets, ``gti_sets``.
+
+    Parameters
+    ----------
+    hdus : sequence of Hdu
+        All of the file.
+    first : Hdu
+        The one whose clock they are brought to.
+    known : Facts
+        ``mjdref`` and ``timesys`` where the header leaves them out.
+    """
+    return _good_times(hdus, _clock(first, hdus[0], known), [first, hdus[0]])
+
+
+def _good_times(hdus: Sequence[Hdu], clock: Clock, sources: Sequence[Hdu]) -> dict[str, xr.Dataset]:
+    sets = _interval_sets(hdus, clock)
+    if not sets:
+        return {}
+    attrs = _clock_attrs(clock)
+    start, stop, rule = _merged(sets)
+    merged = _as_dataset(start, stop).assign_attrs(attrs, merged=rule)
+    found = {"gti": meta.finished(merged, sources, "Good time intervals", [rule])}
+    if len(sets) > 1:
+        stored = _sets(sets).assign_attrs(attrs)
+        found["gti_sets"] = meta.finished(stored, sources, "Good time intervals as stored", [])
+    return found
 
 
 # ------------------------------------------------------------------------------------------ the clock
@@ -162,13 +184,13 @@ def _clock(hdu: Hdu, primary: Hdu, known: meta.Facts) -> Clock:
     except BadTime as error:  # of use all the same, until somebody asks for UTC
         known.notes.append(f"the times cannot become UTC: {error}")
         warnings.warn(f"{hdu.where}: {known.notes[-1]}", AnalysisWarning, stacklevel=5)
-    return Clock(*reference, timesys, *_zero_and_tick(hdu, primary, "time"))
+    return Clock(*reference, timesys, *_zero_and_tick(hdu, primary))
 
 
-def _zero_and_tick(hdu: Hdu, primary: Hdu, name: str) -> tuple[float, float]:
-    column = table.columns(hdu)[name]
-    tick = meta.seconds_in(hdu, primary, text(hdu, f"TUNIT{column.number}"))
-    return meta.time_zero(hdu, primary) or 0.0, tick
+def _zero_and_tick(hdu: Hdu, primary: Hdu) -> tuple[float, float]:
+    columns = table.columns(hdu)
+    spelling = text(hdu, f"TUNIT{columns['time'].number}") if "time" in columns else ""
+    return meta.time_zero(hdu, primary) or 0.0, meta.seconds_in(hdu, primary, spelling)
 
 
 def _clock_attrs(clock: Clock) -> dict[str, object]:
@@ -306,7 +328,8 @@ def _wcs(hdu: Hdu, columns: Mapping[str, Column], known: meta.Facts) -> dict[str
 # ---------------------------------------------------------------------------------- good time intervals
 
 
-def _is_gti(hdu: Hdu) -> bool:
+def is_gti(hdu: Hdu) -> bool:
+    """Return whether an extension holds good time intervals, rather than rejected ones or something else."""
     if hdu.kind != "table" or not (GTI_NAME.fullmatch(hdu.name) or text(hdu, "HDUCLAS1").upper() == "GTI"):
         return False
     return text(hdu, "HDUCLAS2").upper() != "REJECTED" and _edge_names(hdu) is not None
@@ -319,7 +342,7 @@ def _edge_names(hdu: Hdu) -> tuple[str, str] | None:
 
 def _interval_sets(hdus: Sequence[Hdu], clock: Clock) -> list[Intervals]:
     found: list[Intervals] = []
-    for hdu in (h for h in hdus if _is_gti(h)):
+    for hdu in (h for h in hdus if is_gti(h)):
         reference = meta.mjd_reference(hdu, hdu) or (clock.day, clock.fraction)
         timesys = text(hdu, "TIMESYS").upper() or clock.timesys
         shift = ((reference[0] - clock.day) + (reference[1] - clock.fraction)) * 86400.0

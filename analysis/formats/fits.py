@@ -8,7 +8,7 @@ from pathlib import Path
 import xarray as xr
 
 from analysis.errors import AnalysisError, CorruptFile
-from analysis.formats import _fitsio, _fitsmeta, events, healpix, ogip, sdac, spectra, table
+from analysis.formats import _fitsio, _fitsmeta, _fitsown, events, healpix, intervals, ogip, sdac, spectra, table
 from analysis.formats._fitsio import Hdu
 
 
@@ -61,8 +61,11 @@ def read(path: Path, assume: Mapping[str, str]) -> xr.Dataset | xr.DataTree:
     """
     hdus = _fitsio.opened(Path(path))
     changed = _fitsmeta.warn_of_changed_data(hdus, assume)
+    hdus, own = _fitsown.taken_out(hdus)
     try:
         found = _content(hdus, assume)
+        if own is not None:
+            found = _fitsown.restored(found, hdus, own)
     except AnalysisError:
         raise
     except (ValueError, IndexError, ArithmeticError, MemoryError) as error:
@@ -75,6 +78,8 @@ def _content(hdus: Sequence[Hdu], assume: Mapping[str, str]) -> xr.Dataset | xr.
         return ogip.dataset(hdus, assume)
     if events.holds(hdus):
         return events.tree(hdus, assume)
+    if intervals.holds(hdus):
+        return intervals.tree(hdus, assume)
     if healpix.holds(hdus):
         return healpix.dataset(hdus, assume)
     if spectra.holds(hdus):

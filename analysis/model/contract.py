@@ -182,7 +182,7 @@ def _of_sky(data: xr.Dataset) -> Iterator[str]:
 
 
 def _of_spectra(data: xr.Dataset) -> Iterator[str]:
-    if "spectrum" in data.dims:
+    if "spectrum" in data.dims and not {"parameter", "channel"} & set(data.dims):  # those are many X-ray spectra
         labels = {str(v) for v in data["spectrum"].values} if "spectrum" in data.variables else set()
         if not labels or not labels <= SPECTRA:
             yield f"spectrum: labels {sorted(labels)} are not of TT, EE, BB, TE, EB, TB"

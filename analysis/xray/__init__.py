@@ -18,8 +18,14 @@ from analysis.model import check, derived
 from analysis.xray.absorbers import absorbed_flux, cross_section, transmission
 from analysis.xray.archived_missions import missions_numbering_like, observatories
 from analysis.xray.barycentre import barycentred
+from analysis.xray.batches import fit_many
 from analysis.xray.binning import event_spectrum, image, light_curve
+from analysis.xray.comparing import compared, likelihood_ratio
+from analysis.xray.component_plasma import apec
+from analysis.xray.component_tables import table_model
+from analysis.xray.component_users import user_model
 from analysis.xray.components import model_components
+from analysis.xray.contouring import contours
 from analysis.xray.crossing import cross_spectrum, log_rebinned
 from analysis.xray.emission import power_law
 from analysis.xray.energy_lags import lag_energy_spectrum
@@ -30,6 +36,7 @@ from analysis.xray.extinctions import column_of_extinction, extinction, reddenin
 from analysis.xray.feasibilities import feasibility
 from analysis.xray.fitted import fitted_spectrum
 from analysis.xray.fitting import fit
+from analysis.xray.fluxes import equivalent_width, flux, luminosity
 from analysis.xray.folding import folded, response
 from analysis.xray.goodtimes import (
     common_good_times,
@@ -44,11 +51,13 @@ from analysis.xray.grouping import channel_bins, channel_energies
 from analysis.xray.inputs import amount
 from analysis.xray.instruments import instrument
 from analysis.xray.interchange import from_stingray, to_stingray
+from analysis.xray.judging import expected_statistic, goodness
 from analysis.xray.matching import chance_probability, matched
 from analysis.xray.models import model
 from analysis.xray.observed_files import collected, observation_files
 from analysis.xray.one_pass import event_products
 from analysis.xray.periodicity import h_test, z_squared
+from analysis.xray.plasma_files import plasma_tables
 from analysis.xray.pointings import observations
 from analysis.xray.polarimetry import modulation_factor, polarization
 from analysis.xray.polarization_adding import polarization_rotated, polarization_sum
@@ -64,6 +73,8 @@ from analysis.xray.power_shapes import lorentzian_power
 from analysis.xray.pulsations import phaseogram, pulse_phases, pulse_profile
 from analysis.xray.regrouping import regrouped
 from analysis.xray.resolutions import resolution
+from analysis.xray.rows import background_of, spectrum_of
+from analysis.xray.sampling import posterior
 from analysis.xray.searching import pulse_search
 from analysis.xray.selecting import selected
 from analysis.xray.shapes import area_ratio, in_region, region_area
@@ -76,6 +87,7 @@ from analysis.xray.three_bands import three_band_image
 from analysis.xray.tiles import brushed, event_index
 from analysis.xray.timing import dynamical_power_spectrum, integrated_rms, power_spectrum
 from analysis.xray.timing_simulation import pulsed_events, variable_events
+from analysis.xray.uncertainties import confidence_intervals
 from analysis.xray.variability import bayesian_blocks, excess_variance
 from analysis.xray.views import explore, view
 from analysis.xray.xspec_components import xspec_models
@@ -92,7 +104,9 @@ NEARBY = 0.25  # degrees within which search(…, online=True) looks for observa
 
 __all__ = [
     "absorbed_flux",
+    "apec",
     "area_ratio",
+    "background_of",
     "barycentred",
     "bayesian_blocks",
     "brushed",
@@ -103,22 +117,29 @@ __all__ = [
     "collect",
     "column_of_extinction",
     "common_good_times",
+    "compared",
+    "confidence_intervals",
+    "contours",
     "count_rate",
     "cross_matched",
     "cross_section",
     "cross_spectrum",
     "dynamical_power_spectrum",
     "energy_bins",
+    "equivalent_width",
     "event_index",
     "event_products",
     "event_spectrum",
     "excess_variance",
+    "expected_statistic",
     "explore",
     "extinction",
     "feasibility",
     "fetch",
     "fit",
+    "fit_many",
     "fitted_spectrum",
+    "flux",
     "flux_image",
     "folded",
     "from_stingray",
@@ -126,6 +147,7 @@ __all__ = [
     "good_times",
     "good_times_where",
     "good_times_without",
+    "goodness",
     "grouped",
     "h_test",
     "hydrogen_column",
@@ -137,8 +159,10 @@ __all__ = [
     "joined_good_times",
     "lag_energy_spectrum",
     "light_curve",
+    "likelihood_ratio",
     "log_rebinned",
     "lorentzian_power",
+    "luminosity",
     "matched",
     "minimum_detectable_polarization",
     "model",
@@ -148,6 +172,7 @@ __all__ = [
     "observations",
     "phaseogram",
     "photon_flux",
+    "plasma_tables",
     "polarization",
     "polarization_contours",
     "polarization_cube",
@@ -156,6 +181,7 @@ __all__ = [
     "polarization_spectrum",
     "polarization_sum",
     "polarized_events",
+    "posterior",
     "power_law",
     "power_spectrum",
     "pulse_phases",
@@ -173,10 +199,13 @@ __all__ = [
     "simulated_spectrum",
     "sky_positions",
     "sources_near",
+    "spectrum_of",
     "stokes_spectra",
+    "table_model",
     "three_band_image",
     "to_stingray",
     "transmission",
+    "user_model",
     "variable_events",
     "view",
     "w_statistic",

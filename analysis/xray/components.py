@@ -7,14 +7,28 @@ from collections.abc import Callable, Iterable, Mapping
 import pandas as pd
 
 from analysis.errors import BadOption
-from analysis.xray import component_absorption, component_continua, xspec_components
+from analysis.xray import (
+    component_absorption,
+    component_continua,
+    component_convolutions,
+    component_factors,
+    component_lines,
+    component_plasma,
+    component_thermal,
+    xspec_components,
+)
 from analysis.xray.inputs import near
-from analysis.xray.models import Component, Model, single
+from analysis.xray.models import Component, Model, single, stem_of
 
 # one function a word; each makes its component anew
 COMPONENTS: dict[str, Callable[[], Component]] = {
     **component_absorption.COMPONENTS,
     **component_continua.COMPONENTS,
+    **component_thermal.COMPONENTS,
+    **component_lines.COMPONENTS,
+    **component_plasma.COMPONENTS,
+    **component_factors.COMPONENTS,
+    **component_convolutions.COMPONENTS,
 }
 
 
@@ -29,7 +43,10 @@ def component(word: str, *, also: Iterable[str] = (), options: Mapping[str, str]
         If XSPEC's library is asked for and not installed.
     """
     if word.startswith(xspec_components.PREFIX):
-        return xspec_components.component(word, options or {})
+        return xspec_components.component(stem_of(word), options or {})
+    word = word if word in COMPONENTS else stem_of(word)
+    if word in component_plasma.WITH_OPTIONS:
+        return component_plasma.WITH_OPTIONS[word](options or {})
     if word in COMPONENTS and options:
         raise BadOption(
             f"{word} takes numbers in its brackets, not {', '.join(f'{k}={v!r}' for k, v in options.items())}"

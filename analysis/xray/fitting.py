@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import warnings
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 import xarray as xr
@@ -13,7 +14,7 @@ from analysis.errors import AnalysisWarning, BadOption
 from analysis.model import check, derived
 from analysis.xray.evaluation import Evaluator
 from analysis.xray.grouping import Grouping
-from analysis.xray.inputs import Amount, datasets
+from analysis.xray.inputs import Amount, datasets, limits
 from analysis.xray.likelihoods import Prepared, Statistic, Variance, terms
 from analysis.xray.minimizing import Minimum, least
 from analysis.xray.models import Array, Model, about, model, refuse_unless_additive, state
@@ -58,8 +59,9 @@ def fit(
         Group to so many counts instead of as the file says.
     statistic : {"wstat", "cstat", "cash", "chi2"}, optional
         Left out: W for counts with a background, C for counts without, χ² for rates.
-    errors : {"data", "gehrels", "churazov", "model"}, optional
-        Where χ² takes its variances from.
+    errors : {"data", "gehrels", "churazov", "model", "file"}, optional
+        Where χ² takes its variances from: the counts, Gehrels' (1986) upper errors, counts averaged over
+        neighbours, the model, or STAT_ERR of the file. Rates have their own. SYS_ERR is added.
     values, frozen, bounds, tied : optional
         Start values, parameters to keep, other bounds, and ties, as the methods of :class:`Model` take them.
     per_spectrum : sequence of str, optional
@@ -122,15 +124,18 @@ def fit(
         raise BadOption(f"all parameters of {made} are frozen or tied; free one with thawed()")
     if isinstance(starts, bool) or not isinstance(starts, int | np.integer) or starts < 0:
         raise BadOption(f"starts={starts!r} must be a whole number, 0 or more")
-    _warn_of_empty_background(problem)
+    for spectrum in problem.spectra:
+        warn_of_empty_background(spectrum, spectrum.name)
     best = least(problem, starts=int(starts), seed=seed)
     options = {
         "errors": errors,
         "grouping": grouping,
         "min_counts": min_counts,
-        "band": None if band is None else [str(end) if isinstance(end, str) else float(end) for end in band],
+        "band": None if band is None else list(limits(band)),
         "statistic": statistic,
         "per_spectrum": list(problem.own),
+        "starts": int(starts),
+        "seed": seed,
     }
     return labelled_fit(problem, best, data, options)
 
@@ -237,8 +242,9 @@ def _on_bins(problem: Problem, vector: Array) -> dict[str, tuple]:
     values = problem.values(vector)
     for spectrum, expected in zip(problem.spectra, problem.expected(vector), strict=True):
         behind = background_behind(spectrum, expected)
-        flux = Evaluator(problem.source, spectrum.low, spectrum.high).flux(problem.of(spectrum.name, values))
         own = terms(spectrum, expected)
+        # Cash's terms have no zero where model and data agree; C's have
+        deviance = terms(replace(spectrum, statistic="cstat"), expected) if spectrum.statistic == "cash" else own
         total = expected + behind
         spread = total if spectrum.variance is None or spectrum.by_model else spectrum.variance
         for name, column in {
@@ -252,8 +258,8 @@ def _on_bins(problem: Problem, vector: Array) -> dict[str, tuple]:
             "model_counts": expected,
             "expected_background": behind,
             "statistic_term": own,
-            "residual": np.sign(spectrum.source - total) * np.sqrt(np.maximum(own, 0.0)),
-            "model_flux": flux / (spectrum.high - spectrum.low),
+            "residual": np.sign(spectrum.source - total) * np.sqrt(np.maximum(deviance, 0.0)),
+            "model_flux": _density(problem, spectrum, values),
         }.items():
             columns.setdefault(name, []).append(column)
     told = {
@@ -280,6 +286,17 @@ def background_behind(spectrum: Prepared, expected: Array) -> Array:
     return spectrum.background / np.where(spectrum.ratio > 0, spectrum.ratio, np.inf)
 
 
+def _density(problem: Problem, spectrum: Prepared, values: Mapping[str, float]) -> Array:
+    """The model's photon flux density in the nominal bins of a fit; NaN where a bin starts at no energy."""
+    order = np.argsort(spectrum.low)
+    seen = order[(spectrum.low[order] > 0) & (spectrum.high[order] > spectrum.low[order])]
+    found = np.full(spectrum.low.shape, np.nan)
+    if seen.size:
+        low, high = spectrum.low[seen], spectrum.high[seen]
+        found[seen] = Evaluator(problem.source, low, high).flux(problem.of(spectrum.name, values)) / (high - low)
+    return found
+
+
 def _warn(problem: Problem, best: Minimum) -> None:
     if not best.converged:
         warnings.warn(
@@ -302,17 +319,16 @@ def _warn(problem: Problem, best: Minimum) -> None:
         )
 
 
-def _warn_of_empty_background(problem: Problem) -> None:
-    for spectrum in problem.spectra:
-        empty = int(np.count_nonzero((spectrum.background == 0) & (spectrum.source > 0)))
-        if spectrum.statistic == "wstat" and empty > spectrum.source.size / 2:
-            warnings.warn(
-                f"{spectrum.name}: {empty} of {spectrum.source.size} bins have source counts but no background counts; "
-                "there W takes the background for nothing and is biased: group so that each bin has some, or model the "
-                "background",
-                AnalysisWarning,
-                stacklevel=3,
-            )
+def warn_of_empty_background(spectrum: Prepared, name: str) -> None:
+    """Warn where more than half the bins of W have counts but no background."""
+    empty = int(np.count_nonzero((spectrum.background == 0) & (spectrum.source > 0)))
+    if spectrum.statistic == "wstat" and empty > spectrum.source.size / 2:
+        warnings.warn(
+            f"{name}: {empty} of {spectrum.source.size} bins have source counts but no background counts; there W "
+            "takes the background for nothing and is biased: group so that each bin has some, or model the background",
+            AnalysisWarning,
+            stacklevel=3,
+        )
 
 
 def _finite(values: Sequence[float]) -> Array:

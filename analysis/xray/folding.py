@@ -8,6 +8,7 @@ import xarray as xr
 from analysis.errors import MissingUnits, WrongData
 from analysis.model import check, derived, in_units, labelled
 from analysis.xray.inputs import as_dataset, datasets, synthetic_of, variable
+from analysis.xray.matrices import added_up, one_matrix, overlap
 
 CAL_GEN = "CAL/GEN/92-002, George et al. (1998), The Calibration Requirements for Spectral Analysis"
 FLUX = "ph cm-2 s-1"
@@ -19,8 +20,9 @@ def response(rmf: xr.Dataset | xr.DataTree, *, arf: xr.Dataset | xr.DataTree | N
 
     Parameters
     ----------
-    rmf : xarray.Dataset
-        Response with the dims ``energy, channel, group, element``, as ``formats.read`` gives an RMF.
+    rmf : xarray.Dataset or xarray.DataTree
+        Response with the dims ``energy, channel, group, element``, as ``formats.read`` gives an RMF. A tree of
+        several matrices (XRISM Resolve) gives their sum on the finest of their energy grids.
     arf : xarray.Dataset, optional
         Effective area on the same energy bins. Left out, the matrix is taken as it is: as it should be for an
         RSP, which holds the area (``matrix`` in cm2).
@@ -37,7 +39,7 @@ def response(rmf: xr.Dataset | xr.DataTree, *, arf: xr.Dataset | xr.DataTree | N
     ------
     WrongData
         If the energy bins of ARF and RMF differ, if a response that holds the area is given an ARF, if groups point
-        outside the channels, or if an element or area is not finite.
+        outside the channels, if matrices cannot be summed, or if an element or area is not finite.
 
     References
     ----------
@@ -50,7 +52,7 @@ def response(rmf: xr.Dataset | xr.DataTree, *, arf: xr.Dataset | xr.DataTree | N
     >>> xray.response(ulx["rmf"], arf=ulx["arf"]).matrix.attrs["units"]
     'cm2'
     """
-    data = as_dataset(rmf, "response")
+    data = one_matrix(rmf, "response")
     parts = {
         name: variable(data, name, "response") for name in ("matrix", "first_channel", "n_channels", "energy_index")
     }
@@ -71,6 +73,8 @@ def response(rmf: xr.Dataset | xr.DataTree, *, arf: xr.Dataset | xr.DataTree | N
     if (np.diff(energy) < 0).any():
         order = order[np.argsort(energy[order], kind="stable")]
     energy, channel, elements = energy[order], channel[order], elements[order]
+    if overlap(parts["energy_index"].values, parts["first_channel"].values, sizes):
+        energy, channel, elements = added_up(energy, channel, elements, n_channels)
     low = in_units(data["energy_low"], "keV").values.astype(float)
     high = in_units(data["energy_high"], "keV").values.astype(float)
     made = xr.Dataset(

@@ -311,6 +311,7 @@ def near(word: str, known: Iterable[str]) -> str:
 
     lower = {name.lower(): name for name in known}
     found = get_close_matches(str(word).lower(), lower, n=2, cutoff=0.5)
+    found.sort(key=lambda name: name[:1] != str(word).lower()[:1])  # a first letter is seldom wrong
     return f"; did you mean {' or '.join(repr(lower[name]) for name in found)}?" if found else ""
 
 

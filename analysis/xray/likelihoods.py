@@ -7,13 +7,14 @@ envelope theorem its slope is that at the profiled background.
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
 import xarray as xr
 
-from analysis.errors import BadOption, WrongData
+from analysis.errors import AnalysisWarning, BadOption, WrongData
 from analysis.model import in_units
 from analysis.xray.exposures import exposure_of, paired, per_channel, same_channels
 from analysis.xray.folders import Folder, compiled
@@ -24,8 +25,8 @@ from analysis.xray.statistics import profiled_background, w_terms, x_log_ratio
 
 Statistic = Literal["wstat", "cstat", "cash", "chi2"]
 STATISTICS = ("wstat", "cstat", "cash", "chi2")
-Variance = Literal["data", "gehrels", "churazov", "model"]
-VARIANCES = ("data", "gehrels", "churazov", "model")
+Variance = Literal["data", "gehrels", "churazov", "model", "file"]
+VARIANCES = ("data", "gehrels", "churazov", "model", "file")
 TINY = 1e-25  # counts: less is expected nowhere that a response reaches
 SMOOTHED = 5  # bins over which "churazov" averages counts
 
@@ -35,7 +36,8 @@ class Prepared:
     """A spectrum in the bins of a fit.
 
     ``source`` and ``background`` are counts (χ² of rates: rate × time), ``ratio`` is t_b / t_s, ``time`` the exposure ×
-    AREASCAL of each bin, ``variance`` of χ² that of source minus scaled background. ``low`` and ``high`` are the
+    AREASCAL of each bin, ``variance`` of χ² that of source minus scaled background, ``errors`` how it is made,
+    ``systematic`` the variance that the file adds, ``counted`` whether it holds counts. ``low`` and ``high`` are the
     nominal energies of the bins in keV.
     """
 
@@ -53,6 +55,9 @@ class Prepared:
     grouping: str
     band: str
     channels: int
+    errors: Variance = "data"
+    systematic: float | Array = 0.0
+    counted: bool = True
 
 
 def prepared(
@@ -83,6 +88,8 @@ def prepared(
     data = as_dataset(tree.children["spectrum"], f"{name}: spectrum")
     behind = as_dataset(tree.children["background"], f"{name}: background") if "background" in tree.children else None
     chosen = statistic_for(name, data, behind, statistic)
+    if errors not in VARIANCES:
+        raise BadOption(f"errors={errors!r} is unknown{near(str(errors), VARIANCES)}; known are {', '.join(VARIANCES)}")
     same_channels(data, whole)
     bins = channel_bins(data, grouping=grouping, min_counts=min_counts, band=band, rmf=whole)
     used = bins.values >= 0
@@ -95,7 +102,12 @@ def prepared(
         time = pair.source_time
         source, background = summed(pair.source_counts, bins), summed(pair.background_counts, bins)
         ratio = summed(pair.background_time, bins) / summed(time, bins)
-        variance = variance_of(source, background, ratio, errors) if chosen == "chi2" else None
+        variance = None
+        if chosen == "chi2" and errors == "file":
+            variance = _told_variance(name, data, behind, bins, ratio)
+        elif chosen == "chi2":
+            variance = variance_of(source, background, ratio, errors)
+        systematic = _systematic(name, data, behind, bins, ratio, chosen)
     else:
         time = (
             exposure_of(data, name) * per_channel(data, "areascal", used)
@@ -105,6 +117,9 @@ def prepared(
         source, variance = _of_rates(name, data, behind, bins, time)
         background = np.zeros_like(source)
         ratio = np.zeros_like(source)
+        systematic = _systematic(name, data, None, bins, ratio, chosen)
+        if errors == "model":
+            raise BadOption(f"{name} holds rates with errors of their own; errors='model' needs counts")
     if variance is not None and errors != "model" and not (variance > 0).all():
         raise BadOption(
             f"{name}: {int((variance <= 0).sum())} bins have no error, so χ² has no weight for them; group "
@@ -112,21 +127,32 @@ def prepared(
         )
     energies = channel_energies(whole)
     low, high = _spans(energies["energy_low"].values, energies["energy_high"].values, bins.values)
+    folder = compiled(whole, bins.values, time)
+    by_model = chosen == "chi2" and errors == "model"
+    if by_model and (unseen := int(((folder.fold(np.ones(folder.low.size)) <= 0) & (background == 0)).sum())):
+        raise BadOption(
+            f"{name}: no model reaches {unseen} bins, so errors='model' gives them none; choose a narrower band="
+        )
+    if chosen == "cash" or chosen == "cstat":
+        ratio = np.zeros_like(source)
     return Prepared(
         name,
         chosen,
-        compiled(whole, bins.values, time),
+        folder,
         source,
         background,
         ratio,
         summed(time, bins) / np.bincount(bins.values[used]),
-        variance,
-        chosen == "chi2" and errors == "model",
+        None if variance is None else variance + systematic,
+        by_model,
         low,
         high,
         str(bins.attrs["grouping"]),
         str(bins.attrs["band"]),
         int(used.sum()),
+        errors,
+        systematic,
+        "counts" in data.variables,
     )
 
 
@@ -182,23 +208,24 @@ def slopes_and_weights(spectrum: Prepared, expected: Array) -> tuple[Array, Arra
         # a variance that the model makes grows with it, so that it has a slope of its own
         return -2 * off / variance - spectrum.by_model * (off / variance) ** 2, 2 / variance
     mu = np.maximum(expected, TINY)
-    behind = profiled_background(spectrum.source, spectrum.background, mu, spectrum.ratio)
-    total = mu + behind
-    with np.errstate(divide="ignore", invalid="ignore"):
+    total = spread = mu
+    if spectrum.statistic == "wstat":
+        behind = profiled_background(spectrum.source, spectrum.background, mu, spectrum.ratio)
+        total = mu + behind
         # seen in source and background region: 1/(λ + b/r) is what is left once b is profiled out
-        spread = total + np.where(behind > 0, behind / np.where(spectrum.ratio > 0, spectrum.ratio, np.inf), 0.0)
-    return 2 * (1 - spectrum.source / total), 2 / spread
+        spread = total + behind / spectrum.ratio
+    # a bin without counts of which the model expects less than none is held at none: it does not change
+    held = (expected < 0) & (spectrum.source == 0)
+    return np.where(held, 0.0, 2 * (1 - spectrum.source / total)), np.where(held, 0.0, 2 / spread)
 
 
 def variance_of(source: Array, background: Array, ratio: Array, errors: Variance) -> Array:
-    """Return the variance of source minus scaled background, by one of the usual choices.
+    """Return the variance of source minus scaled background, by one of the usual choices ("file" needs none of them).
 
     "data": N (Neyman); "gehrels": (1 + √(N + 0.75))², Gehrels (1986) eq. 7; "churazov": N averaged over neighbouring
     bins, Churazov et al. (1996), here a running mean of five. "model" is what the model expects in source and
     background region, so it is N only until there is one.
     """
-    if errors not in VARIANCES:
-        raise BadOption(f"errors={errors!r} is unknown{near(str(errors), VARIANCES)}; known are {', '.join(VARIANCES)}")
     scale = np.where(ratio > 0, 1 / np.where(ratio > 0, ratio, 1), 0.0)
     if errors == "gehrels":
         return (1 + np.sqrt(source + 0.75)) ** 2 + scale**2 * (1 + np.sqrt(background + 0.75)) ** 2 * (ratio > 0)
@@ -212,7 +239,7 @@ def _variance(spectrum: Prepared, expected: Array) -> Array:
     if not spectrum.by_model:
         return spectrum.variance
     scale = np.where(spectrum.ratio > 0, 1 / np.where(spectrum.ratio > 0, spectrum.ratio, 1), 0.0)
-    return np.maximum(expected, TINY) + (scale + scale**2) * spectrum.background
+    return np.maximum(expected, TINY) + (scale + scale**2) * spectrum.background + spectrum.systematic
 
 
 def _net(spectrum: Prepared) -> Array:
@@ -243,6 +270,51 @@ def _of_rates(
     if not (np.isfinite(rate[used]).all() and np.isfinite(error[used]).all()):
         raise WrongData(f"{name}: a rate or its error is no finite number in a channel that is fitted")
     return summed(rate * area, bins), summed((error * area) ** 2, bins)
+
+
+def _told_variance(name: str, data: xr.Dataset, behind: xr.Dataset | None, bins: xr.DataArray, ratio: Array) -> Array:
+    """Variance from the errors that the files of counts hold."""
+    found = np.zeros_like(ratio)
+    for what, part, scale in (("spectrum", data, 1.0), ("background", behind, 1 / np.where(ratio > 0, ratio, np.inf))):
+        if part is None:
+            continue
+        if "stat_error" not in part.variables:
+            raise BadOption(f"the {what} of {name} holds no errors (STAT_ERR), so errors='file' has none to take")
+        found = found + scale**2 * summed(in_units(part["stat_error"], "ct").values.astype(float) ** 2, bins)
+    return found
+
+
+def _systematic(
+    name: str,
+    data: xr.Dataset,
+    behind: xr.Dataset | None,
+    bins: xr.DataArray,
+    ratio: Array,
+    chosen: Statistic,
+) -> Array:
+    """Variance of counts by the file's SYS_ERR, a fraction of each channel; χ² adds it, Poisson statistics cannot."""
+    found = np.zeros_like(ratio)
+    for part, scale in ((data, 1.0), (behind, 1 / np.where(ratio > 0, ratio, np.inf))):
+        if part is None or "systematic" not in part.variables:
+            continue
+        fraction = np.broadcast_to(in_units(part["systematic"], "1").values.astype(float), bins.shape)
+        if not (fraction[bins.values >= 0] > 0).any():
+            continue
+        if chosen != "chi2":
+            warnings.warn(
+                f"{name} holds systematic errors (SYS_ERR), which {chosen} has no place for: they are left out; χ² "
+                "adds them",
+                AnalysisWarning,
+                stacklevel=5,
+            )
+            break
+        if "counts" in part.variables:
+            counts = part["counts"].values.astype(float)
+        else:
+            seconds = exposure_of(part, name) if "exposure" in _held(part) else 1.0
+            counts = in_units(part["rate"], "ct s-1").values.astype(float) * seconds
+        found = found + scale**2 * summed((fraction * counts) ** 2, bins)
+    return found
 
 
 def _spans(low: Array, high: Array, bins: Array) -> tuple[Array, Array]:

@@ -11,8 +11,9 @@ from analysis.xray.models import Array
 from analysis.xray.problems import Problem
 
 DONE = 1e-9  # what a further step would still take off the statistic
+NEARLY = 1e-5  # the same where no smaller statistic is found any more: a 300th of the σ of a parameter
 MOST = 200
-WEAKEST = 1e-12  # eigenvalues of the scaled curvature below this part of the largest say that nothing is known
+WEAKEST = 1e-10  # eigenvalues of the scaled curvature below this part of the largest say that nothing is known
 
 
 @dataclass(frozen=True)
@@ -39,9 +40,8 @@ def least(problem: Problem, *, starts: int, seed: int) -> Minimum:
     given = scaled(problem, problem.start)
     candidates = [given]
     if starts:
-        spread = [scaled(problem, point) for point in _spread(problem, starts, seed)]
-        ranked = sorted(spread, key=problem.statistic)
-        candidates += ranked[:1]
+        points = [scaled(problem, point) for point in spread(problem, starts, seed)]
+        candidates += sorted(points, key=problem.statistic)[:1]
     tried = 1 + starts
     best: tuple[float, Array, bool] | None = None
     for start in candidates:
@@ -56,36 +56,42 @@ def least(problem: Problem, *, starts: int, seed: int) -> Minimum:
 
 
 def descended(problem: Problem, start: Array) -> tuple[float, Array, bool, int]:
-    """Return the statistic, the vector, whether it converged, and how many evaluations it took."""
+    """Return the statistic, the vector, whether it converged, and how many evaluations it took.
+
+    It has converged where the undamped step would take less than ``DONE`` off the statistic, or, where rounding or
+    differences allow no more, less than ``NEARLY``.
+    """
     low, high = problem.low, problem.high
     x = np.clip(start, low, high)
+    if not x.size:
+        return problem.statistic(x), x, True, 1
     value, slope, curvature = problem.derivatives(x)
     damping, tried = 1e-3, 1
-    if not np.isfinite(value):
+    if not (np.isfinite(value) and np.isfinite(slope).all() and np.isfinite(curvature).all()):
         return np.inf, x, False, tried
     for _ in range(MOST):
         moving = ~(((x <= low) & (slope > 0)) | ((x >= high) & (slope < 0)))
-        if not moving.any():
+        left = promised(slope, curvature, moving)
+        if left < DONE:
             return value, x, True, tried
-        step = _step(slope, curvature, moving, damping)
-        trial = np.clip(x + step, low, high)
-        promised = -(slope @ (trial - x)) / 2
-        found = problem.statistic(trial)
+        trial = np.clip(x + _step(slope, curvature, moving, damping), low, high)
+        there = problem.derivatives(trial)  # most steps are taken, so that slopes are wanted anyway
         tried += 1
-        if found <= value:
-            gained = value - found
-            x = trial
-            value, slope, curvature = problem.derivatives(x)
+        if there[0] < value and np.isfinite(there[1]).all() and np.isfinite(there[2]).all():
+            x, (value, slope, curvature) = trial, there
             damping = max(damping / 10, 1e-12)
-            if promised < DONE and gained < DONE:
-                return value, x, True, tried
-        else:
-            if promised < DONE:
-                return value, x, True, tried
-            damping *= 10
-            if damping > 1e12:
-                return value, x, False, tried
+            continue
+        damping = max(10 * damping, 1e-6)
+        if damping > 1e12 or np.array_equal(trial, x):
+            return value, x, left < NEARLY * max(1.0, abs(value) * 1e-4), tried
     return value, x, False, tried
+
+
+def promised(slope: Array, curvature: Array, moving: Array) -> float:
+    """Return what an undamped step of Fisher scoring would take off the statistic, were there no bounds ahead."""
+    if not moving.any():
+        return 0.0
+    return float(-(slope @ _step(slope, curvature, moving, 1e-10)) / 2)
 
 
 def scaled(problem: Problem, start: Array) -> Array:
@@ -98,7 +104,7 @@ def scaled(problem: Problem, start: Array) -> Array:
     wanted = sum(
         float((s.source - s.background / np.where(s.ratio > 0, s.ratio, np.inf)).sum()) for s in problem.spectra
     )
-    floor = sum(float(np.sqrt(s.source.sum() + 1)) for s in problem.spectra)
+    floor = sum(float(np.sqrt(max(s.source.sum(), 0.0) + 1)) for s in problem.spectra)
     if not (np.isfinite(expected) and expected > 0):
         return start
     factor = max(wanted, floor) / expected
@@ -108,9 +114,12 @@ def scaled(problem: Problem, start: Array) -> Array:
 def described(problem: Problem, x: Array, converged: bool, tried: int) -> Minimum:
     """Return the minimum with its covariance from the Fisher matrix, and what is not determined."""
     value, _, curvature = problem.derivatives(x)
-    width = np.where(np.isfinite(problem.high - problem.low), problem.high - problem.low, 1.0)
-    edge = 1e-12 * np.minimum(width, 1.0)
-    bound = (x <= problem.low + edge) | (x >= problem.high - edge)
+    return explained(problem, x, value, curvature, converged, tried)
+
+
+def explained(problem: Problem, x: Array, value: float, curvature: Array, converged: bool, tried: int) -> Minimum:
+    """Return the same from the curvature at the minimum."""
+    bound = (x <= problem.low) | (x >= problem.high)
     scale = np.sqrt(np.diag(curvature))
     seen = ~bound & (scale > 0)
     covariance = np.full((x.size, x.size), np.nan)
@@ -151,7 +160,7 @@ def _step(slope: Array, curvature: Array, moving: Array, damping: float) -> Arra
     return step
 
 
-def _spread(problem: Problem, number: int, seed: int) -> Array:
+def spread(problem: Problem, number: int, seed: int) -> Array:
     """Points spread over the ranges in which parameters are searched; norms stay, for they are scaled."""
     from scipy.stats import qmc
 

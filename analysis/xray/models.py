@@ -12,7 +12,7 @@ import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
-from typing import Literal, TypeAlias
+from typing import Literal, SupportsIndex, TypeAlias
 
 import numpy as np
 
@@ -26,6 +26,7 @@ Shape: TypeAlias = Callable[[Array], Array]
 # What stands right of a convolution, evaluated on bins: the last axis is energy.
 Inner: TypeAlias = Callable[[Array, Array], Array]
 Term: TypeAlias = "str | tuple[str, Term, Term]"
+MOST = 100  # components of a model
 
 
 @dataclass(frozen=True)
@@ -168,6 +169,13 @@ class Model:
             parts[label] = replace(parts[label], parameters=own)
         return Model(self.term, MappingProxyType(parts))
 
+    def __reduce_ex__(self, protocol: SupportsIndex) -> str | tuple:
+        """Pickle as text what is made of known words alone; what holds functions of a user's as it is."""
+        from analysis.xray.components import COMPONENTS
+
+        known = all(p.word in COMPONENTS or p.word.startswith("xspec.") for p in self.parts.values())
+        return (restored, (state(self),)) if known else super().__reduce_ex__(protocol)
+
     def __add__(self, other: Model) -> Model:
         return _joined("+", self, other)
 
@@ -184,6 +192,19 @@ class Model:
             for name, p in self.parameters.items()
         ]
         return "\n".join([f"<Model {self}>", *rows])
+
+    def _repr_html_(self) -> str:
+        from html import escape
+
+        head = "".join(f"<th>{name}</th>" for name in ("parameter", "value", "units", "bounds", ""))
+        rows = []
+        for name, p in self.parameters.items():
+            state_of = f"= {p.tied}" if p.tied else "frozen" if p.frozen else ""
+            units = "" if p.units == "1" else p.units
+            cells = (name, f"{self.values[name]:.6g}", units, f"{p.low:.6g} to {p.high:.6g}", state_of)
+            told = "".join(f"<td>{escape(cell)}</td>" for cell in cells)
+            rows.append(f'<tr title="{escape(p.long_name, quote=True)}">{told}</tr>')
+        return f"<code>{escape(str(self))}</code><table><tr>{head}</tr>{''.join(rows)}</table>"
 
 
 def model(expression: str | Model, *, components: Mapping[str, Model] | None = None) -> Model:
@@ -221,14 +242,26 @@ def model(expression: str | Model, *, components: Mapping[str, Model] | None = N
     if isinstance(expression, Model):
         return expression
     if not isinstance(expression, str) or not expression.strip():
-        raise BadOption(f"a model is an expression such as 'tbabs * powerlaw', not {expression!r}")
+        raise BadOption(f"a model is an expression such as 'tbabs * powerlaw', not {expression!r:.80}")
+    return _composed(_read(expression), expression, components or {})
+
+
+def _read(expression: str) -> ast.expr:
+    """The syntax of an expression; nothing of it is ever run."""
+    import warnings
+
     try:
-        tree = ast.parse(expression.strip(), mode="eval").body
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", SyntaxWarning)  # of "1if"; it is refused in our own words
+            tree = ast.parse(" ".join(expression.split()), mode="eval").body
+        words = sum(isinstance(part, ast.Name | ast.BinOp) for part in ast.walk(tree))
     except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
         raise BadOption(
-            f"the model {expression!r} cannot be read; write it like 'tbabs * (powerlaw + gaussian)'"
-        ) from (error)
-    return _composed(tree, expression, components or {})
+            f"the model {expression!r:.200} cannot be read; write it like 'tbabs * (powerlaw + gaussian)'"
+        ) from error
+    if words >= 2 * MOST:
+        raise BadOption(f"the model {expression!r:.80}… has more than {MOST} components, more than can be fitted")
+    return tree
 
 
 def labels(term: Term) -> Iterator[str]:
@@ -279,7 +312,7 @@ def restored(text: str, *, components: Mapping[str, Model] | None = None) -> Mod
     made = {
         label: _one(word, components or {}, options=held["options"].get(label)) for label, word in held["words"].items()
     }
-    again = _composed(ast.parse(held["expression"], mode="eval").body, held["expression"], made, labelled=True)
+    again = _composed(_read(held["expression"]), held["expression"], made, labelled=True)
     changes: dict[str, dict[str, object]] = {}
     for name, own in held["parameters"].items():
         changes[name] = {**own, "search": None if own["search"] is None else tuple(own["search"])}
@@ -296,16 +329,31 @@ def _one(
     word: str, own: Mapping[str, Model], *, labelled: bool = False, options: Mapping[str, str] | None = None
 ) -> Model:
     """The model of one word: the user's own ones first; ``labelled`` if the words are labels already given."""
-    from analysis.xray.components import component
+    from analysis.xray.components import COMPONENTS, component
 
-    if word in own:
-        held = own[word]
+    stem = word if word in own else stem_of(word)
+    if stem in own and not labelled and stem in COMPONENTS:
+        raise BadOption(f"components={{{stem!r}: …}} has a word that is a component already; call it 'my_{stem}'")
+    if stem in own:
+        held = own[stem]
         if not isinstance(held, Model) or len(held.parts) != 1:
-            raise BadOption(f"components={{{word!r}: …}} must be a model of one component, not {held}")
+            raise BadOption(f"components={{{stem!r}: …}} must be a model of one component, not {held!r:.80}")
+        if options and not labelled:
+            raise BadOption(f"{stem} takes numbers in its brackets, not {_quoted(options)}")
         part = next(iter(held.parts.values()))
-        return Model(word, MappingProxyType({word: part if labelled else replace(part, word=word)}))
+        return Model(word, MappingProxyType({word: part if labelled else replace(part, word=stem)}))
     made = component(word, also=own, options=options or {})
     return Model(word, MappingProxyType({word: made}))
+
+
+def _quoted(options: Mapping[str, str]) -> str:
+    return ", ".join(f"{key}={value!r}" for key, value in options.items())
+
+
+def stem_of(label: str) -> str:
+    """The word of a label: ``gaussian`` of ``gaussian_2``."""
+    stem, _, last = label.rpartition("_")
+    return stem if stem and last.isdigit() else label
 
 
 def _composed(tree: ast.expr, text: str, own: Mapping[str, Model], *, labelled: bool = False) -> Model:
@@ -340,8 +388,10 @@ def _given(tree: ast.Call, text: str) -> tuple[dict[str, str], dict[str, float]]
     options: dict[str, str] = {}
     values: dict[str, float] = {}
     for key in tree.keywords:
-        if key.arg is None:
-            raise BadOption(f"the model {text!r} has ** in brackets; write values by name: powerlaw(photon_index=2)")
+        if key.arg is None or key.arg in options or key.arg in values:
+            raise BadOption(
+                f"the model {text!r} has {ast.unparse(tree)!r}; write each value once and by name: word(name=2)"
+            )
         if isinstance(key.value, ast.Constant) and isinstance(key.value.value, str):
             options[key.arg] = key.value.value
         else:
@@ -370,7 +420,11 @@ def _bounded(source: Model, name: str, value: float) -> float:
 
 def _joined(sign: str, left: Model, right: Model) -> Model:
     if not isinstance(right, Model):
-        raise BadOption(f"a model is joined with a model, not with {right!r}; a factor is model('constant(factor=2)')")
+        raise BadOption(
+            f"a model is joined with a model, not with {right!r:.80}; a factor is model('constant(factor=2)')"
+        )
+    if len(left.parts) + len(right.parts) > MOST:
+        raise BadOption(f"a model of more than {MOST} components is more than can be fitted")
     names = _renamed(right, set(left.parts))
     parts = {**left.parts, **{names[label]: _retied(part, names) for label, part in right.parts.items()}}
     joined = Model((sign, left.term, _relabelled(right.term, names)), MappingProxyType(parts))
@@ -382,8 +436,7 @@ def _renamed(right: Model, taken: set[str]) -> dict[str, str]:
     """New labels of the components on the right: numbered from 2 where the word is taken."""
     names: dict[str, str] = {}
     for label in labels(right.term):
-        stem = label.rstrip("0123456789").removesuffix("_") if "_" in label and label[-1].isdigit() else label
-        new, n = label, 2
+        stem, new, n = stem_of(label), label, 2
         while new in taken or new in names.values():
             new, n = f"{stem}_{n}", n + 1
         names[label] = new
@@ -425,6 +478,11 @@ def _kind(term: Term, parts: Mapping[str, Component]) -> Kind:
     if "additive" in kinds:
         if "convolution" in kinds[kinds.index("additive") :]:
             raise BadOption(f"in {written(term)!r} a convolution stands right of what it should act on")
+        if "convolution" in kinds and kinds[-1] != "additive":
+            raise BadOption(
+                f"in {written(term)!r} a factor stands right of what a convolution acts on; put it left of the "
+                "convolution (it acts on the result) or left of what makes photons (the convolution acts on it too)"
+            )
         return "additive"
     return "convolution" if "convolution" in kinds else "multiplicative"
 

@@ -17,7 +17,7 @@ from analysis.xray.evaluation import Evaluator
 from analysis.xray.folding import response
 from analysis.xray.grouping import Grouping
 from analysis.xray.inputs import Amount, as_dataset
-from analysis.xray.likelihoods import Prepared, Statistic, Variance, prepared, slopes_and_weights, value
+from analysis.xray.likelihoods import Prepared, Statistic, Variance, prepared, slopes_and_weights, terms, value
 from analysis.xray.models import Array, Model, Parameter, labels
 
 SPECTRUM = "spectrum"  # what a single spectrum is called
@@ -73,6 +73,16 @@ class Problem:
         total = sum(value(s, counts) for s, counts in zip(self.spectra, self.expected(vector), strict=True))
         return float(total) if np.isfinite(total) else np.inf
 
+    def statistics(self, rows: Array) -> Array:
+        """Return the statistic of several vectors, one a row: faster than one after the other."""
+        total = np.zeros(len(rows))
+        known = [self.values(row) for row in rows]
+        for spectrum, evaluator in zip(self.spectra, self.evaluators, strict=True):
+            fluxes = [evaluator.flux(self.of(spectrum.name, values)) for values in known]
+            if fluxes:
+                total += terms(spectrum, spectrum.folder.fold_many(np.array(fluxes))).sum(axis=1)
+        return np.where(np.isfinite(total), total, np.inf)
+
     def derivatives(self, vector: Array) -> tuple[float, Array, Array]:
         """Return the statistic, its gradient, and its expected (Fisher) curvature."""
         values, n = self.values(vector), len(self.free)
@@ -80,8 +90,8 @@ class Problem:
         for spectrum, evaluator in zip(self.spectra, self.evaluators, strict=True):
             at, names = self._own_free(spectrum.name)
             flux, rows = evaluator.flux_and_slopes(self.of(spectrum.name, values), names)
-            counts = spectrum.folder.fold(flux)
-            slopes = spectrum.folder.fold_many(rows)
+            counts, *slopes_ = spectrum.folder.fold_many(np.vstack([flux, rows]))
+            slopes = np.array(slopes_).reshape(len(names), counts.size)
             first, weight = slopes_and_weights(spectrum, counts)
             total += value(spectrum, counts)
             gradient[at] += slopes @ first

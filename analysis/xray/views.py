@@ -76,7 +76,7 @@ def view(
     --------
     >>> from analysis import xray
     >>> xray.view(xray.fetch("m82_acis_events"))
-    :Image...
+    :Overlay...
     """
     options = {"background": background, "rmf": rmf, "model_rate": model_rate, "min_counts": min_counts}
     given = [name for name, value in options.items() if value is not None]

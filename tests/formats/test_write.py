@@ -316,7 +316,8 @@ def test_a_file_can_be_written_over_the_one_it_was_read_from(tmp_path):
 @pytest.mark.parametrize(
     ("name", "error", "words"),
     [
-        ("a.fits", BadOption, "netCDF 4"),
+        ("a.txt", BadOption, "netCDF 4"),
+        ("a.fits", WrongData, r"Other data: \.nc or \.cdf"),
         ("a", BadOption, "suffix"),
         ("no/where/a.cdf", MissingFile, "make it first"),
     ],

@@ -60,7 +60,7 @@ def test_one_source_may_be_the_nearest_of_two_but_mutual_of_one():
 
 @pytest.mark.slow
 @given(
-    ra=st.floats(0, 360, exclude_max=True), dec=st.floats(-89.9, 89.9), east=st.floats(-3, 3), north=st.floats(-3, 3)
+    ra=st.floats(0, 360, exclude_max=True), dec=st.floats(-89.5, 89.5), east=st.floats(-3, 3), north=st.floats(-3, 3)
 )
 def test_a_separation_is_that_of_the_sphere_at_the_poles_and_over_the_first_meridian(ra, dec, east, north):
     other = (ra + east * ARCSEC / np.cos(np.radians(dec))) % 360, dec + north * ARCSEC

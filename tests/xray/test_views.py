@@ -31,7 +31,8 @@ def test_events_of_an_instrument_without_an_image_are_drawn_as_their_light_curve
 
 
 def test_events_are_drawn_as_their_image(m82):
-    picture = xray.view(m82, band=(0.5, 8))
+    whole = xray.view(m82, band=(0.5, 8))
+    picture = whole.Image.I
     drawn = picture.dimension_values(2, flat=False)
     assert drawn.sum() == xray.image(m82, band=(0.5, 8)).counts.sum()
     assert [d.pprint_label for d in picture.kdims] == ["Sky x (pix)", "Sky y (pix)"]
@@ -151,7 +152,7 @@ def test_a_single_event_and_a_single_row_are_images(m82):
 
 
 def test_hovering_over_an_image_shows_right_ascension_and_declination(m82):
-    picture, made = xray.view(m82), xray.image(m82)
+    picture, made = xray.view(m82).Image.I, xray.image(m82)
     assert [d.pprint_label for d in picture.vdims[1:]] == ["Right ascension (deg)", "Declination (deg)"]
     np.testing.assert_allclose(picture.dimension_values("dec", flat=False), made.dec, atol=1e-5)
 
