@@ -74,9 +74,8 @@ def simulated_spectrum(
         Of the source region; a bare number is in seconds.
     background : "instrument", None, spectrum, rate or text, optional
         "instrument": the tree's own node ``background``, if it has one. A spectrum: its rate in each channel is taken
-        for what is expected, scaled by exposure, AREASCAL and BACKSCAL; where it counted nothing nothing is expected, so
-        that one of few counts is better grouped in fits. A DataArray of ct s-1 on ``channel``, or one
-        value such as ``"1e-3 ct s-1 keV-1"``: expected in the source region. None: there is none.
+        for what is expected, scaled by exposure, AREASCAL and BACKSCAL; where it counted nothing, nothing is expected,
+        so that one of few counts is better grouped in fits. A DataArray of ct s-1 on ``channel``, or one value such as ``"1e-3 ct s-1 keV-1"``: expected in the source region. None: there is none.
     background_exposure : float or value with units, optional
         Of the background region; the same as the source's if left out.
     backscal, background_backscal : float, optional
