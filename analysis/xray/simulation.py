@@ -21,6 +21,7 @@ from analysis.xray.models import Array, Model, about, model, refuse_unless_addit
 from analysis.xray.problems import response_of
 
 LARGEST = 500_000_000  # counts drawn at once, realizations × channels: 4 GB
+MOST = 1e15  # counts in a channel: beyond, floats no longer tell one from the next
 NOT_SIMULATED = "Simulated: pile-up, dead time, vignetting and systematic errors of the response are left out."
 Background = str | xr.Dataset | xr.DataTree | xr.DataArray | None
 
@@ -75,7 +76,8 @@ def simulated_spectrum(
     background : "instrument", None, spectrum, rate or text, optional
         "instrument": the tree's own node ``background``, if it has one. A spectrum: its rate in each channel is taken
         for what is expected, scaled by exposure, AREASCAL and BACKSCAL; where it counted nothing, nothing is expected,
-        so that one of few counts is better grouped in fits. A DataArray of ct s-1 on ``channel``, or one value such as ``"1e-3 ct s-1 keV-1"``: expected in the source region. None: there is none.
+        so that one of few counts is better grouped in fits. A DataArray of ct s-1 on ``channel``, or one value such as
+        ``"1e-3 ct s-1 keV-1"``: expected in the source region. None: there is none.
     background_exposure : float or value with units, optional
         Of the background region; the same as the source's if left out.
     backscal, background_backscal : float, optional
@@ -115,7 +117,7 @@ def simulated_spectrum(
     >>> from analysis import xray
     >>> made = xray.simulated_spectrum("powerlaw(photon_index=2, norm=1e-3)", "newathena_wfi", "1 ks", seed=1)
     >>> int(made["spectrum"].counts.sum()), list(made.children)
-    (17863, ['spectrum', 'rmf', 'arf'])
+    (17864, ['spectrum', 'rmf', 'arf'])
     >>> best = xray.fit(made, "powerlaw")
     >>> abs(float(best.value[0]) - 2) < 3 * float(best.error[0])
     True
@@ -137,6 +139,10 @@ def simulated_spectrum(
         raise BadOption(
             f"realizations={many} of {expected.source.size} channels are {size:.3g} counts; ask for at most "
             f"{LARGEST // expected.source.size} at once"
+        )
+    if (most := float((expected.source + expected.behind).max(initial=0.0))) > MOST:
+        raise BadOption(
+            f"{most:.3g} counts are expected in one channel, more than can be drawn; look at norm and exposure="
         )
     first, second = generators(seed, 2)
     shape = (expected.source.size,) if many is None else (many, expected.source.size)

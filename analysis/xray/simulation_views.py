@@ -28,7 +28,9 @@ def _panel(data: xr.Dataset, parameter: str, *, titled: bool) -> Any:
 
     hv = loaded()
     one = data["error"].sel(parameter=parameter)
-    error = labelled(one, "error", units=str(one["parameter_unit"].item()), long_name=f"1σ error of {parameter}")
+    error = labelled(
+        one, f"error_{parameter}", units=str(one["parameter_unit"].item()), long_name=f"1σ error of {parameter}"
+    )
     across, up = dimension(data["exposure"]), dimension(error)
     shapes = []
     for i, name in enumerate(data["instrument"].values.tolist()):
@@ -42,6 +44,9 @@ def _panel(data: xr.Dataset, parameter: str, *, titled: bool) -> Any:
         backend="bokeh", frame_width=WIDTH, frame_height=HEIGHT, logx=True, logy=True, fontsize=FONTS, show_grid=True,
         gridstyle=GRID, active_tools=["wheel_zoom"], padding=0.08,
     )  # fmt: skip
+    times = data["exposure"].values.tolist()
+    if len(times) <= 6:  # Bokeh writes next to nothing, or everything, on less than two decades
+        options["xticks"] = [(time, f"{time:g}") for time in times]
     overlay = hv.Overlay([shape.opts(**options) for shape in shapes])
     attrs = {key: text for key, text in data.attrs.items() if titled or key != "title"}
     return panels.note(overlay, attrs).opts(backend="bokeh", legend_position="right")

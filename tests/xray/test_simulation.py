@@ -199,6 +199,7 @@ def test_fits_of_simulations_bring_back_what_was_put_in(ulx):
         ({"exposure": "-1 ks"}, BadOption, "more than 0 s"),
         ({"exposure": float("nan")}, BadOption, "finite"),
         ({"exposure": "1 keV"}, Exception, "does not convert"),
+        ({"exposure": 1e30}, BadOption, "more than can be drawn"),
         ({"background_exposure": 0}, BadOption, "background_exposure"),
         ({"seed": -1}, BadOption, "seed"),
         ({"seed": 1.5}, BadOption, "seed"),

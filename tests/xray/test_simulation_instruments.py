@@ -122,6 +122,7 @@ def test_official_files_take_the_place_of_parametric_ones(oracle):
     assert 0.5 < counts[1] / counts[0] < 0.7  # 1.1 m2 of mirror beside 1.8 m2 with filter and detector, at 1 keV
 
 
+@pytest.mark.slow
 def test_files_that_are_no_response_are_refused(oracle):
     folder = oracle / "xray/athena_soxs"
     arf, rmf = folder / "athena_wfi_1469_onaxis_w_filter_v20150326.arf", folder / "athena_wfi_rmf_v20150326.rmf"
