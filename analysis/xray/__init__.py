@@ -30,8 +30,10 @@ from analysis.xray.crossing import cross_spectrum, log_rebinned
 from analysis.xray.emission import power_law
 from analysis.xray.energy_lags import lag_energy_spectrum
 from analysis.xray.evaluation import energy_bins, photon_flux
+from analysis.xray.event_simulation import simulated_events
 from analysis.xray.exposure_maps import flux_image
 from analysis.xray.extinctions import column_of_extinction, extinction, reddening
+from analysis.xray.feasibilities import feasibility
 from analysis.xray.fitted import fitted_spectrum
 from analysis.xray.fitting import fit
 from analysis.xray.fluxes import equivalent_width, flux, luminosity
@@ -47,6 +49,7 @@ from analysis.xray.goodtimes import (
 )
 from analysis.xray.grouping import channel_bins, channel_energies
 from analysis.xray.inputs import amount
+from analysis.xray.instruments import instrument
 from analysis.xray.interchange import from_stingray, to_stingray
 from analysis.xray.judging import expected_statistic, goodness
 from analysis.xray.matching import chance_probability, matched
@@ -76,6 +79,7 @@ from analysis.xray.sampling import posterior
 from analysis.xray.searching import pulse_search
 from analysis.xray.selecting import selected
 from analysis.xray.shapes import area_ratio, in_region, region_area
+from analysis.xray.simulation import simulated_spectrum
 from analysis.xray.sky import hydrogen_column, position, sky_positions, within
 from analysis.xray.source_catalogues import cross_matched, sources_near
 from analysis.xray.spectra import count_rate, grouped
@@ -131,6 +135,7 @@ __all__ = [
     "expected_statistic",
     "explore",
     "extinction",
+    "feasibility",
     "fetch",
     "fit",
     "fit_many",
@@ -150,6 +155,7 @@ __all__ = [
     "image",
     "in_good_times",
     "in_region",
+    "instrument",
     "integrated_rms",
     "joined_good_times",
     "lag_energy_spectrum",
@@ -191,6 +197,8 @@ __all__ = [
     "response",
     "search",
     "selected",
+    "simulated_events",
+    "simulated_spectrum",
     "sky_positions",
     "sources_near",
     "spectrum_of",

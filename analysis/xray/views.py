@@ -19,6 +19,7 @@ from analysis.xray.models import Model
 from analysis.xray.outlines import region_outlines
 from analysis.xray.polarization_views import drawn as drawn_polarization
 from analysis.xray.selecting import selected
+from analysis.xray.simulation_views import drawn as feasibility_drawn
 from analysis.xray.spectra import grouped
 from analysis.xray.timing_views import drawn as timing_drawn
 
@@ -312,6 +313,8 @@ def _of_dataset(data: xr.Dataset, band: tuple[Amount, Amount] | None) -> Any:
     if (picture := drawn_polarization(data)) is not None:
         return picture
     if (picture := timing_drawn(data)) is not None:
+        return picture
+    if (picture := feasibility_drawn(data)) is not None:
         return picture
     if "bin" in data.dims and "rate" in names:
         return _spectrum(data)
