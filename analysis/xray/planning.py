@@ -24,7 +24,7 @@ from analysis.xray.inputs import (
     titled,
     variable,
 )
-from analysis.xray.intervals import clock_of, merged, poisson_error
+from analysis.xray.intervals import clock_of, live_fraction, merged, poisson_error
 from analysis.xray.sky import sky_frame
 from analysis.xray.skycoords import pixel_sky
 
@@ -340,7 +340,9 @@ def spectrum_of(
             "energy_high": _on("energy", high, "keV", "Upper end of the step"),
         }
         made = xr.Dataset({"counts": _on("energy", counts, "ct", f"Counts per {plan.step:g} keV")}, coords=coords)
-    seconds = good_seconds(seen.times, listed, seen.good if seen.times.column else None)
+    good = good_seconds(seen.times, listed, seen.good if seen.times.column else None)
+    live = live_fraction(listed.attrs)
+    seconds = good if live is None else good * live
     made["exposure"] = labelled(xr.DataArray(seconds), "exposure", units="s", long_name="Exposure")
     if "region_area" in listed.attrs:
         long_name = f"Area of the region ({listed.attrs['region_area_units']})"
@@ -352,7 +354,8 @@ def spectrum_of(
     lost = seen.good.size - seen.outside - int(counts.sum())
     step = f"xray.{what}: {seen.outside} events outside the good times and "
     step += f"{lost} events without {'channel' if plan.channels is not None else 'an energy ≥ 0'} left out; "
-    step += f"exposure {seconds:.1f} s from the good time intervals{note}{seen.times.note}"
+    dead = "dead time not known" if live is None else f"times the header's live fraction, {live:.6g}"
+    step += f"exposure {seconds:.1f} s: {good:.1f} s of good time intervals, {dead}{note}{seen.times.note}"
     made.attrs["band"] = band_of(listed, None)
     return check(derived(made, listed, title=titled("Spectrum", listed), step=step, also=datasets(gti, rmf)))
 

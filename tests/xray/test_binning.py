@@ -243,8 +243,19 @@ def test_events_without_a_channel_are_left_out_and_counted(made_events, made_res
 
 def test_a_spectrum_of_events_says_which_exposure_it_took(m82):
     made = xray.event_spectrum(m82)
-    assert float(made.exposure) == pytest.approx(945.34, abs=0.01)
+    assert float(made.exposure) == pytest.approx(945.34 * 0.90694721567205, abs=0.01)  # DTCOR of the header
+    assert "945.3 s of good time intervals, times the header's live fraction, 0.906947" in made.attrs["history"]
     assert "the header's exposure is 18279.3 s" in made.attrs["history"]
+
+
+@pytest.mark.parametrize(
+    ("said", "live"),
+    [({"deadc": 0.5}, 0.5), ({"livetime": 30.0, "ontime": 40.0}, 0.75), ({"deadc": 0.0}, None), ({}, None)],
+)
+def test_dead_time_is_taken_off_the_exposure_of_a_spectrum(made_events, said, live):
+    made = xray.event_spectrum(made_events([1, 2], [(0, 10)], pi=[5, 6], **said))
+    assert float(made.exposure) == 10 * (1.0 if live is None else live)
+    assert ("dead time not known" in made.attrs["history"]) is (live is None)
 
 
 def test_what_is_made_of_events_keeps_the_contract(m82):
