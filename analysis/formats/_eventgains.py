@@ -27,9 +27,14 @@ CALORIMETER = Gain(0.0, 0.0005, "HEASoft sxspha2pi 1.36: PI = floor((E - 0.5 eV)
 
 # (TELESCOP, start of INSTRUME), upper case; "" stands for every instrument of the mission.
 GAINS = {
+    ("CHANDRA", "ACIS"): Gain(
+        -0.0146, 0.0146, "CIAO dictionary, PI: PI = [E / 14.6 eV] + 1, so that channel 1 is from 0"
+    ),
     ("NICER", "XTI"): Gain(0.0, 0.010, "NICER response matrices, EBOUNDS: 10 eV a channel from 0"),
     ("NUSTAR", "FPM"): Gain(1.6, 0.040, "NuSTAR software guide: E = PI × 0.04 keV + 1.6 keV, a channel's lower end"),
-    ("SWIFT", "XRT"): Gain(0.0, 0.010, "10 eV a channel as in common use, PI 30 to 1000 for 0.3 to 10 keV; XRT software guide not seen"),
+    ("SWIFT", "XRT"): Gain(
+        0.0, 0.010, "10 eV a channel as in common use, PI 30 to 1000 for 0.3 to 10 keV; XRT software guide not seen"
+    ),
     ("SUZAKU", "XIS"): Gain(0.0, 0.00365, "Suzaku FAQ: PI = [E / 3.65 eV]"),
     ("IXPE", ""): Gain(0.0, 0.040, "IXPE response matrices, EBOUNDS: 40 eV a channel from 0"),
     ("XMM", "EPN"): XMM,

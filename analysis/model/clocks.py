@@ -163,13 +163,31 @@ def to_utc(times: Time) -> NDArray[np.datetime64]:
         if np.any((days < _FIRST) | (days >= _LAST)):
             raise BadTime(f"times from {in_utc.min().isot} to {in_utc.max().isot} are not all between 1678 and 2261")
         try:
-            return np.asarray(in_utc.datetime64, dtype="datetime64[ns]")
-        except ValueError:
-            pass
-        try:
-            return np.asarray(_at_its_end(in_utc).datetime64, dtype="datetime64[ns]")
+            return _nanoseconds(in_utc)
         except ValueError as error:
             raise BadTime(f"a time lies in a leap second, for which datetime64 has no number ({error})") from error
+
+
+def _nanoseconds(in_utc: Time) -> NDArray[np.datetime64]:
+    """Times of UTC as numbers: on days of 86,400 s at once, on others by way of astropy's text, which is far slower."""
+    import erfa  # type: ignore[import-untyped]
+
+    begun = in_utc.jd1 - 2400000.5
+    part = (begun - np.floor(begun)) + in_utc.jd2  # small, so that nothing of it is rounded off
+    day = np.floor(begun) + np.floor(part)
+    since = np.rint((part - np.floor(part)) * 86400e9)
+    table = erfa.leap_seconds.get()
+    longer = [np.datetime64(f"{year}-{month:02d}", "D").astype(int) + 40586 for year, month in table[["year", "month"]]]
+    odd = (day < 41317) | np.isin(day, longer)  # before 1972 seconds of UTC were longer
+    found = np.asarray((day - 40587).astype("datetime64[D]").astype("datetime64[ns]") + since.astype("timedelta64[ns]"))
+    if odd.any():
+        those = in_utc[odd] if in_utc.shape else in_utc
+        try:
+            plain = those.datetime64
+        except ValueError:
+            plain = _at_its_end(those).datetime64
+        found[odd] = plain.astype("datetime64[ns]")
+    return found
 
 
 def _at_its_end(in_utc: Time) -> Time:

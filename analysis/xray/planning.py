@@ -291,6 +291,11 @@ def _energy_of_channel(pi: xr.DataArray, channel_width: Amount) -> float:
             "the list does not say which energy a step of its pi is, so channel_width= cannot be used; where you know "
             "it, say so: tree['events'].pi.attrs['channel_width'] = 0.001 (keV)"
         )
+    if start := float(pi.attrs.get("channel_start", 0.0)):
+        raise BadOption(
+            f"channel_width= counts channels from 0 keV; the list's pi 0 is at {start:g} keV, so its channels are no "
+            "multiples of others; leave channel_width= out"
+        )
     return float(pi.attrs["channel_width"]) / width
 
 
@@ -300,9 +305,10 @@ def _refuse_other_width(pi: xr.DataArray, response: xr.Dataset) -> None:
     theirs = float(np.median((in_units(response["e_max"], "keV") - in_units(response["e_min"], "keV")).values))
     ours = float(pi.attrs["channel_width"])
     if not 0.7 < theirs / ours < 1.4:
+        instead = f"channel_width='{round(theirs * 1e3, 2):g} eV' if they count from 0 keV, or "
         raise WrongData(
             f"a step of the list's pi is {ours * 1e3:g} eV, the response's channels are {theirs * 1e3:.4g} eV wide; "
-            f"give channel_width='{round(theirs * 1e3, 2):g} eV' if they count from 0 keV, or a response that fits"
+            f"give {'' if pi.attrs.get('channel_start') else instead}a response that fits"
         )
 
 

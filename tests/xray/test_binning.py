@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tiers import examples
 
-from analysis import xray
+from analysis import formats, xray
 from analysis.errors import BadOption, MissingUnits, OutsideCoverage, UnknownVariable, WrongData, WrongUnits
 from analysis.model import breaches
 
@@ -331,3 +331,18 @@ def test_true_is_no_number(m82, value):
     for asked in (lambda: xray.light_curve(m82, value), lambda: xray.event_spectrum(m82, bin_size=value)):
         with pytest.raises(BadOption, match="bin_size"):
             asked()
+
+
+def test_events_of_acis_do_not_fit_the_channels_of_another_camera(m82, ulx):
+    pi, energy = m82["events"].pi.values, m82["events"].energy.values
+    assert ((energy / 0.0146).astype(int)[pi < 1024] + 1 == pi[pi < 1024]).all()  # CIAO dictionary, PI
+    with pytest.raises(WrongData, match=r"14\.6 eV, the response's channels are 5 eV wide; give a response that fits"):
+        xray.event_spectrum(m82, rmf=ulx["rmf"])
+    with pytest.raises(BadOption, match=r"pi 0 is at -0\.0146 keV"):
+        xray.event_spectrum(m82, channel_width="29.2 eV")
+
+
+def test_events_of_acis_fit_a_response_of_acis(m82, oracle):
+    rmf = formats.read(oracle / "xray/3c273/3c273.rmf")
+    inside = xray.selected(m82, where={"pi": (1, 1024)})
+    assert int(xray.event_spectrum(inside, rmf=rmf).counts.sum()) == inside["events"].sizes["event"]
