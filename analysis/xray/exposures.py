@@ -163,12 +163,13 @@ def region_ratio(spectrum: xr.Dataset, background: xr.Dataset, used: np.ndarray)
         If one of them says its region's size and the other does not, or they are of different regions whose sizes
         neither says.
     """
-    told = ["backscal" in data.variables or "backscal" in data.attrs for data in (spectrum, background)]
-    if told[0] != told[1]:
+    told = [_says_size(data) for data in (spectrum, background)]
+    sizes = [per_channel(data, "backscal", used) for data in (spectrum, background)]
+    if told[0] != told[1] and not np.array_equal(*sizes):
         names = ("the spectrum", "the background")
         has, lacks = names if told[0] else names[::-1]
         raise WrongData(
-            f"{has} has a BACKSCAL and {lacks} has none, so their regions cannot be compared; cut both with "
+            f"{has} has a BACKSCAL and {lacks} has none of its own, so their regions cannot be compared; cut both with "
             "xray.in_region, or say the size in the same measure: "
             "data.assign(backscal=((), 1.0, {'units': '1', 'long_name': 'Size of the region'}))"
         )
@@ -179,7 +180,14 @@ def region_ratio(spectrum: xr.Dataset, background: xr.Dataset, used: np.ndarray)
             "and neither has a BACKSCAL to compare them by (a list that is cut twice has none): "
             "data.assign(backscal=((), 1.0, {'units': '1', 'long_name': 'Size of the region'}))"
         )
-    return per_channel(spectrum, "backscal", used) / per_channel(background, "backscal", used)
+    return sizes[0] / sizes[1]
+
+
+def _says_size(data: xr.Dataset) -> bool:
+    """Whether a spectrum has a BACKSCAL of its own, not the 1 that stands for a keyword that its file lacks."""
+    if "backscal" in data.variables:
+        return data["backscal"].attrs.get("stated_by") != "default"
+    return "backscal" in data.attrs
 
 
 def model_rates(spectrum: xr.Dataset, model_rate: xr.DataArray) -> np.ndarray:

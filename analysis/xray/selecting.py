@@ -180,7 +180,7 @@ def _pixels(name: str, ends: Range) -> tuple[float, float]:
 
 
 def _seconds(listed: xr.Dataset, time: tuple[Instant | None, Instant | None]) -> tuple[float, float]:
-    """Mission seconds of two instants in UTC."""
+    """Mission seconds of two instants in UTC, to the nanosecond that instants are given in."""
     from astropy.time import Time
 
     if isinstance(time, str) or not hasattr(time, "__len__") or len(time) != 2:
@@ -189,7 +189,7 @@ def _seconds(listed: xr.Dataset, time: tuple[Instant | None, Instant | None]) ->
     scale = clock["timesys"].lower()
     reference = Time(clock["mjdref"], clock["mjdref_fraction"], format="mjd", scale=scale)
     found = [
-        open_end if end is None else float((getattr(Time(end, scale="utc"), scale) - reference).sec)
+        open_end if end is None else round(float((getattr(Time(end, scale="utc"), scale) - reference).sec), 9)
         for end, open_end in zip(span(*time), (-np.inf, np.inf), strict=True)
     ]
     return found[0], found[1]

@@ -129,7 +129,7 @@ def test_stokes_spectra_of_a_region_know_its_area(made, irf):
     assert "backscal" not in xray.stokes_spectra(whole, **irf)["stokes_i"]
     source, given = xray.stokes_spectra(part, **irf), xray.stokes_spectra(part, **irf, backscal=2)
     assert float(source["stokes_q"].backscal) == 900 and float(given["stokes_q"].backscal) == 2
-    with pytest.raises(WrongData, match="the spectrum has a BACKSCAL and the background has none"):
+    with pytest.raises(WrongData, match="the spectrum has a BACKSCAL and the background has none of its own"):
         xray.polarization_spectrum(source, background=xray.stokes_spectra(whole, **irf))
 
 

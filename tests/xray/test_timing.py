@@ -589,3 +589,13 @@ def test_energies_that_are_no_bands_are_refused(lagging):
             {"events": lagging["events"].to_dataset().drop_vars("energy"), "gti": lagging["gti"].to_dataset()}
         )
         xray.lag_energy_spectrum(bare, [1, 2], **options)
+
+
+def test_the_error_of_an_rms_is_that_of_the_variance_carried_over(made_events):
+    times = np.sort(np.random.default_rng(4).uniform(0, 640, 40_000))
+    found = xray.integrated_rms(
+        xray.power_spectrum(made_events(times, [(0, 640)]), 0.05, segment=10), (0.5, 9), noise_level=1.9
+    )
+    d = 1e-4 * float(found.variance)
+    slope = (np.sqrt(float(found.variance) + d) - np.sqrt(float(found.variance) - d)) / (2 * d)
+    assert float(found.rms_error) == pytest.approx(slope * float(found.variance_error), rel=1e-6)
