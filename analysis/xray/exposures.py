@@ -165,7 +165,7 @@ def region_ratio(spectrum: xr.Dataset, background: xr.Dataset, used: np.ndarray)
     """
     told = [_says_size(data) for data in (spectrum, background)]
     sizes = [per_channel(data, "backscal", used) for data in (spectrum, background)]
-    if told[0] != told[1] and not np.array_equal(*sizes):
+    if told[0] != told[1] and not np.array_equal(sizes[0], sizes[1]):
         names = ("the spectrum", "the background")
         has, lacks = names if told[0] else names[::-1]
         raise WrongData(
