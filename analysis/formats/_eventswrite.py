@@ -33,6 +33,7 @@ def _clock(data: xr.Dataset) -> list[Card]:
         ("TIMESYS", str(data.attrs["timesys"]), "time scale"),
         ("TIMEUNIT", "s", "unit of times"),
         ("TIMEZERO", 0.0, "[s] to be added to times"),
+        *([("TIMEREF", str(data.attrs["timeref"]), "where the times are of")] if "timeref" in data.attrs else []),
     ]
 
 

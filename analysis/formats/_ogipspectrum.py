@@ -234,6 +234,8 @@ def _scales(hdu: Hdu, data: xr.Dataset, known: meta.Facts) -> dict[str, xr.DataA
             found[name] = _laid(hdu, name, _dims(data), "1", long_name)
         elif (stated := number(hdu, name.upper())) is not None or name in ALWAYS:
             found[name] = meta.scalar(1.0 if stated is None else stated, name, "1", long_name)
+            if stated is None:
+                found[name].attrs["stated_by"] = "default"
     return found
 
 

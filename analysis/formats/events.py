@@ -284,7 +284,7 @@ def _by_gain(pi: xr.Variable, told: bool, attrs: Mapping[str, str], known: meta.
     gain = gain_of(attrs.get("telescope", ""), attrs.get("instrument", ""))
     if gain is None or pi.ndim != 1 or pi.dtype.kind not in "iuf":
         return {}
-    pi.attrs["channel_width"] = gain.width  # keV
+    pi.attrs |= {"channel_start": gain.first, "channel_width": gain.width}  # keV
     if told:
         return {}
     if gain.energy:

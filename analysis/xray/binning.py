@@ -152,9 +152,9 @@ def event_spectrum(
     xarray.Dataset
         ``counts`` on ``channel``, as a PHA file has it; or on ``energy`` (keV, middles of the steps, with
         the ends ``energy_low`` and ``energy_high``). And
-        ``exposure`` in s: the good time, with a line in ``history`` where the header says another. Events
-        outside the good times are left out, and so are those without a channel, or without an energy ≥ 0;
-        ``history`` says how many.
+        ``exposure`` in s: the good time, times the live fraction that the header says (DTCOR, DEADC, or LIVETIME
+        over ONTIME); ``history`` says both, or that dead time is not known. Events outside the good times are left
+        out, and so are those without a channel, or without an energy ≥ 0; ``history`` says how many.
 
     Raises
     ------

@@ -9,7 +9,7 @@ from analysis.errors import OutsideCoverage
 from analysis.model import check, history_with, in_units
 from analysis.xray.detectors import good_seconds, good_times_of, overlap
 from analysis.xray.inputs import events_and_gti, node, with_nodes
-from analysis.xray.intervals import merged
+from analysis.xray.intervals import live_fraction, merged
 
 TIMES_OF_LIST = ("exposure", "livetime", "ontime", "tstart", "tstop", "date_obs", "date_end")
 
@@ -55,11 +55,8 @@ def _exposure_attrs(tree: xr.DataTree, before: xr.Dataset) -> dict:
     good = good_times_of(tree, listed, gti)
     seconds = good_seconds(good, listed, np.ones(listed.sizes["event"], bool) if good.column else None)
     attrs["ontime"] = seconds
-    told = [float(before.attrs[key]) for key in ("dtcor", "deadc") if key in before.attrs]
-    if not told and {"livetime", "ontime"} <= set(before.attrs) and float(before.attrs["ontime"]) > 0:
-        told = [float(before.attrs["livetime"]) / float(before.attrs["ontime"])]
-    if told and 0 < told[0] <= 1:
-        attrs["livetime"] = attrs["exposure"] = seconds * told[0]
+    if (live := live_fraction(before.attrs)) is not None:
+        attrs["livetime"] = attrs["exposure"] = seconds * live
     return attrs
 
 

@@ -43,14 +43,14 @@ def paired(spectrum: xr.Dataset, background: xr.Dataset | None, used: np.ndarray
     Raises
     ------
     WrongData
-        If one holds rates, has no exposure, or their channels differ.
+        If one holds rates, has no exposure, only one has a BACKSCAL, or their channels differ.
     """
     counts = counts_of(spectrum, "the spectrum")
     time = exposure_of(spectrum, "the spectrum") * per_channel(spectrum, "areascal", used)
     if background is None:
         return Pair(counts, np.zeros_like(counts), time, np.zeros_like(counts))
     same_channels(spectrum, background)
-    ratio = per_channel(background, "backscal", used) / per_channel(spectrum, "backscal", used)
+    ratio = 1 / region_ratio(spectrum, background, used)
     behind = exposure_of(background, "the background") * per_channel(background, "areascal", used) * ratio
     return Pair(counts, counts_of(background, "the background"), time, behind)
 
@@ -152,6 +152,42 @@ def per_channel(spectrum: xr.Dataset, name: str, used: np.ndarray) -> np.ndarray
     if not ((values[used] > 0) & np.isfinite(values[used])).all():
         raise WrongData(f"{name} must be positive in every channel used; it is {np.unique(values[used])[:3]}")
     return np.where(used, values, 1.0)
+
+
+def region_ratio(spectrum: xr.Dataset, background: xr.Dataset, used: np.ndarray) -> np.ndarray:
+    """Return BACKSCAL of a spectrum over that of its background, for each channel.
+
+    Raises
+    ------
+    WrongData
+        If one of them says its region's size and the other does not, or they are of different regions whose sizes
+        neither says.
+    """
+    told = [_says_size(data) for data in (spectrum, background)]
+    sizes = [per_channel(data, "backscal", used) for data in (spectrum, background)]
+    if told[0] != told[1] and not np.array_equal(sizes[0], sizes[1]):
+        names = ("the spectrum", "the background")
+        has, lacks = names if told[0] else names[::-1]
+        raise WrongData(
+            f"{has} has a BACKSCAL and {lacks} has none of its own, so their regions cannot be compared; cut both with "
+            "xray.in_region, or say the size in the same measure: "
+            "data.assign(backscal=((), 1.0, {'units': '1', 'long_name': 'Size of the region'}))"
+        )
+    regions = [str(data.attrs.get("region", "")) for data in (spectrum, background)]
+    if not told[0] and regions[0] != regions[1]:
+        raise WrongData(
+            f"the spectrum is of {regions[0] or 'the whole list'}, the background of {regions[1] or 'the whole list'}, "
+            "and neither has a BACKSCAL to compare them by (a list that is cut twice has none): "
+            "data.assign(backscal=((), 1.0, {'units': '1', 'long_name': 'Size of the region'}))"
+        )
+    return sizes[0] / sizes[1]
+
+
+def _says_size(data: xr.Dataset) -> bool:
+    """Whether a spectrum has a BACKSCAL of its own, not the 1 that stands for a keyword that its file lacks."""
+    if "backscal" in data.variables:
+        return data["backscal"].attrs.get("stated_by") != "default"
+    return "backscal" in data.attrs
 
 
 def model_rates(spectrum: xr.Dataset, model_rate: xr.DataArray) -> np.ndarray:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TypedDict
+from collections.abc import Hashable, Mapping
+from typing import Any, TypedDict
 
 import numpy as np
 import xarray as xr
@@ -73,6 +74,22 @@ def merged(gti: xr.Dataset) -> tuple[np.ndarray, np.ndarray]:
     start, stop = start[order], np.maximum.accumulate(stop[order])
     begins = np.append(True, start[1:] > stop[:-1])
     return start[begins], stop[np.append(begins[1:], True)]
+
+
+def live_fraction(attrs: Mapping[Hashable, Any]) -> float | None:
+    """Return the part of the good time in which the detector was live, as an event list's header says it.
+
+    Chandra's DTCOR, DEADC of OGIP, or LIVETIME over ONTIME; None where the header says none of them.
+
+    Examples
+    --------
+    >>> live_fraction({"dtcor": 0.9}), live_fraction({"livetime": 80.0, "ontime": 100.0}), live_fraction({})
+    (0.9, 0.8, None)
+    """
+    told = [float(attrs[key]) for key in ("dtcor", "deadc") if key in attrs]
+    if not told and {"livetime", "ontime"} <= set(attrs) and float(attrs["ontime"]) > 0:
+        told = [float(attrs["livetime"]) / float(attrs["ontime"])]
+    return told[0] if told and 0 < told[0] <= 1 else None
 
 
 def good_time(gti: xr.Dataset) -> float:

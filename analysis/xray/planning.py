@@ -24,7 +24,7 @@ from analysis.xray.inputs import (
     titled,
     variable,
 )
-from analysis.xray.intervals import clock_of, merged, poisson_error
+from analysis.xray.intervals import clock_of, live_fraction, merged, poisson_error
 from analysis.xray.sky import sky_frame
 from analysis.xray.skycoords import pixel_sky
 
@@ -291,6 +291,11 @@ def _energy_of_channel(pi: xr.DataArray, channel_width: Amount) -> float:
             "the list does not say which energy a step of its pi is, so channel_width= cannot be used; where you know "
             "it, say so: tree['events'].pi.attrs['channel_width'] = 0.001 (keV)"
         )
+    if start := float(pi.attrs.get("channel_start", 0.0)):
+        raise BadOption(
+            f"channel_width= counts channels from 0 keV; the list's pi 0 is at {start:g} keV, so its channels are no "
+            "multiples of others; leave channel_width= out"
+        )
     return float(pi.attrs["channel_width"]) / width
 
 
@@ -300,9 +305,10 @@ def _refuse_other_width(pi: xr.DataArray, response: xr.Dataset) -> None:
     theirs = float(np.median((in_units(response["e_max"], "keV") - in_units(response["e_min"], "keV")).values))
     ours = float(pi.attrs["channel_width"])
     if not 0.7 < theirs / ours < 1.4:
+        instead = f"channel_width='{round(theirs * 1e3, 2):g} eV' if they count from 0 keV, or "
         raise WrongData(
             f"a step of the list's pi is {ours * 1e3:g} eV, the response's channels are {theirs * 1e3:.4g} eV wide; "
-            f"give channel_width='{round(theirs * 1e3, 2):g} eV' if they count from 0 keV, or a response that fits"
+            f"give {'' if pi.attrs.get('channel_start') else instead}a response that fits"
         )
 
 
@@ -340,7 +346,9 @@ def spectrum_of(
             "energy_high": _on("energy", high, "keV", "Upper end of the step"),
         }
         made = xr.Dataset({"counts": _on("energy", counts, "ct", f"Counts per {plan.step:g} keV")}, coords=coords)
-    seconds = good_seconds(seen.times, listed, seen.good if seen.times.column else None)
+    good = good_seconds(seen.times, listed, seen.good if seen.times.column else None)
+    live = live_fraction(listed.attrs)
+    seconds = good if live is None else good * live
     made["exposure"] = labelled(xr.DataArray(seconds), "exposure", units="s", long_name="Exposure")
     if "region_area" in listed.attrs:
         long_name = f"Area of the region ({listed.attrs['region_area_units']})"
@@ -352,7 +360,8 @@ def spectrum_of(
     lost = seen.good.size - seen.outside - int(counts.sum())
     step = f"xray.{what}: {seen.outside} events outside the good times and "
     step += f"{lost} events without {'channel' if plan.channels is not None else 'an energy ≥ 0'} left out; "
-    step += f"exposure {seconds:.1f} s from the good time intervals{note}{seen.times.note}"
+    dead = "dead time not known" if live is None else f"times the header's live fraction, {live:.6g}"
+    step += f"exposure {seconds:.1f} s: {good:.1f} s of good time intervals, {dead}{note}{seen.times.note}"
     made.attrs["band"] = band_of(listed, None)
     return check(derived(made, listed, title=titled("Spectrum", listed), step=step, also=datasets(gti, rmf)))
 

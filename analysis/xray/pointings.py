@@ -6,6 +6,8 @@ import difflib
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Literal
 
+import numpy as np
+
 from analysis.errors import BadOption
 from analysis.xray.inputs import Amount, amount
 from analysis.xray.sky import position
@@ -60,7 +62,8 @@ def observations(
     -------
     pandas.DataFrame
         One row an observation: ``mission, obsid, instrument, target, ra, dec`` (deg), ``separation`` (arcmin),
-        ``start`` (UTC; NaT if not yet made, or if the list does not say), ``exposure`` (s), ``public`` (when it is or
+        ``start`` (UTC; NaT if not yet made, or if the list does not say), ``exposure`` (s; of an
+        observation that is listed in parts, as some of RXTE's are, their sum), ``public`` (when it is or
         was released), ``products`` (what :func:`fetch` brings of it, comma-separated; empty for none), ``where``.
         ``attrs["units"]`` says the units. No observation is an answer: an empty table.
 
@@ -98,12 +101,21 @@ def observations(
     grouped = seen.groupby(["mission", "obsid"], sort=False)
     # instruments and products of an observation that several products stand for
     made = grouped.first().reset_index()
-    joined = grouped.agg({"product": _joined, "instrument": _joined}).reset_index()
-    made = made.assign(products=joined["product"], instrument=joined["instrument"])[list(COLUMNS)]
+    joined = grouped.agg({"product": _joined, "instrument": _joined, "start": "min"}).reset_index()
+    told = {"instrument": joined["instrument"], "start": joined["start"], "exposure": _exposures(seen, joined)}
+    made = made.assign(products=joined["product"], **told)[list(COLUMNS)]
     order = ["separation", "start"] if sort == "separation" else ["start", "separation"]
     made = made.sort_values(order, kind="stable", ignore_index=True)
     made.attrs = {"units": UNITS, "target": place.to_string(precision=5), "radius": f"{size * 60:.6g} arcmin"}
     return made
+
+
+def _exposures(seen: pd.DataFrame, joined: pd.DataFrame) -> np.ndarray:
+    """Exposure of each observation: of one listed in parts that began at other times their sum, NaN if one has none."""
+    keys = ["mission", "obsid"]
+    parts = seen.groupby([*keys, "start"], sort=False, dropna=False)["exposure"].max().reset_index()
+    summed = parts.groupby(keys, sort=False)["exposure"].agg(lambda part: part.sum(skipna=False))
+    return summed.reindex(list(zip(joined["mission"], joined["obsid"], strict=True))).to_numpy(dtype=float)
 
 
 def _joined(texts: pd.Series) -> str:

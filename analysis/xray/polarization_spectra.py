@@ -10,7 +10,7 @@ import xarray as xr
 
 from analysis.errors import BadOption, WrongData
 from analysis.model import check, derived, in_units
-from analysis.xray.exposures import per_channel, same_channels
+from analysis.xray.exposures import per_channel, region_ratio, same_channels
 from analysis.xray.grouping import channel_energies
 from analysis.xray.inputs import Amount, amount, as_dataset, datasets, events_and_gti, node, titled, variable
 from analysis.xray.polarimetry import modulation_factor
@@ -35,7 +35,7 @@ def stokes_spectra(
     rmf: xr.Dataset | xr.DataTree,
     weights: str | None = None,
     scheme: Scheme = "neff",
-    backscal: float = 1.0,
+    backscal: float | None = None,
 ) -> xr.DataTree:
     r"""Return the Stokes spectra I, Q, U of events, as rates in each channel beside their responses.
 
@@ -53,7 +53,8 @@ def stokes_spectra(
         With weights: "neff" scales each channel by Σw/Σw², so that I is the rate of effective counts; "simple"
         does not. The responses must be those of the scheme.
     backscal : float, optional
-        Size of the region, kept as BACKSCAL.
+        Size of the region, kept as BACKSCAL. Left out, the area that :func:`in_region` or :func:`within` cut to, if
+        the events were cut so; else there is none, which :func:`polarization_spectrum` takes as the same for both.
 
     Returns
     -------
@@ -87,8 +88,9 @@ def stokes_spectra(
     """
     if scheme not in ("neff", "simple"):
         raise BadOption(f"scheme={scheme!r} is unknown; 'neff' or 'simple'")
-    size = amount(backscal, "1", "backscal", bare=True)
-    if size <= 0:
+    told = events_and_gti(events, "stokes_spectra")[0].attrs.get("region_area") if backscal is None else backscal
+    size = None if told is None else amount(told, "1", "backscal", bare=True)
+    if size is not None and size <= 0:
         raise BadOption(f"backscal={backscal!r} must be a positive number")
     held = {"arf": arf, "mrf": mrf, "rmf": rmf}
     modulation_factor(mrf, arf)  # refuses areas that do not belong together
@@ -114,9 +116,10 @@ def stokes_spectra(
         made = _rates(factor * total(w * values), factor * np.sqrt(total((w * values) ** 2)), name.upper(), channels)
         made = made.assign(
             exposure=((), seconds, {"units": "s", "long_name": "Exposure"}),
-            backscal=((), size, {"units": "1", "long_name": "Size of the region"}),
             areascal=((), 1.0, {"units": "1", "long_name": "Scale of the area"}),
         ).assign_attrs(stokes=name.upper(), weights=how, channel_type="PI")
+        if size is not None:
+            made["backscal"] = ((), size, {"units": "1", "long_name": "Size of the region"})
         title = titled(f"Stokes {name.upper()} spectrum", listed)
         made = derived(made, listed, title=title, step=step, references=[KISLAT, BALDINI], also=[gti])
         nodes[f"stokes_{name}"] = check(made)
@@ -198,7 +201,7 @@ def polarization_spectrum(
     step = f"xray.polarization_spectrum: {ends.size - 1} bins, {int(used.sum())} channels; "
     step += f"{left_out} channels that QUALITY excludes left out"
     if behind:
-        ratio = per_channel(spectra["i"], "backscal", used) / per_channel(behind["i"], "backscal", used)
+        ratio = region_ratio(spectra["i"], behind["i"], used)
         sums = less(sums, _binned(behind, row[used], used, mu, energy, scale=ratio[used]), 1.0)
         step += "; background taken off, scaled by BACKSCAL"
     kev = {"units": "keV", "long_name": "Energy"}

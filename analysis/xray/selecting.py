@@ -26,6 +26,7 @@ from analysis.xray.inputs import (
     without_area,
 )
 from analysis.xray.intervals import clock_of
+from analysis.xray.sky import pixel_area
 
 if TYPE_CHECKING:
     from analysis.model.clocks import Instant
@@ -69,7 +70,7 @@ def selected(
     xarray.DataTree
         The same tree with fewer events, perhaps none: where nothing was seen in good time, that is a
         result. With a range of time the exposure is corrected as :func:`in_good_times` does. Attrs ``region`` (of
-        x and y) and ``band`` say what the events were cut to.
+        x and y) and ``band`` say what the events were cut to, ``region_area`` how large a box of both is.
 
     Raises
     ------
@@ -90,13 +91,14 @@ def selected(
     listed, _ = events_and_gti(events, "selected")
     kept = in_band(listed, band, "selected")
     told = [] if band is None else [named_band(band)]
-    box = []
+    box, sides = [], 1.0
     for name, ends in (("x", x), ("y", y)):
         if ends is not None:
             low, high = _pixels(name, ends)
             values = variable(listed, name, "selected").values
             kept &= (values >= low) & (values < high)
             box.append(f"{name} in [{low:g}, {high:g})")
+            sides *= high - low
     told += box
     nodes: dict[str, xr.Dataset] = {}
     for name, option in (("where", where), ("bits_unset", bits_unset), ("bits_set", bits_set)):
@@ -120,6 +122,9 @@ def selected(
     cut.attrs = dict(listed.attrs)
     if box:
         cut.attrs = without_area(listed.attrs) | {"region": with_region(listed, f"box({', '.join(box)} pix)")}
+        if len(box) == 2 and "region" not in listed.attrs:
+            pixel, units = pixel_area(listed)
+            cut.attrs |= {"region_area": sides * pixel, "region_area_units": units}
     if band is not None:
         cut.attrs["band"] = band_of(listed, band)
     if time is None:
@@ -175,7 +180,7 @@ def _pixels(name: str, ends: Range) -> tuple[float, float]:
 
 
 def _seconds(listed: xr.Dataset, time: tuple[Instant | None, Instant | None]) -> tuple[float, float]:
-    """Mission seconds of two instants in UTC."""
+    """Mission seconds of two instants in UTC, to the nanosecond that instants are given in."""
     from astropy.time import Time
 
     if isinstance(time, str) or not hasattr(time, "__len__") or len(time) != 2:
@@ -184,7 +189,7 @@ def _seconds(listed: xr.Dataset, time: tuple[Instant | None, Instant | None]) ->
     scale = clock["timesys"].lower()
     reference = Time(clock["mjdref"], clock["mjdref_fraction"], format="mjd", scale=scale)
     found = [
-        open_end if end is None else float((getattr(Time(end, scale="utc"), scale) - reference).sec)
+        open_end if end is None else round(float((getattr(Time(end, scale="utc"), scale) - reference).sec), 9)
         for end, open_end in zip(span(*time), (-np.inf, np.inf), strict=True)
     ]
     return found[0], found[1]

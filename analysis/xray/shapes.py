@@ -15,7 +15,7 @@ import xarray as xr
 from analysis.errors import BadOption, MissingFile, OutsideCoverage, WrongData
 from analysis.model import check, history_with, labelled
 from analysis.xray.inputs import node, synthetic_of, variable, with_nodes, with_region, without_area
-from analysis.xray.sky import WCS_KEYS, events_of, sky_frame_of, wcs_of
+from analysis.xray.sky import events_of, pixel_area, sky_frame_of, wcs_of
 
 if TYPE_CHECKING:
     from astropy.wcs import WCS
@@ -340,13 +340,8 @@ def _is_one(region: Region2D) -> bool:
 
 def _area(region: Region2D, listed: xr.Dataset) -> tuple[float, str]:
     """Area and its unit; NaN where nothing bounds it."""
-    scale, units = region.step**2, "pix2"
-    if set(WCS_KEYS) <= set(listed.attrs):
-        import astropy.units as u
-
-        cunit = [u.Unit(unit) for unit in listed.attrs.get("wcs_cunit", ("deg", "deg"))]
-        sides = [abs(float(d)) * unit.to(u.arcsec) for d, unit in zip(listed.attrs["wcs_cdelt"], cunit, strict=True)]
-        scale, units = scale * sides[0] * sides[1], "arcsec2"
+    pixel, units = pixel_area(listed)
+    scale = region.step**2 * pixel
     if not region.include:
         return np.nan, units
     if _is_one(region):

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 WCS_KEYS = ("wcs_ctype", "wcs_crpix", "wcs_crval", "wcs_cdelt")
 FRAMES = {"": "icrs", "ICRS": "icrs", "FK5": "fk5", "FK4": "fk4"}
 WCS_PAPER = "Calabretta & Greisen (2002), A&A 395, 1077, doi:10.1051/0004-6361:20021327"
+ARCSEC = np.degrees(1.0) * 3600  # of a radian
 REACH = 1.5  # pixels: so far a value stands for a place whose own pixel holds none
 TARGET_HELP = "'148.96 69.68' (RA Dec in degrees), '09h55m50s +69d40m47s', a name, or an astropy SkyCoord"
 
@@ -97,7 +98,8 @@ def within(events: xr.DataTree, target: str | SkyCoord, radius: Amount) -> xr.Da
     Returns
     -------
     xarray.DataTree
-        The same tree with fewer events; attr ``region`` and ``history`` of ``events`` say which.
+        The same tree with fewer events; attr ``region`` and ``history`` of ``events`` say which, ``region_area`` the
+        area of the circle, unless the list was cut to a region before.
 
     Raises
     ------
@@ -143,6 +145,9 @@ def within(events: xr.DataTree, target: str | SkyCoord, radius: Amount) -> xr.Da
         "region": with_region(listed, region),
         "history": history_with(listed, step),
     }
+    if "region" not in listed.attrs:  # of a cap of the sphere, 2π (1 - cos r)
+        area = 4 * np.pi * (np.sin(np.radians(size) / 2) * ARCSEC) ** 2
+        cut.attrs |= {"region_area": area, "region_area_units": "arcsec2"}
     return with_nodes(events, {"events": check(cut)})
 
 
@@ -324,6 +329,17 @@ def sky_frame_of(attrs: Mapping[str, object]) -> str:
     if stated not in FRAMES:
         raise WrongData(f"the sky frame {stated!r} is unknown; known are ICRS, FK5, FK4")
     return FRAMES[stated]
+
+
+def pixel_area(listed: xr.Dataset) -> tuple[float, str]:
+    """Return the area of a pixel of x and y in arcsec2; 1 pix2 where the list does not say how large it is."""
+    if not set(WCS_KEYS) <= set(listed.attrs):
+        return 1.0, "pix2"
+    import astropy.units as u
+
+    cunit = [u.Unit(unit) for unit in listed.attrs.get("wcs_cunit", ("deg", "deg"))]
+    sides = [abs(float(d)) * unit.to(u.arcsec) for d, unit in zip(listed.attrs["wcs_cdelt"], cunit, strict=True)]
+    return sides[0] * sides[1], "arcsec2"
 
 
 def wcs_of(attrs: Mapping[str, object], what: str) -> WCS:

@@ -10,7 +10,7 @@ import xarray as xr
 from analysis.errors import BadOption, WrongData
 from analysis.model import check, derived, in_units, labelled
 from analysis.xray.detectors import good_seconds
-from analysis.xray.exposures import counts_of, exposure_of, model_rates, per_channel, same_channels
+from analysis.xray.exposures import counts_of, exposure_of, model_rates, per_channel, region_ratio, same_channels
 from analysis.xray.grouping import OGIP, Grouping, channel_bins, channel_energies, summed
 from analysis.xray.inputs import Amount, as_dataset, band_of, datasets, events_and_gti, in_band, titled
 from analysis.xray.intervals import poisson_error
@@ -216,7 +216,7 @@ def _rates(data: xr.Dataset, background: xr.Dataset | None, bins: xr.DataArray) 
     if background is not None:
         same_channels(data, background)
         used = bins.values >= 0
-        ratio = per_channel(data, "backscal", used) / per_channel(background, "backscal", used)
+        ratio = region_ratio(data, background, used)
         behind, its_error = _rate_and_error(background, bins, ratio, "the background")
         made |= _pair("background_rate", behind, its_error, "Background rate in the source region")
         made |= _pair("net_rate", rate - behind, np.hypot(error, its_error), "Net count rate")

@@ -126,6 +126,13 @@ def test_intervals_on_another_reference_move_to_the_events_clock(tmp_path):
     assert pairs(fits.read(path, {})["gti"]) == [(1.5 * 86400, 1.5 * 86400 + 1)]
 
 
+def test_intervals_with_a_timezero_of_their_own_obey_it(tmp_path):
+    path = written(tmp_path / "e.fits", events(TIMEZERO=100.0), gti((0, 5), TIMEZERO=7.0))
+    tree = formats.read(path)
+    assert tree["events"].time.values.tolist() == [101.0, 102.0, 103.0]
+    assert pairs(tree["gti"]) == [(7.0, 12.0)]
+
+
 def test_events_out_of_order_are_sorted_together_and_it_is_said(tmp_path):
     pi = astropy_fits.Column("PI", "J", array=[30, 10, 20, 11])
     tree = fits.read(written(tmp_path / "e.evt", events([3, 1, 2, 1], columns=[pi])), {})

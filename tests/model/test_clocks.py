@@ -163,6 +163,16 @@ def test_masked_times_leap_seconds_and_times_without_utc_are_refused():
         utc(Time("2001-01-01", scale="local"))
 
 
+def test_a_reference_at_the_end_of_a_leap_second_may_be_written_with_eleven_decimals():
+    midnight = np.datetime64("2017-01-01", "ns")
+    for fraction in (0.00080074074, 0.00080074074074):  # 69.184 s, as files have it
+        assert utc_of_clock(0.0, mjdref=57754, mjdref_fraction=fraction) - midnight == np.timedelta64(0, "ns")
+    found = utc_of_clock([0.0, 1.0, -1.5], mjdref=57754, mjdref_fraction=0.00080074074)
+    assert (abs(found - midnight - np.array([0, 10**9, -5 * 10**8])) < np.timedelta64(100, "ns")).all()
+    with pytest.raises(BadTime, match="leap second"):
+        utc_of_clock(-1e-5, mjdref=57754, mjdref_fraction=0.00080074074)
+
+
 def test_years_whose_leap_seconds_nobody_knows_are_converted_without_a_stray_warning():
     with warnings.catch_warnings():
         warnings.simplefilter("error")

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tiers import examples
 
-from analysis import xray
+from analysis import formats, xray
 from analysis.errors import BadOption, MissingUnits, OutsideCoverage, UnknownVariable, WrongData, WrongUnits
 from analysis.model import breaches
 
@@ -248,8 +248,19 @@ def test_events_without_a_channel_are_left_out_and_counted(made_events, made_res
 
 def test_a_spectrum_of_events_says_which_exposure_it_took(m82):
     made = xray.event_spectrum(m82)
-    assert float(made.exposure) == pytest.approx(945.34, abs=0.01)
+    assert float(made.exposure) == pytest.approx(945.34 * 0.90694721567205, abs=0.01)  # DTCOR of the header
+    assert "945.3 s of good time intervals, times the header's live fraction, 0.906947" in made.attrs["history"]
     assert "the header's exposure is 18279.3 s" in made.attrs["history"]
+
+
+@pytest.mark.parametrize(
+    ("said", "live"),
+    [({"deadc": 0.5}, 0.5), ({"livetime": 30.0, "ontime": 40.0}, 0.75), ({"deadc": 0.0}, None), ({}, None)],
+)
+def test_dead_time_is_taken_off_the_exposure_of_a_spectrum(made_events, said, live):
+    made = xray.event_spectrum(made_events([1, 2], [(0, 10)], pi=[5, 6], **said))
+    assert float(made.exposure) == 10 * (1.0 if live is None else live)
+    assert ("dead time not known" in made.attrs["history"]) is (live is None)
 
 
 def test_what_is_made_of_events_keeps_the_contract(m82):
@@ -326,3 +337,18 @@ def test_true_is_no_number(m82, value):
     for asked in (lambda: xray.light_curve(m82, value), lambda: xray.event_spectrum(m82, bin_size=value)):
         with pytest.raises(BadOption, match="bin_size"):
             asked()
+
+
+def test_events_of_acis_do_not_fit_the_channels_of_another_camera(m82, ulx):
+    pi, energy = m82["events"].pi.values, m82["events"].energy.values
+    assert ((energy / 0.0146).astype(int)[pi < 1024] + 1 == pi[pi < 1024]).all()  # CIAO dictionary, PI
+    with pytest.raises(WrongData, match=r"14\.6 eV, the response's channels are 5 eV wide; give a response that fits"):
+        xray.event_spectrum(m82, rmf=ulx["rmf"])
+    with pytest.raises(BadOption, match=r"pi 0 is at -0\.0146 keV"):
+        xray.event_spectrum(m82, channel_width="29.2 eV")
+
+
+def test_events_of_acis_fit_a_response_of_acis(m82, oracle):
+    rmf = formats.read(oracle / "xray/3c273/3c273.rmf")
+    inside = xray.selected(m82, where={"pi": (1, 1024)})
+    assert int(xray.event_spectrum(inside, rmf=rmf).counts.sum()) == inside["events"].sizes["event"]

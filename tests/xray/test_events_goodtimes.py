@@ -19,6 +19,10 @@ def pairs(values):
     return [(float(a), float(b)) for a, b in zip(values[::2], values[1::2], strict=False)]
 
 
+def pairs_of(gti):
+    return list(zip(gti.start.values.tolist(), gti.stop.values.tolist(), strict=True))
+
+
 def open_at(gti, times):
     start, stop = gti.start.values[:, None], gti.stop.values[:, None]
     return ((times >= start) & (times < stop)).any(axis=0)
@@ -74,6 +78,19 @@ def test_two_clocks_are_not_compared(made_events):
 def test_what_is_no_interval_is_refused(made_events, given_pairs):
     with pytest.raises(BadOption):
         xray.good_times(given_pairs, like=made_events([1], [(0, 10)]))
+
+
+def test_thresholds_are_half_open_as_bands_are(made_events):
+    curve = xray.light_curve(made_events([0.1, 1.1, 1.2, 2.1, 2.2, 2.3], [(0, 3)]), 1)  # 1, 2 and 3 ct/s
+    assert pairs_of(xray.good_times_where(curve, above=2)) == [(1.0, 3.0)]
+    assert pairs_of(xray.good_times_where(curve, below=2)) == [(0.0, 1.0)]
+
+
+def test_an_event_at_the_end_of_a_range_of_time_is_outside_it_and_at_the_end_of_a_good_time_inside(made_events):
+    tree = made_events([0, 10, 20], [(0, 30)])
+    start, stop = (np.datetime64("1997-12-31T23:58:56.816") + np.timedelta64(s, "s") for s in (0, 20))
+    assert xray.selected(tree, time=(start, stop))["events"].time.values.tolist() == [0, 10]
+    assert xray.in_good_times(tree, xray.good_times([(0, 20)], like=tree))["events"].time.values.tolist() == [0, 10, 20]
 
 
 def test_what_is_left_is_told_where_nothing_is(made_events):

@@ -214,3 +214,33 @@ def test_what_is_no_choice_is_refused(m82, wanted):
             xray.selected(m82, **{name: "grade"})
     with pytest.raises(UnknownVariable, match="grad"):
         xray.selected(m82, where={"grad": 0})
+
+
+def test_circles_and_boxes_know_their_area_until_a_second_cut(m82):
+    circle, box = xray.within(m82, "148.96 69.68", "20 arcsec"), xray.selected(m82, x=(4000, 4200), y=(4000, 4100))
+    assert circle["events"].attrs["region_area"] == pytest.approx(np.pi * 400, rel=1e-6)
+    side = abs(m82["events"].attrs["wcs_cdelt"][0]) * 3600
+    assert box["events"].attrs["region_area"] == pytest.approx(200 * 100 * side**2)
+    whole_sphere = xray.within(m82, "148.96 69.68", "180 deg")["events"].attrs["region_area"]
+    assert whole_sphere == pytest.approx(4 * np.pi * (180 * 3600 / np.pi) ** 2)
+    twice = xray.within(xray.selected(m82, x=(0, 9000), y=(0, 9000)), "148.96 69.68", "20 arcsec")
+    for cut in (twice, xray.selected(circle, x=(0, 9000), y=(0, 9000)), xray.selected(m82, x=(0, 9000))):
+        assert "region_area" not in cut["events"].attrs
+
+
+def test_regions_whose_sizes_cannot_be_compared_are_no_source_and_background(m82):
+    small, large = (xray.event_spectrum(xray.within(m82, "148.96 69.68", r)) for r in ("10 arcsec", "20 arcsec"))
+    net, alone = (xray.count_rate(small.isel(channel=slice(20, 60)), background=b) for b in (
+        large.reindex(channel=small.channel, fill_value=0).isel(channel=slice(20, 60)), None))  # fmt: skip
+    within = large.counts.sel(channel=small.channel[20:60]).sum() / large.exposure / 4
+    assert float(alone.rate - net.net_rate) == pytest.approx(float(within), rel=1e-6)
+    whole = xray.event_spectrum(m82).reindex(channel=small.channel, fill_value=0)
+    for source, behind in ((small, whole), (whole, small)):
+        with pytest.raises(WrongData, match="BACKSCAL"):
+            xray.count_rate(source, background=behind)
+    twice = [xray.event_spectrum(xray.selected(xray.within(m82, "148.96 69.68", r), x=(0, 9000))) for r in
+             ("10 arcsec", "20 arcsec")]  # fmt: skip
+    with pytest.raises(WrongData, match="neither has a BACKSCAL"):
+        xray.count_rate(twice[0], background=twice[1].reindex(channel=twice[0].channel, fill_value=0))
+    plain = [data.drop_attrs(deep=False) for data in twice]  # nothing is said of regions: the same one, as OGIP has it
+    assert "net_rate" in xray.count_rate(plain[0], background=plain[1].reindex(channel=plain[0].channel, fill_value=0))

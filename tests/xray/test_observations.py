@@ -393,6 +393,19 @@ def test_exposures_in_another_unit_become_seconds(lists):
     assert xray.observations("10.0 20.0", mission="chandra")["exposure"].tolist() == pytest.approx([0, 1e4])
 
 
+def test_an_observation_listed_in_parts_has_the_sum_of_their_exposures(lists):
+    def parts(made):
+        again = made.isel(row=[0, 1, 1, 1]).copy(deep=True)
+        again["obsid"][:] = "20056-01-01-00"
+        again["time"][:] = [56000.5, 56000.25, 56000.25, 56001.0]  # one of them twice
+        again["exposure"][:] = [1000.0, 3000.0, 3000.0, 500.0]
+        return again
+
+    lists["xtemaster"] = parts
+    table = xray.observations("10.0 20.0", mission="RXTE")
+    assert table["exposure"].tolist() == [4500.0] and table["start"][0] == pd.Timestamp("2012-03-14T06:00")
+
+
 def test_no_observation_is_an_empty_table_with_the_same_columns(lists):
     for name in ("chanmaster", "numaster"):
         lists[name] = lambda made: made.isel(row=slice(0))

@@ -46,6 +46,18 @@ def test_rgs_scales_each_channel_by_area_and_background(tmp_path, made_spectrum)
     assert rates.sizes["bin"] == 3
 
 
+def test_a_file_without_backscal_is_no_background_of_one_with_it(tmp_path):
+    bare, told, one = spectrum(), spectrum(BACKSCAL=4.0), spectrum(BACKSCAL=1.0)
+    bare, told, one = (formats.read(write(tmp_path / f"{k}.pha", made)) for k, made in enumerate((bare, told, one)))
+    assert float(bare.backscal) == 1 and bare.backscal.attrs["stated_by"] == "default"
+    for source, behind in ((bare, told), (told, bare)):
+        with pytest.raises(WrongData, match="has none of its own"):
+            xray.count_rate(source, background=behind)
+    for source, behind in ((bare, one), (bare, bare), (one, told)):  # OGIP's default, 1, on both sides
+        assert "net_rate" in xray.count_rate(source, background=behind)
+    assert formats.read(formats.write(bare, tmp_path / "again.pha")).identical(bare)
+
+
 def test_errors_that_are_not_poissons_are_kept_and_said(tmp_path):
     columns = {
         "CHANNEL": ("I", np.arange(3)),

@@ -236,6 +236,16 @@ def test_letters_that_fits_lacks_are_kept_beside_it(tmp_path, made_spectrum):
 # ---------------------------------------------------------------------------------- what users make
 
 
+@pytest.mark.slow
+def test_where_times_are_of_is_a_keyword_that_other_programs_see(tmp_path, m82):
+    moved = xray.barycentred(m82, "148.96 69.68")
+    for tree, said in ((m82, "LOCAL"), (moved, "SOLARSYSTEM")):
+        with fits.open(formats.write(tree, tmp_path / "a.evt", overwrite=True)) as hdus:
+            assert hdus["EVENTS"].header["TIMEREF"] == said
+            hdus[:-1].writeto(tmp_path / "b.evt", overwrite=True)  # as another program leaves it
+        assert quietly(tmp_path / "b.evt")["events"].attrs["timeref"] == said
+
+
 def test_a_spectrum_of_events_is_written(tmp_path, m82):
     spectrum = xray.event_spectrum(m82)
     again = returned(spectrum, tmp_path / "m82.pi")

@@ -122,6 +122,17 @@ def test_a_background_is_scaled_by_backscal_and_areascal(ixpe):
         xray.polarization_spectrum(ixpe, background=xr.DataTree.from_dict({"stokes_i": behind["stokes_i"]}))
 
 
+def test_stokes_spectra_of_a_region_know_its_area(made, irf):
+    events = made["events"].to_dataset()
+    cut = events.assign_attrs(region="circle", region_area=900.0, region_area_units="arcsec2")
+    whole, part = (xr.DataTree.from_dict({"events": data, "gti": made["gti"].to_dataset()}) for data in (events, cut))
+    assert "backscal" not in xray.stokes_spectra(whole, **irf)["stokes_i"]
+    source, given = xray.stokes_spectra(part, **irf), xray.stokes_spectra(part, **irf, backscal=2)
+    assert float(source["stokes_q"].backscal) == 900 and float(given["stokes_q"].backscal) == 2
+    with pytest.raises(WrongData, match="the spectrum has a BACKSCAL and the background has none of its own"):
+        xray.polarization_spectrum(source, background=xray.stokes_spectra(whole, **irf))
+
+
 def test_bad_channels_are_left_out_and_broken_ones_refused(ixpe):
     spectrum = ixpe["stokes_u"].to_dataset()
     bad = spectrum.quality.values.copy()

@@ -590,3 +590,23 @@ def test_energies_that_are_no_bands_are_refused(lagging):
             {"events": lagging["events"].to_dataset().drop_vars("energy"), "gti": lagging["gti"].to_dataset()}
         )
         xray.lag_energy_spectrum(bare, [1, 2], **options)
+
+
+def test_the_error_of_an_rms_is_that_of_the_variance_carried_over(made_events):
+    times = np.sort(np.random.default_rng(4).uniform(0, 640, 40_000))
+    found = xray.integrated_rms(
+        xray.power_spectrum(made_events(times, [(0, 640)]), 0.05, segment=10), (0.5, 9), noise_level=1.9
+    )
+    d = 1e-4 * float(found.variance)
+    slope = (np.sqrt(float(found.variance) + d) - np.sqrt(float(found.variance) - d)) / (2 * d)
+    assert float(found.rms_error) == pytest.approx(slope * float(found.variance_error), rel=1e-6)
+
+
+def test_the_error_of_an_excess_variance_is_vaughans_equation_11(made_events):
+    rates = np.where(np.arange(40) % 2, 30, 10)  # ct in bins of 1 s: mean 20, σ² = 20
+    times = np.concatenate([k + (np.arange(n) + 0.5) / n for k, n in enumerate(rates)])
+    found = xray.excess_variance(xray.light_curve(made_events(times, [(0, 40)]), 1))
+    excess = 100 * 40 / 39 - 20
+    wanted = np.hypot(np.sqrt(2 / 40) * 20 / 400, np.sqrt(20 / 40) * 2 * np.sqrt(excess / 400) / 20)
+    assert float(found.excess_variance) == pytest.approx(excess)
+    assert float(found.normalized_excess_variance_error) == pytest.approx(wanted)

@@ -356,3 +356,12 @@ def test_pictures_are_chosen_by_what_the_datasets_hold(pulsar, constant):
         hv.renderer("bokeh").get_plot(picture)
     with pytest.raises(WrongData, match="single numbers"):
         xray.view(xray.h_test(pulsar, 1.234))
+
+
+@pytest.mark.parametrize("bins", [4, 16])
+def test_the_pulsed_fraction_does_not_depend_on_how_wide_the_bins_are(made_events, bins):
+    grid = np.linspace(0, 1, 20_001)
+    phase = np.interp((np.arange(50_000) + 0.5) / 50_000, grid + 0.4 * np.sin(2 * np.pi * grid) / (2 * np.pi), grid)
+    times = np.sort(phase + np.arange(50_000) % 100)  # a rate of 1 + 0.4 cos 2πφ, without noise
+    found = xray.pulse_profile(made_events(times, [(0, 100)]), "1 Hz", bins=bins)
+    assert float(found.pulsed_fraction) == pytest.approx(0.4, abs=2e-3)
