@@ -15,7 +15,7 @@ from analysis.model import check, derived
 from analysis.xray.evaluation import Evaluator
 from analysis.xray.grouping import Grouping
 from analysis.xray.inputs import Amount, datasets, limits
-from analysis.xray.likelihoods import Prepared, Statistic, Variance, terms
+from analysis.xray.likelihoods import Prepared, Statistic, Variance, terms, variance_at
 from analysis.xray.minimizing import Minimum, least
 from analysis.xray.models import Array, Model, about, model, refuse_unless_additive, state
 from analysis.xray.problems import Problem, posed, spectra_of
@@ -246,7 +246,7 @@ def _on_bins(problem: Problem, vector: Array) -> dict[str, tuple]:
         # Cash's terms have no zero where model and data agree; C's have
         deviance = terms(replace(spectrum, statistic="cstat"), expected) if spectrum.statistic == "cash" else own
         total = expected + behind
-        spread = total if spectrum.variance is None or spectrum.by_model else spectrum.variance
+        spread = variance_at(spectrum, expected) if spectrum.statistic == "chi2" else total
         for name, column in {
             "energy_low": spectrum.low,
             "energy_high": spectrum.high,

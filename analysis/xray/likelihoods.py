@@ -191,7 +191,7 @@ def value(spectrum: Prepared, expected: Array) -> float:
 def terms(spectrum: Prepared, expected: Array) -> Array:
     """Return each bin's part of the statistic."""
     if spectrum.statistic == "chi2":
-        return (_net(spectrum) - expected) ** 2 / _variance(spectrum, expected)
+        return (_net(spectrum) - expected) ** 2 / variance_at(spectrum, expected)
     mu = np.maximum(expected, TINY)
     if spectrum.statistic == "wstat":
         return w_terms(spectrum.source, spectrum.background, mu, spectrum.ratio)
@@ -204,7 +204,7 @@ def terms(spectrum: Prepared, expected: Array) -> Array:
 def slopes_and_weights(spectrum: Prepared, expected: Array) -> tuple[Array, Array]:
     """Return the slope of each bin's part by the expected counts, and the curvature expected of it (Fisher)."""
     if spectrum.statistic == "chi2":
-        variance, off = _variance(spectrum, expected), _net(spectrum) - expected
+        variance, off = variance_at(spectrum, expected), _net(spectrum) - expected
         # a variance that the model makes grows with it, so that it has a slope of its own
         return -2 * off / variance - spectrum.by_model * (off / variance) ** 2, 2 / variance
     mu = np.maximum(expected, TINY)
@@ -234,7 +234,8 @@ def variance_of(source: Array, background: Array, ratio: Array, errors: Variance
     return source + scale**2 * background
 
 
-def _variance(spectrum: Prepared, expected: Array) -> Array:
+def variance_at(spectrum: Prepared, expected: Array) -> Array:
+    """Return the variance that χ² has of source minus scaled background, where the model expects these counts."""
     assert spectrum.variance is not None
     if not spectrum.by_model:
         return spectrum.variance
