@@ -47,7 +47,8 @@ def fit(
     Parameters
     ----------
     data : xarray.DataTree or mapping
-        Nodes ``spectrum``, ``rmf`` and, where there are, ``arf`` and ``background``: what :func:`fetch` gives.
+        Nodes ``spectrum``, ``rmf`` and, where there are, ``arf`` and ``background``: what :func:`fetch` gives. What
+        :func:`response` gave may stand as ``rmf``: many fits of one large response then build it once.
         Several spectra are fitted together: a tree of such trees (:func:`collect`), or a mapping of names to them.
     source : Model or str
         ``"tbabs * powerlaw"``: see :func:`model`.
@@ -126,6 +127,12 @@ def fit(
         raise BadOption(f"starts={starts!r} must be a whole number, 0 or more")
     for spectrum in problem.spectra:
         warn_of_empty_background(spectrum, spectrum.name)
+    if not any(spectrum.source.any() for spectrum in problem.spectra):
+        warnings.warn(
+            "there is not one count in the band, so the data bound a norm from above and tell nothing else",
+            AnalysisWarning,
+            stacklevel=2,
+        )
     best = least(problem, starts=int(starts), seed=seed)
     options = {
         "errors": errors,

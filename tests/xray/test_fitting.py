@@ -82,11 +82,37 @@ def test_a_constant_factor_of_each_spectrum_is_measured_against_the_first(ulx):
         ({"source": MODEL, "values": {"nh": -1}}, BadOption, "outside its bounds"),
         ({"source": MODEL, "band": (30, 40)}, OutsideCoverage, "30"),
         ({"source": MODEL, "per_spectrum": ["norm"]}, BadOption, "there is one"),
+        ({"source": MODEL, "errors": "gehrels"}, BadOption, "chooses the variances of χ²"),
+        ({"source": MODEL, "values": {"PhoIndex": 2}}, BadOption, "did you mean 'photon_index'"),
+        ({"source": MODEL, "tied": {"nh": "nh"}}, BadOption, "tied to itself"),
     ],
 )
 def test_a_wrong_fit_is_told_what_would_be_right(ulx, options, error, match):
     with pytest.raises(error, match=match):
         xray.fit(ulx, **options)
+
+
+def test_per_spectrum_may_be_one_name(ulx):
+    both = {"one": ulx, "two": ulx}
+    made = xray.fit(both, "constant * powerlaw", band=(1, 5), per_spectrum="constant.factor", starts=0)
+    assert "constant.factor[two]" in made.parameter.values
+
+
+def test_a_response_may_stand_in_the_tree_as_rmf(ulx, ulx_response):
+    nodes = {name: ulx[name].to_dataset() for name in ("spectrum", "background")}
+    made = xray.fit(xr.DataTree.from_dict({**nodes, "rmf": ulx_response}), MODEL, band=(1, 5))
+    assert made.attrs["statistic_value"] == xray.fit(ulx, MODEL, band=(1, 5)).attrs["statistic_value"]
+    bare = xr.DataTree.from_dict({**nodes, "rmf": xray.response(ulx["rmf"]), "arf": ulx["arf"].to_dataset()})
+    with pytest.raises(WrongData, match="made without the effective area"):
+        xray.fit(bare, MODEL)
+
+
+def test_a_band_without_a_count_is_told(ulx):
+    counts = ulx["spectrum"]["counts"]
+    empty = ulx.drop_nodes("background").copy()
+    empty["spectrum"] = empty["spectrum"].to_dataset().assign(counts=(counts * 0).assign_attrs(counts.attrs))
+    with pytest.warns(AnalysisWarning, match="not one count"):
+        xray.fit(empty, "powerlaw(photon_index=2)", frozen=["photon_index"], band=(1, 5))
 
 
 def test_a_tree_without_a_response_is_refused(ulx):
