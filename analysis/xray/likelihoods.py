@@ -92,8 +92,8 @@ def prepared(
         raise BadOption(f"errors={errors!r} is unknown{near(str(errors), VARIANCES)}; known are {', '.join(VARIANCES)}")
     if errors != "data" and chosen != "chi2":
         raise BadOption(
-            f"errors={errors!r} chooses the variances of χ², and {name} is fitted with {chosen}, which needs none; leave "
-            "it out, or take statistic='chi2'"
+            f"errors={errors!r} chooses the variances of χ², and {name} is fitted with {chosen}, which needs none; "
+            "leave it out, or take statistic='chi2'"
         )
     same_channels(data, whole)
     bins = channel_bins(data, grouping=grouping, min_counts=min_counts, band=band, rmf=whole)

@@ -80,6 +80,7 @@ def bands_of(x_step, y_step):
     return xr.DataArray(values, {"y": y, "x": x}, ["band", "y", "x"], name="counts", attrs=attrs)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("x_step", [1, -1])
 @pytest.mark.parametrize("y_step", [1, -1])
 def test_three_bands_lie_as_each_alone_does(x_step, y_step):
@@ -92,6 +93,7 @@ def test_three_bands_lie_as_each_alone_does(x_step, y_step):
     assert len({(f.x_range.start, f.x_range.end, f.y_range.start, f.y_range.end) for f in frames}) == 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("step", [1, -1])
 def test_red_is_printed_where_it_is_seen(tmp_path, step):
     from PIL import Image
