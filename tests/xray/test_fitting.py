@@ -317,3 +317,38 @@ def test_rates_with_areascal_are_fitted_as_counts_are(made_spectrum, made_respon
             norms.append(float(xray.fit(tree, "powerlaw", statistic="chi2", starts=4).value[1]))
     assert norms[1] == pytest.approx(norms[0], rel=1e-6) and norms[3] == pytest.approx(norms[2], rel=1e-6)
     assert norms[2] == pytest.approx(2 * norms[0], rel=1e-6)
+
+
+def test_a_tie_of_parameters_of_each_spectrum_is_within_the_spectrum(ulx):
+    source = "powerlaw + powerlaw(photon_index=1)"
+    options = {
+        "band": (1, 5),
+        "starts": 0,
+        "tied": {"powerlaw_2.norm": "powerlaw.norm"},
+        "frozen": ["powerlaw_2.photon_index"],
+    }
+    half = {name: node.to_dataset() for name, node in ulx.children.items()}
+    for name in ("spectrum", "background"):
+        counts = half[name]["counts"]
+        half[name] = half[name].assign(counts=(counts // 2).assign_attrs(counts.attrs))
+    both = {"one": ulx, "half": xr.DataTree.from_dict(half)}
+    made = xray.fit(both, source, per_spectrum=["powerlaw.norm", "powerlaw_2.norm"], **options)
+    values = dict(zip(made.parameter.values.tolist(), made.value.values.tolist(), strict=True))
+    for name in both:
+        assert values[f"powerlaw_2.norm[{name}]"] == values[f"powerlaw.norm[{name}]"]
+    assert values["powerlaw.norm[half]"] < 0.6 * values["powerlaw.norm[one]"]
+
+
+@pytest.mark.parametrize(("bounds", "edge"), [((-3.0, 1.5), 1.5), ((2.5, 9.0), 2.5)])
+def test_a_fit_held_by_a_bound_is_the_fit_of_the_others_there(ulx, bounds, edge):
+    options = {"band": (1, 5), "starts": 0}
+    with pytest.warns(AnalysisWarning, match="photon_index ended at a bound"):
+        held = xray.fit(ulx, "powerlaw", bounds={"photon_index": bounds}, **options)
+    there = xray.fit(ulx, "powerlaw", values={"photon_index": edge}, frozen=["photon_index"], **options)
+    assert held.attrs["converged"] == "true"
+    assert held.attrs["statistic_value"] == pytest.approx(there.attrs["statistic_value"], abs=1e-6)
+    assert held.attrs["evaluations"] < 60
+    assert float(held.value.sel(parameter="powerlaw.photon_index")) == edge
+    varied = held.value.sel(parameter="powerlaw.norm"), held.error.sel(parameter="powerlaw.norm")
+    wanted = there.value.sel(parameter="powerlaw.norm"), there.error.sel(parameter="powerlaw.norm")
+    np.testing.assert_allclose(varied, wanted, rtol=1e-4)

@@ -153,6 +153,8 @@ def test_the_equivalent_width_of_a_box_on_a_flat_continuum_is_exact(line):
         (lambda: xray.equivalent_width("powerlaw", "powerlaw"), "no photons to compare"),
         (lambda: xray.equivalent_width("tbabs * powerlaw", "tbabs"), "no equivalent width"),
         (lambda: xray.equivalent_width("powerlaw", "powerlow"), "did you mean"),
+        (lambda: xray.equivalent_width("tbabs * cflux * (powerlaw + gaussian)", "gaussian"), "cflux scales gaussian"),
+        (lambda: xray.flux("cflux * tbabs * powerlaw", (1, 2), absorbed=False), "left of cflux"),
         (lambda: xray.flux("powerlaw", (1, 2), draws=-1), "draws"),
     ],
 )
@@ -164,3 +166,31 @@ def test_what_makes_no_flux_is_refused(call, match):
 def test_what_is_no_fit_has_no_flux(ulx):
     with pytest.raises(WrongData, match="no fit"):
         xray.flux(ulx["spectrum"].to_dataset(), (1, 2))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("around", "width"),
+    [
+        ("({})", 1.0),
+        ("zashift(redshift=0.5) * ({})", 1 / 1.5),  # where the line is seen, not where it was emitted
+        ("gsmooth(sigma_6kev=0.3) * ({})", 1.0),
+        ("tbabs(nh=10) * ({})", 1.0),
+    ],
+)
+def test_a_line_is_found_where_the_model_brings_it(around, width):
+    plain = "powerlaw(photon_index=0) + gaussian(line_energy=6.4, sigma=0.05, norm=0.2)"
+    found = xray.equivalent_width(around.format(plain), "gaussian")
+    assert float(found.equivalent_width) == pytest.approx(0.2 * width, rel=1e-4)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("factor", ["gsmooth(sigma_6kev=0.2)", "tbabs(nh=1e-9)", "zashift"])
+def test_what_changes_only_the_line_goes_with_it(factor):
+    source = f"powerlaw(photon_index=0) + {factor} * gaussian(line_energy=6.4, sigma=0.05, norm=0.2)"
+    assert float(xray.equivalent_width(source, "gaussian").equivalent_width) == pytest.approx(0.2, rel=1e-4)
+
+
+def test_a_line_that_alone_has_a_flux_of_its_own_has_a_width():
+    source = "powerlaw(photon_index=0) + cpflux(flux=0.2, e_min=5, e_max=8) * gaussian(line_energy=6.4, sigma=0.05)"
+    assert float(xray.equivalent_width(source, "gaussian").equivalent_width) == pytest.approx(0.2, rel=1e-4)
