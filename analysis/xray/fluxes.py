@@ -321,8 +321,8 @@ def _refuse_scaled(source: Model, absorbers: Sequence[str]) -> None:
     for name in absorbers:
         if scaling := _scaling(source.term, source.parts, name):
             raise BadOption(
-                f"{scaling} brings the model behind {name} to a flux, so that without {name} it would be as bright; fit "
-                f"with {name} left of {scaling}, or without {scaling}"
+                f"{scaling} brings the model behind {name} to a flux, so that without {name} it would be as bright: "
+                f"fit with {name} left of {scaling}, or without {scaling}"
             )
 
 
