@@ -121,6 +121,7 @@ def colour_image(
     Returns
     -------
     holoviews.RGB, or an Overlay of it with the graticule
+        Lies as :func:`image` lies: a coordinate that runs down is drawn running down.
 
     Raises
     ------
@@ -161,6 +162,7 @@ def colour_image(
     picture = hv.RGB(stacked, kdims, names, bounds=(left, bottom, right, top_)).opts(
         backend="bokeh", frame_width=max(80, round((right - left) * scale)), active_tools=["wheel_zoom"],
         frame_height=max(80, round((top_ - bottom) * scale)), bgcolor="black", fontsize=FONTS,
+        invert_xaxis=width < 0, invert_yaxis=height < 0,
     )  # fmt: skip
     return note(_over(picture, kdims, graticule(flat), None), merged(channels, attrs), remark=remark)
 

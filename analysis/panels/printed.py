@@ -7,7 +7,7 @@ write; here the options are read and drawn, so that what is saved is what was se
 from __future__ import annotations
 
 import textwrap
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -95,13 +95,26 @@ def figure_of(picture: Any, *, width: float | None = None) -> Any:
     if column < 0.8:
         raise BadOption(f"width={whole:g} inches is too narrow for {columns} pictures in a row")
     scale = column / widest
-    heights = []
+    panels, below = _notes_of_all(panels, columns)
+    foot = "\n".join(line for text in below for line in textwrap.wrap(text, _letters(whole - AROUND, SMALL)))
+    under = (8.5 * len(foot.splitlines()) + 6) / 72 if foot else 0.0
+    frames, heights = [], []
     for row in range(rows):
         members = [panel for panel in panels[row * columns : (row + 1) * columns] if panel.elements]
+        frames.append(max(panel.frame[1] * scale for panel in members))
         heights.append(max(panel.frame[1] * scale + _around(panel, column) for panel in members))
-    engine = ConstrainedLayoutEngine(h_pad=0.03, w_pad=0.03, hspace=0.02, wspace=0.03)
-    figure = Figure(figsize=(whole, sum(heights) + 0.15), layout=engine)
-    grid = figure.add_gridspec(rows, columns, height_ratios=heights)
+    high = sum(heights) + 0.15 + under
+    engine = ConstrainedLayoutEngine(
+        h_pad=0.03, w_pad=0.03, hspace=0.02, wspace=0.03, rect=(0, under / high, 1, 1 - under / high)
+    )
+    figure = Figure(figsize=(whole, high), layout=engine)
+    if foot:
+        place = AROUND / 2 / whole, under / high
+        figure.text(
+            *place, foot, ha="left", va="top", color="#555555", fontsize=SMALL, linespacing=1.25, parse_math=False
+        )
+    # the ratios are those of the frames: what stands around them has room of its own
+    grid = figure.add_gridspec(rows, columns, height_ratios=frames)
     times = None
     for number, panel in enumerate(panels):
         if not panel.elements:
@@ -112,6 +125,14 @@ def figure_of(picture: Any, *, width: float | None = None) -> Any:
         if panel.over_time and times is None:
             times = axes
     return figure
+
+
+def _notes_of_all(panels: list[_Panel], columns: int) -> tuple[list[_Panel], tuple[str, ...]]:
+    """Return the panels, and notes that go under all of them: those of one among several beside each other."""
+    noted_ = [panel for panel in panels if panel.notes]
+    if columns == 1 or len(noted_) != 1:
+        return panels, ()
+    return [replace(panel, notes=()) if panel is noted_[0] else panel for panel in panels], noted_[0].notes
 
 
 def _panels_of(picture: Any) -> tuple[list[_Panel], int, bool]:
@@ -233,6 +254,8 @@ def _fill(figure: Any, axes: Any, panel: _Panel, inches: float) -> None:
 
 def _axes(axes: Any, panel: _Panel, inches: float) -> None:
     """Set limits, directions, ticks and labels of both axes."""
+    from matplotlib.ticker import NullFormatter
+
     look = panel.look
     first = panel.elements[0]
     named = next((e for e in panel.elements if type(e).__name__ not in ("HLine", "VLines", "VSpans", "Text")), first)
@@ -269,6 +292,10 @@ def _axes(axes: Any, panel: _Panel, inches: float) -> None:
             low, high = getattr(axes, f"get_{axis}lim")()
             inside = [tick for tick in ticks if low <= tick <= high]
             getattr(axes, f"set_{axis}ticks")(inside, [f"{tick:g}" for tick in inside], minor=False)
+            getattr(axes, f"{axis}axis").set_minor_formatter(NullFormatter())  # no words between these
+    turned = look.get("xrotation")
+    if isinstance(turned, int | float) and turned:
+        axes.tick_params(axis="x", labelrotation=turned)
     if look.get("show_frame") is False or ("xaxis" in look and look["xaxis"] is None):
         axes.set_frame_on(False)
 

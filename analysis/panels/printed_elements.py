@@ -63,10 +63,14 @@ def _colour(look: Mapping[str, Any], name: str = "color") -> Any:
 def _line_of(look: Mapping[str, Any]) -> dict[str, Any]:
     dash = look.get("line_dash", "solid")
     alpha = look.get("line_alpha", look.get("alpha"))
+    width = float(look.get("line_width", 1.5))
+    style: object = DASHES.get(dash, "-") if isinstance(dash, str) else "-"
+    if isinstance(dash, list | tuple) and dash and width > 0:
+        style = 0, tuple(part / width for part in dash)  # Bokeh counts pixels, matplotlib widths of the line
     return {
         "color": _colour(look),
-        "linewidth": float(look.get("line_width", 1.5)) * POINT,
-        "linestyle": DASHES.get(dash, "-") if isinstance(dash, str) else "-",
+        "linewidth": width * POINT,
+        "linestyle": style,
         "alpha": alpha if isinstance(alpha, int | float) else None,
     }
 
@@ -245,7 +249,8 @@ def _error_bars(axes: Any, element: Any, look: Mapping[str, Any]) -> None:
     above = columns[3] if len(columns) > 3 else below
     _with_dates(axes, element)
     width = float(look.get("line_width", 1.0)) * POINT
-    axes.errorbar(x, y, yerr=np.stack([below, above]), fmt="none", ecolor="black", elinewidth=width)
+    colour = _colour({"color": "black", **look})
+    axes.errorbar(x, y, yerr=np.stack([below, above]), fmt="none", ecolor=colour, elinewidth=width)
 
 
 def _text(axes: Any, element: Any, look: Mapping[str, Any]) -> None:

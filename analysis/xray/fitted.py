@@ -12,7 +12,10 @@ from analysis.xray.models import Array
 
 SIGNIFICANCE = 5.0  # bins are joined until the expected source stands out by so many errors
 MOST_BINS = 400  # for each spectrum
-NEEDED = ("counts", "model_counts", "expected_background", "exposure", "energy_low", "energy_high", "model_flux")
+NEEDED = (
+    *("counts", "background_counts", "background_ratio", "model_counts", "expected_background", "exposure"),
+    *("energy_low", "energy_high", "model_flux"),
+)
 
 
 def fitted_spectrum(fit: xr.Dataset, *, unfolded: bool = False, min_significance: float = SIGNIFICANCE) -> xr.Dataset:
@@ -34,10 +37,12 @@ def fitted_spectrum(fit: xr.Dataset, *, unfolded: bool = False, min_significance
     Returns
     -------
     xarray.Dataset
-        On ``bin``, with the coordinate ``spectrum``: ``energy_low``, ``energy_high`` (keV), ``residual`` (σ: data
-        minus what is expected, over the error) and, in ``ct s-1 keV-1``, ``rate`` (source region) with
-        ``rate_error``, ``background_rate`` (profiled: the one that fits best), ``model_rate`` and ``expected_rate``
-        (their sum). Unfolded: ``flux`` with ``flux_error`` and ``model_flux`` in ``keV cm-2 s-1``.
+        On ``bin``, with the coordinate ``spectrum``: ``energy_low``, ``energy_high`` (keV), ``residual`` (σ: net
+        counts, the scaled background taken off, minus the model, over the scatter expected of both regions) and, in
+        ``ct s-1 keV-1``, ``rate`` (source region) with ``rate_error``, ``background_rate`` (profiled: the one that
+        fits best), ``model_rate`` and ``expected_rate`` (their sum). Unfolded: ``flux`` with ``flux_error`` and
+        ``model_flux`` in ``keV cm-2 s-1``. Net counts have the background as it was counted: the profiled one, which
+        follows the data, would draw every point towards the model.
 
     Raises
     ------
@@ -67,12 +72,12 @@ def fitted_spectrum(fit: xr.Dataset, *, unfolded: bool = False, min_significance
     first = np.unique(group, return_index=True)[1]
     spread = np.sqrt(np.bincount(group, _variance(fit)))
     expected = sums["model_counts"] + sums["expected_background"]
-    off = sums["counts"] - expected
+    net, scatter = np.bincount(group, _net(fit)), np.sqrt(np.bincount(group, _net_variance(fit)))
     made = xr.Dataset(
         {
             "energy_low": _on(low, "keV", "Energy"),
             "energy_high": _on(high, "keV", "Upper end of the bin"),
-            "residual": _on(off / spread, "1", "Residual in σ"),
+            "residual": _on((net - sums["model_counts"]) / scatter, "1", "Residual in σ"),
         },
         coords={"spectrum": ("bin", fit["spectrum"].values[first], fit["spectrum"].attrs)},
     )
@@ -82,8 +87,8 @@ def fitted_spectrum(fit: xr.Dataset, *, unfolded: bool = False, min_significance
         with np.errstate(divide="ignore", invalid="ignore"):
             scale = np.where(sums["model_counts"] > 0, flux / sums["model_counts"], np.nan)
         units = "keV cm-2 s-1"
-        made["flux"] = _on((sums["counts"] - sums["expected_background"]) * scale, units, "E² × photon flux density")
-        made["flux_error"] = _on(spread * scale, units, "1σ error")
+        made["flux"] = _on(net * scale, units, "E² × photon flux density")
+        made["flux_error"] = _on(scatter * scale, units, "1σ error")
         made["model_flux"] = _on(flux, units, "Model, E² × photon flux density")
     else:
         per = 1 / (time * width)
@@ -108,6 +113,26 @@ def _variance(fit: xr.Dataset) -> Array:
     if "counts_error" in fit.variables:
         return fit["counts_error"].values ** 2
     return (fit["model_counts"] + fit["expected_background"]).values
+
+
+def _net(fit: xr.Dataset) -> Array:
+    """Counts less the scaled background."""
+    return fit["counts"].values - fit["background_counts"].values * _scale(fit)
+
+
+def _net_variance(fit: xr.Dataset) -> Array:
+    """What net counts are expected to scatter by: of W the background region's share comes to the source's.
+
+    Of χ² the errors hold it already; of C and Cash there is no background.
+    """
+    held = _variance(fit)
+    return held if fit.attrs["statistic"] == "chi2" else held + fit["expected_background"].values * _scale(fit)
+
+
+def _scale(fit: xr.Dataset) -> Array:
+    """The source region over the background's; 0 where there is none."""
+    ratio = fit["background_ratio"].values
+    return np.where(ratio > 0, 1 / np.where(ratio > 0, ratio, 1), 0.0)
 
 
 def joined_bins(fit: xr.Dataset, least: float = SIGNIFICANCE) -> Array:

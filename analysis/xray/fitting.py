@@ -15,7 +15,7 @@ from analysis.model import check, derived
 from analysis.xray.evaluation import Evaluator
 from analysis.xray.grouping import Grouping
 from analysis.xray.inputs import Amount, datasets, limits
-from analysis.xray.likelihoods import Prepared, Statistic, Variance, terms
+from analysis.xray.likelihoods import Prepared, Statistic, Variance, terms, variance_at
 from analysis.xray.minimizing import Minimum, least
 from analysis.xray.models import Array, Model, about, model, refuse_unless_additive, state
 from analysis.xray.problems import Problem, posed, spectra_of
@@ -47,7 +47,8 @@ def fit(
     Parameters
     ----------
     data : xarray.DataTree or mapping
-        Nodes ``spectrum``, ``rmf`` and, where there are, ``arf`` and ``background``: what :func:`fetch` gives.
+        Nodes ``spectrum``, ``rmf`` and, where there are, ``arf`` and ``background``: what :func:`fetch` gives. What
+        :func:`response` gave may stand as ``rmf``: many fits of one large response then build it once.
         Several spectra are fitted together: a tree of such trees (:func:`collect`), or a mapping of names to them.
     source : Model or str
         ``"tbabs * powerlaw"``: see :func:`model`.
@@ -126,6 +127,12 @@ def fit(
         raise BadOption(f"starts={starts!r} must be a whole number, 0 or more")
     for spectrum in problem.spectra:
         warn_of_empty_background(spectrum, spectrum.name)
+    if not any(spectrum.source.any() for spectrum in problem.spectra):
+        warnings.warn(
+            "there is not one count in the band, so the data bound a norm from above and tell nothing else",
+            AnalysisWarning,
+            stacklevel=2,
+        )
     best = least(problem, starts=int(starts), seed=seed)
     options = {
         "errors": errors,
@@ -246,7 +253,7 @@ def _on_bins(problem: Problem, vector: Array) -> dict[str, tuple]:
         # Cash's terms have no zero where model and data agree; C's have
         deviance = terms(replace(spectrum, statistic="cstat"), expected) if spectrum.statistic == "cash" else own
         total = expected + behind
-        spread = total if spectrum.variance is None or spectrum.by_model else spectrum.variance
+        spread = variance_at(spectrum, expected) if spectrum.statistic == "chi2" else total
         for name, column in {
             "energy_low": spectrum.low,
             "energy_high": spectrum.high,

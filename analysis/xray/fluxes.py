@@ -12,7 +12,7 @@ from analysis.errors import BadOption, WrongData
 from analysis.model import check, derived, stamp
 from analysis.xray.evaluation import Evaluator
 from analysis.xray.inputs import Amount, amount, limits, near, number
-from analysis.xray.models import Array, Model, Term, about
+from analysis.xray.models import Array, Component, Model, Term, about, factors, labels
 from analysis.xray.propagating import Taken, described_number, propagated, taken_from
 
 Cosmology = Literal["Planck18", "Planck15", "Planck13", "WMAP9", "WMAP7", "WMAP5"]
@@ -20,6 +20,7 @@ COSMOLOGIES = ("Planck18", "Planck15", "Planck13", "WMAP9", "WMAP7", "WMAP5")
 ERG = 1.602176634e-9  # erg in a keV, exact (SI 2019)
 PER_DECADE = 4000  # bins of energy: a power law's flux is good to 1e-7
 HALF = 0.682689492137086  # probability within 1 σ
+SCALING = ("cflux", "cpflux", "clumin", "cglumin")  # convolutions that bring all right of them to a flux
 COLUMNS = ("nh", "n_h")  # what absorbers' parameters are called, in any letter case
 
 
@@ -212,7 +213,7 @@ def equivalent_width(
     Raises
     ------
     BadOption
-        If the model has no such component, it adds no photons, or there is nothing beside it.
+        If the model has no such component, it adds no photons, there is nothing beside it, or a cflux scales both.
     WrongData
         If the others make no photons where the line is.
     """
@@ -228,7 +229,12 @@ def equivalent_width(
     rest = without(whole, [component])
     if rest is None or rest.kind != "additive":
         raise BadOption(f"beside {component} the model {whole} makes no photons to compare it with")
-    low, high = _where(whole, component, taken.values) if band is None else _band(band)
+    if scaling := _scaling(whole.term, whole.parts, component):
+        raise BadOption(
+            f"{scaling} scales {component} together with others, so that neither is there without the other; take the "
+            f"width of the model without {scaling}, which is the same"
+        )
+    low, high = _where(whole, rest, component, taken.values) if band is None else _band(band)
     edges = np.geomspace(low, high, 4001)
     below, above = edges[:-1], edges[1:]
     full, others = Evaluator(whole, below, above), Evaluator(rest, below, above)
@@ -253,17 +259,35 @@ def equivalent_width(
 
 def without(source: Model, names: Sequence[str]) -> Model | None:
     """Return a model with some of its components taken out; None if nothing is left."""
-    term = _without(source.term, set(names))
+    term = _without(source.term, set(names), source.parts)
     return None if term is None else Model(term, source.parts)
 
 
-def _without(term: Term, names: set[str]) -> Term | None:
+def _without(term: Term, names: set[str], parts: Mapping[str, Component]) -> Term | None:
+    """A term without some components; what changed only their photons goes with them."""
     if isinstance(term, str):
         return None if term in names else term
-    left, right = _without(term[1], names), _without(term[2], names)
-    if left is None or right is None:
-        return right if left is None else left
-    return term[0], left, right
+    left, right = _without(term[1], names, parts), _without(term[2], names, parts)
+    made: Term | None = (right if left is None else left) if left is None or right is None else (term[0], left, right)
+    if made is not None and Model(term, parts).kind == "additive" and Model(made, parts).kind != "additive":
+        return None
+    return made
+
+
+def _scaling(term: Term, parts: Mapping[str, Component], component: str) -> str:
+    """The convolution that scales others to a flux together with a component, or behind it; empty if none does."""
+    if isinstance(term, str):
+        return ""
+    if term[0] == "+":
+        return _scaling(term[1], parts, component) or _scaling(term[2], parts, component)
+    chain = factors(term)
+    for i, factor in enumerate(chain):
+        if isinstance(factor, str) and parts[factor].word.removeprefix("xspec.") in SCALING:
+            scaled = [label for part in chain[i + 1 :] for label in labels(part)]
+            alone = sum(parts[label].kind == "additive" for label in scaled) == 1
+            if component in scaled and not (alone and parts[component].kind == "additive"):
+                return factor
+    return next((found for factor in chain if (found := _scaling(factor, parts, component))), "")
 
 
 def _columns(source: Model) -> tuple[str, ...]:
@@ -292,6 +316,16 @@ def _absorbers(source: Model, asked: Sequence[str] | None) -> tuple[str, ...]:
     return listed
 
 
+def _refuse_scaled(source: Model, absorbers: Sequence[str]) -> None:
+    """Refuse to take out an absorber right of a cflux, which would bring what is left to the same flux again."""
+    for name in absorbers:
+        if scaling := _scaling(source.term, source.parts, name):
+            raise BadOption(
+                f"{scaling} brings the model behind {name} to a flux, so that without {name} it would be as bright: "
+                f"fit with {name} left of {scaling}, or without {scaling}"
+            )
+
+
 def _band(band: tuple[Amount, Amount]) -> tuple[float, float]:
     low, high = limits(band)
     if not (low > 0 and np.isfinite(high)):
@@ -302,6 +336,7 @@ def _band(band: tuple[Amount, Amount]) -> tuple[float, float]:
 def _integrals(
     taken: Taken, low: float, high: float, removed: Sequence[str]
 ) -> tuple[dict[str, tuple], dict[str, tuple]]:
+    _refuse_scaled(taken.source, removed)
     source = without(taken.source, removed)
     assert source is not None
     bins = max(400, int(np.ceil(PER_DECADE * np.log10(high / low))))
@@ -331,10 +366,12 @@ def _with_errors(
     return described_number(taken, name, long_name, units, 0, propagated(taken, of))
 
 
-def _where(source: Model, component: str, values: Mapping[str, float]) -> tuple[float, float]:
-    """Energies that hold nearly all photons of a component."""
-    edges = np.geomspace(0.05, 200, 20001)
-    alone = np.abs(Evaluator(Model(component, source.parts), edges[:-1], edges[1:]).flux(values))
+def _where(source: Model, rest: Model, component: str, values: Mapping[str, float]) -> tuple[float, float]:
+    """Energies that hold nearly all photons of a component, as the whole model shifts and smooths it."""
+    edges = np.geomspace(0.05, 200, 2001)
+    full, others = (Evaluator(part, edges[:-1], edges[1:]).flux(values) for part in (source, rest))
+    alone = np.abs(full - others)
+    alone[alone < 1e-12 * np.abs(full)] = 0.0  # differences of rounding
     if not alone.sum() > 0:
         raise WrongData(f"{component} makes no photons between 0.05 and 200 keV; its values are {dict(values)}")
     share = np.cumsum(alone) / alone.sum()

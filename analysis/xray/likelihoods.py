@@ -90,6 +90,11 @@ def prepared(
     chosen = statistic_for(name, data, behind, statistic)
     if errors not in VARIANCES:
         raise BadOption(f"errors={errors!r} is unknown{near(str(errors), VARIANCES)}; known are {', '.join(VARIANCES)}")
+    if errors != "data" and chosen != "chi2":
+        raise BadOption(
+            f"errors={errors!r} chooses the variances of χ², and {name} is fitted with {chosen}, which needs none; "
+            "leave it out, or take statistic='chi2'"
+        )
     same_channels(data, whole)
     bins = channel_bins(data, grouping=grouping, min_counts=min_counts, band=band, rmf=whole)
     used = bins.values >= 0
@@ -191,7 +196,7 @@ def value(spectrum: Prepared, expected: Array) -> float:
 def terms(spectrum: Prepared, expected: Array) -> Array:
     """Return each bin's part of the statistic."""
     if spectrum.statistic == "chi2":
-        return (_net(spectrum) - expected) ** 2 / _variance(spectrum, expected)
+        return (_net(spectrum) - expected) ** 2 / variance_at(spectrum, expected)
     mu = np.maximum(expected, TINY)
     if spectrum.statistic == "wstat":
         return w_terms(spectrum.source, spectrum.background, mu, spectrum.ratio)
@@ -204,7 +209,7 @@ def terms(spectrum: Prepared, expected: Array) -> Array:
 def slopes_and_weights(spectrum: Prepared, expected: Array) -> tuple[Array, Array]:
     """Return the slope of each bin's part by the expected counts, and the curvature expected of it (Fisher)."""
     if spectrum.statistic == "chi2":
-        variance, off = _variance(spectrum, expected), _net(spectrum) - expected
+        variance, off = variance_at(spectrum, expected), _net(spectrum) - expected
         # a variance that the model makes grows with it, so that it has a slope of its own
         return -2 * off / variance - spectrum.by_model * (off / variance) ** 2, 2 / variance
     mu = np.maximum(expected, TINY)
@@ -234,7 +239,8 @@ def variance_of(source: Array, background: Array, ratio: Array, errors: Variance
     return source + scale**2 * background
 
 
-def _variance(spectrum: Prepared, expected: Array) -> Array:
+def variance_at(spectrum: Prepared, expected: Array) -> Array:
+    """Return the variance that χ² has of source minus scaled background, where the model expects these counts."""
     assert spectrum.variance is not None
     if not spectrum.by_model:
         return spectrum.variance

@@ -138,7 +138,9 @@ class Model:
         changes: dict[str, dict[str, object]] = {}
         for name, other in ties.items():
             target = self.name_of(other)
-            if self.parameters[target].tied or self.name_of(name) == target:
+            if self.name_of(name) == target:
+                raise BadOption(f"{name} cannot be tied to itself")
+            if self.parameters[target].tied:
                 raise BadOption(f"{name} cannot be tied to {other}, which is tied itself; tie both to the same one")
             if followers := [n for n, p in self.parameters.items() if p.tied == self.name_of(name)]:
                 raise BadOption(f"{name} cannot be tied: {', '.join(followers)} follow it")
@@ -155,7 +157,8 @@ class Model:
             return short[0]
         if short:
             raise BadOption(f"{name!r} may be {' or '.join(short)}; say which")
-        raise BadOption(f"the model {self} has no parameter {name!r}{near(name, known)}; it has {', '.join(known)}")
+        likely = near(name, [*known, *(full.split(".", 1)[1] for full in known)])
+        raise BadOption(f"the model {self} has no parameter {name!r}{likely}; it has {', '.join(known)}")
 
     def _changed(self, changes: Mapping[str, Mapping[str, object]]) -> Model:
         parts = dict(self.parts)

@@ -146,7 +146,8 @@ def posed(
     if len({s.statistic == "chi2" for s in ready}) > 1:
         kinds = ", ".join(f"{s.name}: {s.statistic}" for s in ready)
         raise BadOption(f"χ² and Poisson statistics cannot be summed ({kinds}); say statistic= for all of them")
-    own = tuple(source.name_of(name) for name in per_spectrum)
+    listed = (per_spectrum,) if isinstance(per_spectrum, str) else per_spectrum
+    own = tuple(source.name_of(name) for name in listed)
     parameters = _parameters(source, [s.name for s in ready], own)
     free = tuple(name for name, p in parameters.items() if not p.frozen and not p.tied)
     return Problem(source, tuple(ready), tuple(evaluators), parameters, free, own)
@@ -200,6 +201,11 @@ def response_of(name: str, tree: xr.DataTree) -> xr.Dataset:
     arf = tree.children.get("arf")
     whole = held if "channel_index" in held.variables else response(held, arf=arf)
     if whole["matrix"].attrs.get("units") != "cm2":
+        if arf is not None:
+            raise WrongData(
+                f"{name}: its node 'rmf' is a response made without the effective area; make it with it, "
+                "xray.response(rmf, arf=arf), or give the RMF as read"
+            )
         raise WrongData(f"{name}: its response holds no effective area and there is no node 'arf'")
     return whole
 

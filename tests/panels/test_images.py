@@ -69,3 +69,56 @@ def test_hover_shows_coordinates_that_each_pixel_has_of_its_own(counts):
     tooltips = figure.select({"type": HoverTool})[0].tooltips
     assert ("Declination (deg)", "@{dec}{0.0000}") in tooltips
     assert pixels(figure).data_source.data["dec"][0].max() == 69.5
+
+
+def bands_of(x_step, y_step):
+    """Return three bands, of which the first pixel of the first row is red and the last of the last row is blue."""
+    x, y = np.arange(3.0)[::x_step].copy(), np.arange(2.0)[::y_step].copy()
+    values = np.zeros((3, 2, 3))
+    values[0, 0, 0] = values[2, -1, -1] = 1
+    attrs = {"units": "ct", "long_name": "Counts"}
+    return xr.DataArray(values, {"y": y, "x": x}, ["band", "y", "x"], name="counts", attrs=attrs)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("x_step", [1, -1])
+@pytest.mark.parametrize("y_step", [1, -1])
+def test_three_bands_lie_as_each_alone_does(x_step, y_step):
+    bands = bands_of(x_step, y_step)
+    picture, alone = panels.colour_image(bands), panels.image(bands[0])
+    red = picture.dimension_values("Red", flat=False)
+    np.testing.assert_array_equal(red, alone.dimension_values("counts", flat=False))
+    np.testing.assert_array_equal(picture.dimension_values("x", expanded=False), np.arange(3.0))
+    frames = [hv.render(each) for each in (picture, alone)]
+    assert len({(f.x_range.start, f.x_range.end, f.y_range.start, f.y_range.end) for f in frames}) == 1
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("step", [1, -1])
+def test_red_is_printed_where_it_is_seen(tmp_path, step):
+    from PIL import Image
+
+    path = panels.save(panels.colour_image(bands_of(step, 1)), tmp_path / "bands.png", dpi=60)
+    pixels_ = np.asarray(Image.open(path).convert("RGB")).astype(int)
+    red, blue = (
+        np.argwhere((pixels_[..., i] > 150) & (pixels_[..., 1] < 90) & (pixels_[..., 2 - i] < 90)).mean(axis=0)
+        for i in (0, 2)
+    )
+    # the first pixel of the first row is at the left and below, whichever way the coordinate runs
+    assert red[1] < blue[1] and red[0] > blue[0]
+
+
+def test_a_colour_image_refuses_what_it_cannot_show():
+    bands = bands_of(1, 1)
+    with pytest.raises(WrongData, match="three bands"):
+        panels.colour_image(bands[:2])
+    with pytest.raises(WrongData, match="not negative"):
+        panels.colour_image(bands - 1)
+
+
+def test_the_stretch_of_a_colour_is_that_of_lupton():
+    bands = bands_of(1, 1)
+    bands[0] = np.linspace(0, 1, 6).reshape(2, 3)
+    red = panels.colour_image(bands, stretch=8).dimension_values("Red", flat=False)
+    top = np.percentile(np.linspace(0, 1, 6)[1:], 99.5)
+    np.testing.assert_allclose(red, np.clip(np.arcsinh(8 * bands[0].values / top) / np.arcsinh(8), 0, 1))

@@ -82,11 +82,37 @@ def test_a_constant_factor_of_each_spectrum_is_measured_against_the_first(ulx):
         ({"source": MODEL, "values": {"nh": -1}}, BadOption, "outside its bounds"),
         ({"source": MODEL, "band": (30, 40)}, OutsideCoverage, "30"),
         ({"source": MODEL, "per_spectrum": ["norm"]}, BadOption, "there is one"),
+        ({"source": MODEL, "errors": "gehrels"}, BadOption, "chooses the variances of χ²"),
+        ({"source": MODEL, "values": {"PhoIndex": 2}}, BadOption, "did you mean 'photon_index'"),
+        ({"source": MODEL, "tied": {"nh": "nh"}}, BadOption, "tied to itself"),
     ],
 )
 def test_a_wrong_fit_is_told_what_would_be_right(ulx, options, error, match):
     with pytest.raises(error, match=match):
         xray.fit(ulx, **options)
+
+
+def test_per_spectrum_may_be_one_name(ulx):
+    both = {"one": ulx, "two": ulx}
+    made = xray.fit(both, "constant * powerlaw", band=(1, 5), per_spectrum="constant.factor", starts=0)
+    assert "constant.factor[two]" in made.parameter.values
+
+
+def test_a_response_may_stand_in_the_tree_as_rmf(ulx, ulx_response):
+    nodes = {name: ulx[name].to_dataset() for name in ("spectrum", "background")}
+    made = xray.fit(xr.DataTree.from_dict({**nodes, "rmf": ulx_response}), MODEL, band=(1, 5))
+    assert made.attrs["statistic_value"] == xray.fit(ulx, MODEL, band=(1, 5)).attrs["statistic_value"]
+    bare = xr.DataTree.from_dict({**nodes, "rmf": xray.response(ulx["rmf"]), "arf": ulx["arf"].to_dataset()})
+    with pytest.raises(WrongData, match="made without the effective area"):
+        xray.fit(bare, MODEL)
+
+
+def test_a_band_without_a_count_is_told(ulx):
+    counts = ulx["spectrum"]["counts"]
+    empty = ulx.drop_nodes("background").copy()
+    empty["spectrum"] = empty["spectrum"].to_dataset().assign(counts=(counts * 0).assign_attrs(counts.attrs))
+    with pytest.warns(AnalysisWarning, match="not one count"):
+        xray.fit(empty, "powerlaw(photon_index=2)", frozen=["photon_index"], band=(1, 5))
 
 
 def test_a_tree_without_a_response_is_refused(ulx):
@@ -292,3 +318,38 @@ def test_rates_with_areascal_are_fitted_as_counts_are(made_spectrum, made_respon
             norms.append(float(xray.fit(tree, "powerlaw", statistic="chi2", starts=4).value[1]))
     assert norms[1] == pytest.approx(norms[0], rel=1e-6) and norms[3] == pytest.approx(norms[2], rel=1e-6)
     assert norms[2] == pytest.approx(2 * norms[0], rel=1e-6)
+
+
+def test_a_tie_of_parameters_of_each_spectrum_is_within_the_spectrum(ulx):
+    source = "powerlaw + powerlaw(photon_index=1)"
+    options = {
+        "band": (1, 5),
+        "starts": 0,
+        "tied": {"powerlaw_2.norm": "powerlaw.norm"},
+        "frozen": ["powerlaw_2.photon_index"],
+    }
+    half = {name: node.to_dataset() for name, node in ulx.children.items()}
+    for name in ("spectrum", "background"):
+        counts = half[name]["counts"]
+        half[name] = half[name].assign(counts=(counts // 2).assign_attrs(counts.attrs))
+    both = {"one": ulx, "half": xr.DataTree.from_dict(half)}
+    made = xray.fit(both, source, per_spectrum=["powerlaw.norm", "powerlaw_2.norm"], **options)
+    values = dict(zip(made.parameter.values.tolist(), made.value.values.tolist(), strict=True))
+    for name in both:
+        assert values[f"powerlaw_2.norm[{name}]"] == values[f"powerlaw.norm[{name}]"]
+    assert values["powerlaw.norm[half]"] < 0.6 * values["powerlaw.norm[one]"]
+
+
+@pytest.mark.parametrize(("bounds", "edge"), [((-3.0, 1.5), 1.5), ((2.5, 9.0), 2.5)])
+def test_a_fit_held_by_a_bound_is_the_fit_of_the_others_there(ulx, bounds, edge):
+    options = {"band": (1, 5), "starts": 0}
+    with pytest.warns(AnalysisWarning, match="photon_index ended at a bound"):
+        held = xray.fit(ulx, "powerlaw", bounds={"photon_index": bounds}, **options)
+    there = xray.fit(ulx, "powerlaw", values={"photon_index": edge}, frozen=["photon_index"], **options)
+    assert held.attrs["converged"] == "true"
+    assert held.attrs["statistic_value"] == pytest.approx(there.attrs["statistic_value"], abs=1e-6)
+    assert held.attrs["evaluations"] < 60
+    assert float(held.value.sel(parameter="powerlaw.photon_index")) == edge
+    varied = held.value.sel(parameter="powerlaw.norm"), held.error.sel(parameter="powerlaw.norm")
+    wanted = there.value.sel(parameter="powerlaw.norm"), there.error.sel(parameter="powerlaw.norm")
+    np.testing.assert_allclose(varied, wanted, rtol=1e-4)
