@@ -30,6 +30,12 @@ NOTEBOOKS = {
     "plasma/07_storms_statistics.ipynb": 6,
     "plasma/08_ganymede_and_moons.ipynb": 3,
     "xray/01_ulx_spectrum.ipynb": 7,
+    "xray/02_events_and_regions.ipynb": 5,
+    "xray/03_timing.ipynb": 14,
+    "xray/04_newathena.ipynb": 10,
+    "xray/05_xrism_and_the_station.ipynb": 7,
+    "xray/06_polarization.ipynb": 7,
+    "xray/07_catalogues.ipynb": 2,
     "cmb/01_wmap_polarization.ipynb": 18,
 }
 ROUND_TRIP = """\
