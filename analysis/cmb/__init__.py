@@ -12,8 +12,13 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
+from analysis.cmb.apodization import apodized_mask
+from analysis.cmb.bandpowers import binned, d_ell
+from analysis.cmb.beams import beam_window, pixel_window
 from analysis.cmb.channels import combined_sensitivity
-from analysis.cmb.estimators import binned, d_ell, power_spectra
+from analysis.cmb.coupling import coupling_matrix
+from analysis.cmb.decoupling import bandpower_windows, expected_bandpowers
+from analysis.cmb.estimators import power_spectra
 from analysis.cmb.filtering import eb_maps, smoothed
 from analysis.cmb.maps import degraded
 from analysis.cmb.masks import combined_mask, degraded_mask, galactic_mask, observed_mask, sky_fraction
@@ -28,18 +33,24 @@ if TYPE_CHECKING:
     from analysis.catalogue import Chunks
 
 __all__ = [
+    "apodized_mask",
+    "bandpower_windows",
+    "beam_window",
     "binned",
     "collect",
     "combined_mask",
     "combined_sensitivity",
+    "coupling_matrix",
     "d_ell",
     "degraded",
     "degraded_mask",
     "eb_maps",
+    "expected_bandpowers",
     "explore",
     "fetch",
     "galactic_mask",
     "observed_mask",
+    "pixel_window",
     "polarization_angle",
     "polarized_intensity",
     "power_spectra",
