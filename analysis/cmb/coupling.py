@@ -89,7 +89,7 @@ def coupling_matrix(
     >>> from analysis.cmb.masks import galactic_mask
     >>> made = coupling_matrix(galactic_mask(8, latitude=30), lmax=8)
     >>> made.coupling.dims, round(float(made.coupling.sel(transfer="TT from TT")[4].sum()), 2)
-    (('transfer', 'ell', 'ell_in'), 0.46)
+    (('transfer', 'ell', 'ell_in'), 0.43)
     """
     first = mask_array(mask)
     nside = nside_of(first, "the mask")
@@ -175,7 +175,7 @@ def mask_alm(weights: NDArray, *, nside: int, lmax: int, iterations: int) -> NDA
 
     Examples
     --------
-    >>> mask_alm(np.ones(48), nside=2, lmax=2, iterations=0).round(9)[0].real
+    >>> float(mask_alm(np.ones(48), nside=2, lmax=2, iterations=0)[0].real.round(9))
     3.544907702
     """
     return alm_from_map(weights[None, ring_order(nside)], nside=nside, lmax=lmax, iterations=iterations)[0]
@@ -195,12 +195,12 @@ def kernels(spectrum: NDArray, lmax: int) -> dict[str, NDArray[np.float64]]:
     """
     import ducc0
 
-    sums = getattr(ducc0.misc, "experimental", None)
-    if not hasattr(sums, "coupling_matrix_rect"):
+    rect = getattr(getattr(ducc0.misc, "experimental", None), "coupling_matrix_rect", None)
+    if rect is None:
         return kernels_by_quadrature(spectrum, lmax)
     result = np.empty((4, lmax + 1, lmax + 1))
     three = np.stack([np.ascontiguousarray(spectrum, dtype=float)] * 3)
-    sums.coupling_matrix_rect(spec=three, optype=(0, 1, 4), res=result, nthreads=thread_count())
+    rect(spec=three, optype=(0, 1, 4), res=result, nthreads=thread_count())
     return dict(zip(("00", "02", "22+", "22-"), result, strict=True))
 
 
@@ -235,7 +235,7 @@ def transfers(
     Examples
     --------
     >>> made = transfers({"II": np.array([4 * np.pi, 0, 0, 0, 0])}, lmax=4)
-    >>> [pair for pair in made], made["TT", "TT"][3, 3].round(12)
+    >>> list(made), float(made["TT", "TT"][3, 3].round(12))
     ([('TT', 'TT')], 1.0)
     """
     different = {id(values): values for values in spectra.values()}  # masks that are one need their sums once
@@ -249,7 +249,7 @@ def transfers(
     mixed = [of[name] for name in ("IP", "PI") if name in of]
     for letter in "EB" if mixed else "":
         each = [ratio * k["00"] if count[letter] else k["02"] for k in mixed]
-        found["T" + letter, "T" + letter] = sum(each) / len(each)
+        found["T" + letter, "T" + letter] = np.mean(each, axis=0)
     if "PP" in of:
         kernel, pure = of["PP"], ratio**2 * of["PP"]["00"]
         for x, y in ("EB", "BE"):

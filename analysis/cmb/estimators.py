@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -146,20 +147,23 @@ def power_spectra(
         raise BadOption("other_mask and other_beam are those of a second map, and there is none; give other=")
     bins = bins_of(lmax, width=width, edges=edges, weighting=weighting, form=form) if decouple else None
     units = squared(units_of(first))
-    options = {"lmax": lmax, "iterations": iterations, "purify": purify, "keep_monopole": keep_monopole}
+    alms_of = partial(field_alms, lmax=lmax, iterations=iterations, purify=purify, keep_monopole=keep_monopole)
     weights = second_weights = weights_of(first, mask)
-    alms = second_alms = field_alms(first, weights, **options)
+    alms = second_alms = alms_of(first, weights)
     if other is not None:
         unscaled, second = second_array(other, first)
         if other_mask is not None or set(second["stokes"].values) != set(first["stokes"].values):
             second_weights = weights_of(unscaled, mask if other_mask is None else other_mask)
         else:
             weights_of(unscaled, mask)
-        second_alms = field_alms(second, second_weights, **options)
+        second_alms = alms_of(second, second_weights)
     values = _spectra(alms, second_alms, lmax)
     facts = {k: array.attrs[k] for array in (first,) for k in ("polconv", "temperature_scale") if k in array.attrs}
     facts |= {"purified": purify or "none"}
-    told = _told(weights, second_weights, "T" in (alms | second_alms), options)
+    asked = f"lmax={lmax}, iterations={iterations}" + (f", purify={purify!r}" if purify else "")
+    told = f"cmb.power_spectra({asked}): {_masked(weights, second_weights)}"
+    if "T" in (alms | second_alms):
+        told += f"; monopole of I {'kept' if keep_monopole else 'removed under it'}"
     if bins is None:
         result = _dataset(values, units, facts)
         told += "; not corrected for mask, beam or pixel window"
@@ -195,25 +199,20 @@ def power_spectra(
     )
 
 
-def _told(weights: Weights, second: Weights, has_intensity: bool, options: dict) -> str:
-    """The history line: what was done."""
-    done = "kept" if options["keep_monopole"] else "removed under it"
-    monopole = f"; monopole of I {done}" if has_intensity else ""
-    masks = weights.told + ("" if second is weights else f"; second map: {second.told}")
-    pure = f", purify={options['purify']!r}" if options["purify"] else ""
-    return f"cmb.power_spectra(lmax={options['lmax']}, iterations={options['iterations']}{pure}): {masks}{monopole}"
+def _masked(weights: Weights, second: Weights) -> str:
+    return weights.told + ("" if second is weights else f"; second map: {second.told}")
 
 
 def _spectra(one: dict[str, NDArray], two: dict[str, NDArray], lmax: int) -> dict[str, NDArray]:
     """Each spectrum that two maps have: of X and Y the mean of X₁Y₂ and Y₁X₂, as far as there are both."""
     found = {}
     for label in SPECTRA:
-        x, y = label
+        x, y = label[0], label[1]
         orders = [(a, b) for a, b in dict.fromkeys([(x, y), (y, x)]) if a in one and b in two]
         if one is two:
             orders = orders[:1]
         if orders:
-            found[label] = sum(spectrum_of(one[a], two[b], lmax=lmax) for a, b in orders) / len(orders)
+            found[label] = np.mean([spectrum_of(one[a], two[b], lmax=lmax) for a, b in orders], axis=0)
     return found
 
 

@@ -89,10 +89,7 @@ def refuse_steep(weights: NDArray, nside: int) -> None:
 
     Examples
     --------
-    >>> refuse_steep(np.arange(192) / 191 >= 0.5, 4)
-    Traceback (most recent call last):
-    ...
-    analysis.errors.WrongData: the mask jumps from 0 to 1 between neighbouring cells ...
+    >>> refuse_steep(np.ones(192), 4)  # nothing is left out, so there is no edge
     """
     import ducc0
 
