@@ -136,7 +136,7 @@ def _refuse_unknown(values: NDArray) -> None:
         raise WrongData(
             f"{wrong} cells of Q and U were not observed (NaN, infinite or UNSEEN); purification differentiates the "
             "mask, whose slope reaches a little beyond its edge, so they count although it leaves them out. Fill them: "
-            "sky.assign(sky=sky.sky.fillna(0)) leaves about a thousandth of the leakage of E into B"
+            "sky.assign(sky=sky.sky.fillna(0)) leaves some percent of the leakage of E into B"
         )
 
 
