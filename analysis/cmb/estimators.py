@@ -71,7 +71,8 @@ def power_spectra(
     other_mask : xarray.DataArray, xarray.Dataset or mapping, optional
         Of the second map; that of the first if left out.
     lmax : int, optional
-        Largest multipole, from 2 to ``3 nside - 1``; ``2 nside`` if left out. Power above it is not in the model.
+        Largest multipole, from 2 to ``3 nside - 1``; ``2 nside`` if left out. Power above it, or outside
+        the bins, is not in the model and leaks into the last bins: have one more than you use.
     iterations : int, optional
         Jacobi iterations of the harmonic analysis.
     keep_monopole : bool
