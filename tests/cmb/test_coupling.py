@@ -63,6 +63,7 @@ def test_corrected_spectra_are_those_of_namaster(namaster, soft, sky):
     np.testing.assert_allclose(made.ell_effective, namaster["ell"])
 
 
+@pytest.mark.slow
 def test_the_benchmark_of_namaster_is_met(oracle, make):
     from astropy.io import fits
 
@@ -78,6 +79,7 @@ def test_the_benchmark_of_namaster_is_met(oracle, make):
         assert apart <= 1e-8 * np.abs(wanted[:, 1]).max()
 
 
+@pytest.mark.slow
 def test_c2_apodization_is_that_of_namaster(namaster, make):
     made = cmb.apodized_mask(make.mask(namaster["binary_mask"].astype(bool)), scale="10 deg", kind="C2")
     np.testing.assert_allclose(made, make.nested(namaster["mask"]), atol=1e-12)

@@ -105,6 +105,7 @@ PIXELS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("nside", PIXELS)
 def test_pixel_windows_are_those_of_healpix(nside):
     window = cmb.pixel_window(nside)
