@@ -12,12 +12,22 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
+from analysis.cmb.bicep_keck import Foregrounds, bicep_keck_bandpowers, bicep_keck_log_likelihood, bicep_keck_posterior
+from analysis.cmb.birefringence import channel_spectra, polarization_angles
 from analysis.cmb.channels import combined_sensitivity
+from analysis.cmb.emulator import emulated_spectra
+from analysis.cmb.estimates import estimated_r, r_posterior, simulated_bandpowers
 from analysis.cmb.estimators import binned, d_ell, power_spectra
+from analysis.cmb.experiments import experiment_channels, noise_spectrum
 from analysis.cmb.filtering import eb_maps, smoothed
+from analysis.cmb.fisher import fisher_forecast
+from analysis.cmb.forecasts import forecast
+from analysis.cmb.likelihoods import gaussian_log_likelihood, hamimeche_lewis_log_likelihood, wishart_log_likelihood
 from analysis.cmb.maps import degraded
 from analysis.cmb.masks import combined_mask, degraded_mask, galactic_mask, observed_mask, sky_fraction
+from analysis.cmb.planck_lite import plik_lite_bandpowers, plik_lite_log_likelihood
 from analysis.cmb.stokes import polarization_angle, polarized_intensity, standard_deviation, to_polconv
+from analysis.cmb.theory import rotated_spectra, theory_spectra
 from analysis.cmb.views import explore, view
 
 if TYPE_CHECKING:
@@ -28,7 +38,12 @@ if TYPE_CHECKING:
     from analysis.catalogue import Chunks
 
 __all__ = [
+    "Foregrounds",
+    "bicep_keck_bandpowers",
+    "bicep_keck_log_likelihood",
+    "bicep_keck_posterior",
     "binned",
+    "channel_spectra",
     "collect",
     "combined_mask",
     "combined_sensitivity",
@@ -36,19 +51,35 @@ __all__ = [
     "degraded",
     "degraded_mask",
     "eb_maps",
+    "emulated_spectra",
+    "estimated_r",
+    "experiment_channels",
     "explore",
     "fetch",
+    "fisher_forecast",
+    "forecast",
     "galactic_mask",
+    "gaussian_log_likelihood",
+    "hamimeche_lewis_log_likelihood",
+    "noise_spectrum",
     "observed_mask",
+    "plik_lite_bandpowers",
+    "plik_lite_log_likelihood",
     "polarization_angle",
+    "polarization_angles",
     "polarized_intensity",
     "power_spectra",
+    "r_posterior",
+    "rotated_spectra",
     "search",
+    "simulated_bandpowers",
     "sky_fraction",
     "smoothed",
     "standard_deviation",
+    "theory_spectra",
     "to_polconv",
     "view",
+    "wishart_log_likelihood",
 ]
 
 

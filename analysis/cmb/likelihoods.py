@@ -142,7 +142,9 @@ def spectra_matrix(cl: xr.DataArray, fields: str) -> NDArray[np.float64]:
         for second in fields:
             label = next((pair for pair in (first + second, second + first) if pair in held), None)
             if label is None and first + second not in ("EB", "BE", "TB", "BT"):
-                raise WrongData(f"the spectra hold {', '.join(sorted(held)) or 'no labels'}; {first + second} is missing")
+                raise WrongData(
+                    f"the spectra hold {', '.join(sorted(held)) or 'no labels'}; {first + second} is missing"
+                )
             one = cl.isel(spectrum=0, drop=True) * 0.0 if label is None else cl.sel(spectrum=label, drop=True)
             row.append(np.asarray(one.transpose(..., point).values, dtype=float))
         rows.append(np.stack(row, axis=-1))

@@ -25,7 +25,7 @@ FILES = ("cl_cmb_plik_v22.dat", "c_matrix_plik_v22.dat", "blmin.dat", "blmax.dat
 FAR = 1e3  # a χ² per bin that no cosmology near ours has
 
 
-def plik_lite(folder: str | PathLike[str]) -> xr.Dataset:
+def plik_lite_bandpowers(folder: str | PathLike[str]) -> xr.Dataset:
     """Return the bandpowers, windows and covariance of Planck's plik_lite 2018, from its folder.
 
     Each spectrum is compared with Planck's best fit, so that TE in the place of EE is refused.
@@ -54,7 +54,7 @@ def plik_lite(folder: str | PathLike[str]) -> xr.Dataset:
 
     Examples
     --------
-    >>> plik_lite("nowhere")
+    >>> plik_lite_bandpowers("nowhere")
     Traceback (most recent call last):
     ...
     analysis.errors.MissingFile: there is no folder nowhere; give that of plik_lite's cl_cmb_plik_v22.dat
@@ -66,7 +66,9 @@ def plik_lite(folder: str | PathLike[str]) -> xr.Dataset:
         raise MissingFile(f"{folder} lacks {', '.join(absent)} of plik_lite 2018")
     total = sum(COUNTS.values())
     table = _numbers(place / FILES[0], 3 * total).reshape(total, 3)
-    first, last = (_numbers(place / name, 645)[: COUNTS["TT"]].astype(int) + FIRST for name in ("blmin.dat", "blmax.dat"))
+    first, last = (
+        _numbers(place / name, 645)[: COUNTS["TT"]].astype(int) + FIRST for name in ("blmin.dat", "blmax.dat")
+    )
     weight = _numbers(place / "bweight.dat", None)
     window = np.zeros((total, LARGEST + 1))
     starts = np.cumsum([0, *COUNTS.values()])
@@ -87,7 +89,7 @@ def plik_lite(folder: str | PathLike[str]) -> xr.Dataset:
         source="Planck / plik_lite 2018 (PR3)",
         references=[PAPER],
         license="public, cite (ESA/Planck)",
-        history=[f"cmb.plik_lite read {', '.join(FILES)}"],
+        history=[f"cmb.plik_lite_bandpowers read {', '.join(FILES)}"],
         provenance={"files": [str(place / name) for name in FILES]},
     )
     return check(made)
@@ -121,7 +123,11 @@ def _dataset(table: NDArray, window: NDArray, covariance: NDArray) -> xr.Dataset
     label = np.repeat(list(COUNTS), list(COUNTS.values()))
     ell = xr.DataArray(np.arange(window.shape[1]), dims="ell", attrs={"units": "1", "long_name": "Multipole ℓ"})
     centre = {"units": "1", "long_name": "Effective multipole ℓ"}
-    coords = {"ell": ell, "label": ("point", label, {"long_name": "Spectrum"}), "ell_effective": ("point", table[:, 0], centre)}
+    coords = {
+        "ell": ell,
+        "label": ("point", label, {"long_name": "Spectrum"}),
+        "ell_effective": ("point", table[:, 0], centre),
+    }
     made = xr.Dataset(coords=coords)
     for name, values, dims, units, long_name in (
         ("bandpower", table[:, 1], ("point",), "uK2", "C_ℓ, bandpower"),
@@ -150,7 +156,9 @@ def _binned(cl: xr.DataArray, data: xr.Dataset) -> NDArray[np.float64]:
     held = {str(label) for label in cl["spectrum"].values} if "spectrum" in cl.coords else set()
     labels = data["label"].values
     if missing := set(labels.tolist()) - held:
-        raise WrongData(f"the theory lacks {', '.join(sorted(missing))}; it has {', '.join(sorted(held)) or 'no labels'}")
+        raise WrongData(
+            f"the theory lacks {', '.join(sorted(missing))}; it has {', '.join(sorted(held)) or 'no labels'}"
+        )
     used = data["ell"].values[data["window"].values.any(axis=0)]
     if np.setdiff1d(used, cl["ell"].values).size:
         raise WrongData(f"the theory must hold every ℓ from {used[0]} to {used[-1]}; theory_spectra(lmax=2508) does")
@@ -173,7 +181,7 @@ def plik_lite_log_likelihood(
     theory : xarray.Dataset or xarray.DataArray
         ``cl`` (C_ℓ, lensed), TT, TE, EE up to ℓ = 2508, as from ``theory_spectra(lmax=2508)``.
     data : xarray.Dataset
-        What :func:`plik_lite` returns.
+        What :func:`plik_lite_bandpowers` returns.
     spectra : {"TTTEEE", "TT", "TE", "EE"}, optional
         Which bandpowers are used, with their own covariance.
     calibration : float, optional
@@ -202,15 +210,19 @@ def plik_lite_log_likelihood(
     >>> plik_lite_log_likelihood(xr.Dataset(), xr.Dataset())
     Traceback (most recent call last):
     ...
-    analysis.errors.WrongData: data must be what cmb.plik_lite returns
+    analysis.errors.WrongData: data must be what cmb.plik_lite_bandpowers returns
     """
     wanted = {"TTTEEE": ("TT", "TE", "EE"), "TT": ("TT",), "TE": ("TE",), "EE": ("EE",)}
     if spectra not in wanted:
         raise BadOption(f"spectra={spectra!r} is not one of {', '.join(wanted)}")
-    if isinstance(calibration, bool) or not isinstance(calibration, int | float | np.number) or not 0.5 < calibration < 2:
+    if (
+        isinstance(calibration, bool)
+        or not isinstance(calibration, int | float | np.number)
+        or not 0.5 < calibration < 2
+    ):
         raise BadOption(f"calibration={calibration!r} is none; Planck's is 1 ± 0.0025")
     if not isinstance(data, xr.Dataset) or not {"bandpower", "window", "covariance"} <= set(data.data_vars):
-        raise WrongData("data must be what cmb.plik_lite returns")
+        raise WrongData("data must be what cmb.plik_lite_bandpowers returns")
     cl = theory["cl"] if isinstance(theory, xr.Dataset) and "cl" in theory.data_vars else theory
     if not isinstance(cl, xr.DataArray) or "ell" not in cl.coords:
         raise WrongData("theory must hold C_ℓ as 'cl', dims spectrum, ell, as theory_spectra returns it")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from functools import lru_cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import xarray as xr
@@ -124,7 +124,9 @@ def theory_spectra(
         long_name="C_L^φφ of the lensing potential",
     )
     stated = ", ".join(f"{name}={value:g}" for name, value in given.items())
-    return finished(made, title=f"ΛCDM power spectra, r = {given['r']:g}", step=f"cmb.theory_spectra({stated})", **given)
+    return finished(
+        made, title=f"ΛCDM power spectra, r = {given['r']:g}", step=f"cmb.theory_spectra({stated})", **given
+    )
 
 
 def assembled(
@@ -214,7 +216,7 @@ def _tensors(cosmology: tuple[float, ...], nt: float, lmax: int) -> NDArray:
     return _frozen(camb.get_results(asked).get_tensor_cls(lmax, CMB_unit="muK", raw_cl=True).T)
 
 
-def _parameters(cosmology: tuple[float, ...]):  # noqa: ANN202  (camb has no types)
+def _parameters(cosmology: tuple[float, ...]) -> Any:  # camb has no types
     import camb
 
     ombh2, omch2, theta_mc, tau, log_as, ns, mnu = cosmology
