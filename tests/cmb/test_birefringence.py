@@ -144,7 +144,7 @@ def test_channel_spectra_of_one_pair_are_those_of_power_spectra(v_band, w_band, 
 
 def test_a_beam_not_taken_out_is_allowed_for():
     ell = np.arange(2, LMAX + 1)
-    matrices = expected(ell, noise=(1e-3, 1e-3, 1e-3))
+    matrices = expected(ell)
     sigma = np.radians(1.0) / np.sqrt(8 * np.log(2))
     window = np.exp(-(ell * (ell + 1) - 4) * sigma**2)
     spectra = labelled_spectra(matrices * window[:, None, None])

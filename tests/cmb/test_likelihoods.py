@@ -302,7 +302,7 @@ def test_columns_that_are_not_what_the_dataset_announces_are_refused(bicep_file,
     hats.write_text(text.replace("# B2K_ExB2K_E B2K_BxB2K_B", "# B2K_BxB2K_B B2K_ExB2K_E"))
     with pytest.raises(CorruptFile, match="B2K_BxB2K_B where the dataset's cl_hat_order says B2K_ExB2K_E"):
         cmb.bicep_keck_bandpowers(path)
-    hats.write_text("\n".join(text.splitlines()[:-1]))
+    hats.write_text("\n".join(text.rstrip().splitlines()[:-1]))
     with pytest.raises(CorruptFile, match="9 bins"):
         cmb.bicep_keck_bandpowers(path)
     hats.unlink()
