@@ -86,7 +86,7 @@ def simulated_bandpowers(
     result = derived(
         cl.to_dataset(),
         prediction,
-        title=f"Simulated B-mode spectra: {prediction.attrs['title']}",
+        title=f"Simulated B-mode spectra: {prediction.attrs.get('title', 'a forecast')}",
         step=f"cmb.simulated_bandpowers(realizations={realizations}, seed={seed})",
         references=[HL],
     )
@@ -180,6 +180,8 @@ def _measured(bandpowers: xr.Dataset | xr.DataArray, prediction: xr.Dataset) -> 
     cl = bandpowers["cl"] if isinstance(bandpowers, xr.Dataset) and "cl" in bandpowers.data_vars else bandpowers
     if not isinstance(cl, xr.DataArray) or "ell" not in cl.coords:
         raise WrongData("bandpowers must hold C_ℓ^BB as 'cl', dims [realization,] ell")
+    if "C_ℓ" not in str(cl.attrs.get("long_name", "C_ℓ")):
+        raise WrongData(f"the bandpowers are {cl.attrs['long_name']!r}; this needs C_ℓ")
     if "spectrum" in cl.dims:
         if "BB" not in cl["spectrum"].values:
             raise WrongData("the bandpowers hold no BB")

@@ -250,6 +250,9 @@ def _pair(
         raise WrongData(f"no multipoles from {lmin} to {lmax}; the spectra have {data['ell'].values.min()} to …")
     if np.setdiff1d(ell, theory["ell"].values).size:
         raise WrongData(f"the model ends at ℓ = {theory['ell'].values.max()}, the spectra at {ell[-1]}: give lmax=")
+    for what, array in (("spectra", data.sel(ell=ell)), ("model", theory.sel(ell=ell))):
+        if array.chunks is None and not np.isfinite(array.values).all():
+            raise WrongData(f"the {what} are not finite at some of the multipoles {ell[0]} to {ell[-1]}")
     for name in ("polconv", "temperature_scale"):
         ours, theirs = data.attrs.get(name), theory.attrs.get(name)
         if ours is not None and theirs is not None and ours != theirs:

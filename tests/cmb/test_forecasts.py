@@ -235,6 +235,7 @@ def test_estimates_of_the_wrong_things_are_refused():
         (cl.sel(ell=slice(2, 100)), "lack 100 multipoles"),
         (cl - cl, "positive"),
         (xr.Dataset(), "'cl'"),
+        (cl.assign_attrs(long_name="D_ℓ^BB"), "needs C_ℓ"),
     ):
         with pytest.raises(WrongData, match=match):
             cmb.estimated_r(given.assign_attrs(units="uK2"), truth)

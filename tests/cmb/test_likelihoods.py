@@ -131,6 +131,8 @@ def test_likelihoods_of_what_does_not_fit_are_refused():
         cmb.wishart_log_likelihood(cl, cl, fields="EB", sky_fraction=50)
     with pytest.raises(WrongUnits, match="polconv"):
         cmb.wishart_log_likelihood(cl.assign_attrs(polconv="IAU"), cl.assign_attrs(polconv="COSMO"), fields="EB")
+    with pytest.raises(WrongData, match="not finite"):
+        cmb.wishart_log_likelihood((cl * np.nan).assign_attrs(cl.attrs), cl, fields="EB")
     with pytest.raises(WrongData, match="noise bias"):
         cmb.wishart_log_likelihood((-cl).assign_attrs(cl.attrs), cl, fields="EB")
     with pytest.raises(WrongData, match="add the noise"):
