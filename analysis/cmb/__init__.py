@@ -28,7 +28,22 @@ from analysis.cmb.noise import noise_spectra
 from analysis.cmb.predictions import bandpower_windows, expected_bandpowers
 from analysis.cmb.quadratic import qml_spectra
 from analysis.cmb.rotation import rotated_coefficients
+from analysis.cmb.bicep_keck import Foregrounds, bicep_keck_bandpowers, bicep_keck_log_likelihood, bicep_keck_posterior
+from analysis.cmb.birefringence import channel_spectra, polarization_angles
+from analysis.cmb.channels import combined_sensitivity
+from analysis.cmb.emulator import emulated_spectra
+from analysis.cmb.estimates import estimated_r, r_posterior, simulated_bandpowers
+from analysis.cmb.estimators import binned, d_ell, power_spectra
+from analysis.cmb.experiments import experiment_channels, noise_spectrum
+from analysis.cmb.filtering import eb_maps, smoothed
+from analysis.cmb.fisher import fisher_forecast
+from analysis.cmb.forecasts import forecast
+from analysis.cmb.likelihoods import gaussian_log_likelihood, hamimeche_lewis_log_likelihood, wishart_log_likelihood
+from analysis.cmb.maps import degraded
+from analysis.cmb.masks import combined_mask, degraded_mask, galactic_mask, observed_mask, sky_fraction
+from analysis.cmb.planck_lite import plik_lite_bandpowers, plik_lite_log_likelihood
 from analysis.cmb.stokes import polarization_angle, polarized_intensity, standard_deviation, to_polconv
+from analysis.cmb.theory import rotated_spectra, theory_spectra
 from analysis.cmb.views import explore, view
 
 if TYPE_CHECKING:
@@ -43,7 +58,12 @@ __all__ = [
     "bandpower_covariance",
     "bandpower_windows",
     "beam_window",
+    "Foregrounds",
+    "bicep_keck_bandpowers",
+    "bicep_keck_log_likelihood",
+    "bicep_keck_posterior",
     "binned",
+    "channel_spectra",
     "collect",
     "combined_mask",
     "combined_sensitivity",
@@ -53,27 +73,44 @@ __all__ = [
     "degraded_mask",
     "eb_maps",
     "expected_bandpowers",
+    "emulated_spectra",
+    "estimated_r",
+    "experiment_channels",
     "explore",
     "fetch",
+    "fisher_forecast",
+    "forecast",
     "galactic_mask",
     "harmonic_coefficients",
     "knox_error",
     "noise_spectra",
     "observed_mask",
     "pixel_window",
+    "gaussian_log_likelihood",
+    "hamimeche_lewis_log_likelihood",
+    "noise_spectrum",
+    "observed_mask",
+    "plik_lite_bandpowers",
+    "plik_lite_log_likelihood",
     "polarization_angle",
+    "polarization_angles",
     "polarized_intensity",
     "power_spectra",
     "qml_spectra",
     "random_coefficients",
     "rotated_coefficients",
+    "r_posterior",
+    "rotated_spectra",
     "search",
+    "simulated_bandpowers",
     "sky_fraction",
     "smoothed",
     "standard_deviation",
     "synthesized",
+    "theory_spectra",
     "to_polconv",
     "view",
+    "wishart_log_likelihood",
 ]
 
 
