@@ -15,33 +15,28 @@ from typing import TYPE_CHECKING
 from analysis.cmb.apodization import apodized_mask
 from analysis.cmb.bandpowers import binned, d_ell
 from analysis.cmb.beams import beam_window, pixel_window
+from analysis.cmb.bicep_keck import Foregrounds, bicep_keck_bandpowers, bicep_keck_log_likelihood, bicep_keck_posterior
+from analysis.cmb.birefringence import channel_spectra, polarization_angles
 from analysis.cmb.channels import combined_sensitivity
 from analysis.cmb.coefficients import harmonic_coefficients, synthesized
 from analysis.cmb.coupling import coupling_matrix
 from analysis.cmb.covariances import bandpower_covariance, knox_error
-from analysis.cmb.estimators import power_spectra
-from analysis.cmb.filtering import eb_maps, smoothed
-from analysis.cmb.gaussian import random_coefficients
-from analysis.cmb.maps import degraded
-from analysis.cmb.masks import combined_mask, degraded_mask, galactic_mask, observed_mask, sky_fraction
-from analysis.cmb.noise import noise_spectra
-from analysis.cmb.predictions import bandpower_windows, expected_bandpowers
-from analysis.cmb.quadratic import qml_spectra
-from analysis.cmb.rotation import rotated_coefficients
-from analysis.cmb.bicep_keck import Foregrounds, bicep_keck_bandpowers, bicep_keck_log_likelihood, bicep_keck_posterior
-from analysis.cmb.birefringence import channel_spectra, polarization_angles
-from analysis.cmb.channels import combined_sensitivity
 from analysis.cmb.emulator import emulated_spectra
 from analysis.cmb.estimates import estimated_r, r_posterior, simulated_bandpowers
-from analysis.cmb.estimators import binned, d_ell, power_spectra
+from analysis.cmb.estimators import power_spectra
 from analysis.cmb.experiments import experiment_channels, noise_spectrum
 from analysis.cmb.filtering import eb_maps, smoothed
 from analysis.cmb.fisher import fisher_forecast
 from analysis.cmb.forecasts import forecast
+from analysis.cmb.gaussian import random_coefficients
 from analysis.cmb.likelihoods import gaussian_log_likelihood, hamimeche_lewis_log_likelihood, wishart_log_likelihood
 from analysis.cmb.maps import degraded
 from analysis.cmb.masks import combined_mask, degraded_mask, galactic_mask, observed_mask, sky_fraction
+from analysis.cmb.noise import noise_spectra
 from analysis.cmb.planck_lite import plik_lite_bandpowers, plik_lite_log_likelihood
+from analysis.cmb.predictions import bandpower_windows, expected_bandpowers
+from analysis.cmb.quadratic import qml_spectra
+from analysis.cmb.rotation import rotated_coefficients
 from analysis.cmb.stokes import polarization_angle, polarized_intensity, standard_deviation, to_polconv
 from analysis.cmb.theory import rotated_spectra, theory_spectra
 from analysis.cmb.views import explore, view
@@ -54,11 +49,11 @@ if TYPE_CHECKING:
     from analysis.catalogue import Chunks
 
 __all__ = [
+    "Foregrounds",
     "apodized_mask",
     "bandpower_covariance",
     "bandpower_windows",
     "beam_window",
-    "Foregrounds",
     "bicep_keck_bandpowers",
     "bicep_keck_log_likelihood",
     "bicep_keck_posterior",
@@ -72,24 +67,23 @@ __all__ = [
     "degraded",
     "degraded_mask",
     "eb_maps",
-    "expected_bandpowers",
     "emulated_spectra",
     "estimated_r",
+    "expected_bandpowers",
     "experiment_channels",
     "explore",
     "fetch",
     "fisher_forecast",
     "forecast",
     "galactic_mask",
+    "gaussian_log_likelihood",
+    "hamimeche_lewis_log_likelihood",
     "harmonic_coefficients",
     "knox_error",
     "noise_spectra",
-    "observed_mask",
-    "pixel_window",
-    "gaussian_log_likelihood",
-    "hamimeche_lewis_log_likelihood",
     "noise_spectrum",
     "observed_mask",
+    "pixel_window",
     "plik_lite_bandpowers",
     "plik_lite_log_likelihood",
     "polarization_angle",
@@ -97,9 +91,9 @@ __all__ = [
     "polarized_intensity",
     "power_spectra",
     "qml_spectra",
+    "r_posterior",
     "random_coefficients",
     "rotated_coefficients",
-    "r_posterior",
     "rotated_spectra",
     "search",
     "simulated_bandpowers",

@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 import xarray as xr
 
-from analysis.cmb.estimators import HEALPIX, PSEUDO, _matched, field_alms, squared
+from analysis.cmb.coupling import HIVON
+from analysis.cmb.estimators import HEALPIX, squared
+from analysis.cmb.fields import field_alms, matched
 from analysis.cmb.harmonics import checked_iterations, checked_lmax, spectrum_of
 from analysis.cmb.maps import POLCONVS, nside_of, sky_array
 from analysis.cmb.masks import Mask, weights_for
@@ -89,7 +91,7 @@ def channel_spectra(
     for sky in skies:
         array = sky_array(sky, needs="QU")
         weights_for(array, mask)
-        alms.append(field_alms(_matched(array, first), weights, lmax=lmax, iterations=rounds))
+        alms.append(field_alms(matched(array, first), weights, lmax=lmax, iterations=rounds))
     values = np.array([[[spectrum_of(a[x], b[y], lmax=lmax) for x, y in PAIRS] for b in alms] for a in alms])
     facts = {key: first.attrs[key] for key in ("polconv", "temperature_scale") if key in first.attrs}
     marks = synthetic_attrs(*skies, mask)
@@ -108,7 +110,7 @@ def channel_spectra(
             inputs=list(skies),
             title=f"Polarization spectra of {len(names)} channels",
             step=f"cmb.channel_spectra(lmax={lmax}, iterations={rounds}): pseudo-C_ℓ of {', '.join(names)}",
-            references=[PSEUDO, HEALPIX],
+            references=[HIVON, HEALPIX],
             also=[] if mask is None else [mask],
         )
     )
