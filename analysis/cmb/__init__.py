@@ -12,12 +12,17 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
+from analysis.cmb.bands import stacked_bands
 from analysis.cmb.channels import combined_sensitivity
+from analysis.cmb.emission import mixing_matrix
 from analysis.cmb.estimators import binned, d_ell, power_spectra
 from analysis.cmb.filtering import eb_maps, smoothed
+from analysis.cmb.instruments import instrument_channels
 from analysis.cmb.maps import degraded
 from analysis.cmb.masks import combined_mask, degraded_mask, galactic_mask, observed_mask, sky_fraction
+from analysis.cmb.simulation import simulated_sky
 from analysis.cmb.stokes import polarization_angle, polarized_intensity, standard_deviation, to_polconv
+from analysis.cmb.temperatures import in_temperature_scale, temperature_factor
 from analysis.cmb.views import explore, view
 
 if TYPE_CHECKING:
@@ -39,14 +44,20 @@ __all__ = [
     "explore",
     "fetch",
     "galactic_mask",
+    "in_temperature_scale",
+    "instrument_channels",
+    "mixing_matrix",
     "observed_mask",
     "polarization_angle",
     "polarized_intensity",
     "power_spectra",
     "search",
+    "simulated_sky",
     "sky_fraction",
     "smoothed",
+    "stacked_bands",
     "standard_deviation",
+    "temperature_factor",
     "to_polconv",
     "view",
 ]
