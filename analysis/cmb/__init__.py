@@ -14,15 +14,19 @@ from typing import TYPE_CHECKING
 
 from analysis.cmb.bands import stacked_bands
 from analysis.cmb.channels import combined_sensitivity
+from analysis.cmb.components import parametric_components
 from analysis.cmb.emission import mixing_matrix
 from analysis.cmb.estimators import binned, d_ell, power_spectra
 from analysis.cmb.filtering import eb_maps, smoothed
+from analysis.cmb.foreground_tools import index_map, index_residual, modelled_sky, pixel_sed, spectral_index
+from analysis.cmb.ilc import common_resolution, harmonic_ilc, needlet_ilc
 from analysis.cmb.instruments import instrument_channels
 from analysis.cmb.maps import degraded
 from analysis.cmb.masks import combined_mask, degraded_mask, galactic_mask, observed_mask, sky_fraction
 from analysis.cmb.simulation import simulated_sky
 from analysis.cmb.stokes import polarization_angle, polarized_intensity, standard_deviation, to_polconv
 from analysis.cmb.temperatures import in_temperature_scale, temperature_factor
+from analysis.cmb.template_fitting import template_fit
 from analysis.cmb.views import explore, view
 
 if TYPE_CHECKING:
@@ -37,6 +41,7 @@ __all__ = [
     "collect",
     "combined_mask",
     "combined_sensitivity",
+    "common_resolution",
     "d_ell",
     "degraded",
     "degraded_mask",
@@ -44,10 +49,17 @@ __all__ = [
     "explore",
     "fetch",
     "galactic_mask",
+    "harmonic_ilc",
     "in_temperature_scale",
+    "index_map",
+    "index_residual",
     "instrument_channels",
     "mixing_matrix",
+    "modelled_sky",
+    "needlet_ilc",
     "observed_mask",
+    "parametric_components",
+    "pixel_sed",
     "polarization_angle",
     "polarized_intensity",
     "power_spectra",
@@ -55,9 +67,11 @@ __all__ = [
     "simulated_sky",
     "sky_fraction",
     "smoothed",
+    "spectral_index",
     "stacked_bands",
     "standard_deviation",
     "temperature_factor",
+    "template_fit",
     "to_polconv",
     "view",
 ]

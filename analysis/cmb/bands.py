@@ -200,7 +200,7 @@ def kept_cells(array: xr.DataArray, mask: Mask | None, *, whole: bool = False) -
         return weights > 0
     if clean:
         return np.ones(array.sizes["cells"], dtype=bool) if whole else None
-    kept = seen(values).all(axis=(0, 1))
+    kept = np.asarray(seen(values).all(axis=(0, 1)))
     if not kept.any():
         raise WrongData("no cell was observed in every band")
     return kept

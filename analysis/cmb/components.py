@@ -124,6 +124,7 @@ def parametric_components(
     array = band_array(sky, stokes=stokes)
     bands = channel_bands(sky, bandpass)
     _refuse_few(array, names, chosen)
+    _refuse_beams(sky)
     sigma = noise_levels(array, noise, sky)
     kept = kept_cells(array, mask)
     weights = hits_of(array, hits)
@@ -174,6 +175,17 @@ def _refuse_few(array: xr.DataArray, names: list[str], free: list[str]) -> None:
         )
 
 
+def _refuse_beams(sky: xr.Dataset) -> None:
+    if "beam" not in sky.variables:
+        return
+    own = np.atleast_1d(np.asarray(sky["beam"].values, dtype=float))
+    if own.max() - own.min() > 0.01 * own.max():
+        raise WrongData(
+            f"the bands have beams from {own.min():g} to {own.max():g} {sky['beam'].attrs.get('units', '')}, so a cell "
+            "mixes different skies; bring them to one with cmb.common_resolution(sky)"
+        )
+
+
 def _refuse_singular(mixing: NDArray, sigma: NDArray, names: list[str]) -> None:
     whitened = mixing / sigma[0][:, None]
     condition = np.linalg.cond(whitened / np.linalg.norm(whitened, axis=0))
@@ -184,7 +196,7 @@ def _refuse_singular(mixing: NDArray, sigma: NDArray, names: list[str]) -> None:
         )
 
 
-def _mixing(bands: Bands, names: list[str], at: dict[str, float], free: list[str], references: dict[str, float]):  # type: ignore[no-untyped-def]
+def _mixing(bands: Bands, names: list[str], at: dict[str, float], free: list[str], references: dict[str, float]):
     def mixing_of(values: NDArray) -> tuple[NDArray, list[NDArray]]:
         own: dict[str, NDArray | float] = {**at, **{name: values[:, n] for n, name in enumerate(free)}}
         own = {name: np.broadcast_to(value, len(values)) for name, value in own.items()}
@@ -195,9 +207,7 @@ def _mixing(bands: Bands, names: list[str], at: dict[str, float], free: list[str
     return mixing_of
 
 
-def _statistic(
-    values: NDArray, sigma: NDArray, kept: NDArray | None, hits: NDArray | None, groups: int
-) -> Statistic:
+def _statistic(values: NDArray, sigma: NDArray, kept: NDArray | None, hits: NDArray | None, groups: int) -> Statistic:
     """Return the band × band sums of each patch; cells left out count nothing."""
     bands, stokes, cells = values.shape
     if kept is not None or hits is not None:
@@ -210,7 +220,7 @@ def _statistic(
     return Statistic(sums, sigma, used.reshape(groups, -1).sum(axis=-1))
 
 
-def _solved(statistic: Statistic, mixing_of, start: NDArray, free: list[str]) -> Solution:  # type: ignore[no-untyped-def]
+def _solved(statistic: Statistic, mixing_of, start: NDArray, free: list[str]) -> Solution:
     """Return the indices of each patch, NaN where it has no cells or no maximum."""
     full = statistic.count > 0
     part = Statistic(statistic.sums[full], statistic.sigma, statistic.count[full])
@@ -219,8 +229,8 @@ def _solved(statistic: Statistic, mixing_of, start: NDArray, free: list[str]) ->
         lost = int((~found.converged).sum())
         if lost == len(found.converged):
             raise WrongData(
-                f"the likelihood of {', '.join(free)} has no maximum in any patch: too noisy, or not of these components; "
-                "fix an index with free=, or take larger patches"
+                f"the likelihood of {', '.join(free)} has no maximum in any patch: too noisy, or not of these "
+                "components; fix an index with free=, or take larger patches"
             )
         message = f"{lost} of {len(found.converged)} patches have no maximum of the likelihood; they are NaN"
         warnings.warn(message, AnalysisWarning, stacklevel=3)
@@ -236,7 +246,7 @@ def _amplitudes(
     array: xr.DataArray,
     solution: Solution,
     statistic: Statistic,
-    mixing_of,  # type: ignore[no-untyped-def]
+    mixing_of,
     names: list[str],
     free: list[str],
     kept: NDArray | None,
@@ -307,9 +317,21 @@ def _fit_dataset(
         said = "Spectral index (beta: 1, temperature: K)"
         put("value", (*patch, "parameter"), cut(solution.indices), "1", said)
         put("error", (*patch, "parameter"), cut(error), "1", "Standard error of the index")
-        put("covariance", (*patch, "parameter", "parameter_other"), cut(solution.covariance), "1", "Covariance of indices")
+        put(
+            "covariance",
+            (*patch, "parameter", "parameter_other"),
+            cut(solution.covariance),
+            "1",
+            "Covariance of indices",
+        )
         dims = (*patch, "stokes", "parameter", "emission", "emission_other")
-        put("amplitude_response", dims, cut(response), "1", "Change of an amplitude for 1 of an index and 1 uK of another")
+        put(
+            "amplitude_response",
+            dims,
+            cut(response),
+            "1",
+            "Change of an amplitude for 1 of an index and 1 uK of another",
+        )
     if not alone:
         inside = array.sizes["cells"] // len(solution.converged)
         put("patch_of_cell", ("cells",), np.arange(array.sizes["cells"]) // inside, "1", "Patch of the cell")
@@ -342,4 +364,3 @@ def model_of(fit: xr.Dataset) -> dict[str, object]:
     if not isinstance(fit, xr.Dataset) or "model" not in fit.attrs or "statistic" not in fit.attrs:
         raise WrongData("give what cmb.parametric_components returned")
     return json.loads(fit.attrs["model"])
-

@@ -53,7 +53,7 @@ def bands_of(centres: NDArray, widths: NDArray | None = None) -> Bands:
     if centres.ndim != 1 or not centres.size or not (np.isfinite(centres) & (centres > 0)).all():
         raise WrongData(f"the frequencies {centres.tolist()} must be positive and finite, in GHz, one a band")
     if widths is None:
-        nu, weight = centres[:, None], np.ones((centres.size, 1))
+        nu, weight = centres[:, None], np.ones(1)
     else:
         widths = np.asarray(widths, dtype=float)
         if not (np.isfinite(widths) & (widths > 0) & (widths < 2 * centres)).all():
@@ -181,7 +181,7 @@ def checked_references(references: Mapping[str, object] | None) -> dict[str, flo
     given = dict(references or {})
     if given:
         checked_components(list(given), tuple(REFERENCES))
-    return {name: gigahertz(given.get(name, nu)) for name, nu in REFERENCES.items()}  # type: ignore[arg-type]
+    return {name: gigahertz(given.get(name, nu)) for name, nu in REFERENCES.items()}
 
 
 def channel_bands(channels: xr.Dataset | xr.DataArray, bandpass: str) -> Bands:

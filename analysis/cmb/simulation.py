@@ -193,8 +193,8 @@ def simulated_sky(
     )
     if galactic:
         at = checked_references(references)
-        options = {"modulated": modulated, "scatter": scatter, "coarse": checked_nside(index_nside)}
-        seen = _foregrounds(plan, bands, galactic, values, at, **options)
+        coarse = checked_nside(index_nside)
+        seen = _foregrounds(plan, bands, galactic, values, at, modulated=modulated, scatter=scatter, coarse=coarse)
         plan = Plan(**{**plan.__dict__, "foregrounds": seen})
     coords, attrs = _labels(table, stokes)
     made = bands_dataset(_drawn(plan, realizations), coords, attrs)
@@ -223,13 +223,13 @@ def _labels(table: xr.Dataset, stokes: str) -> tuple[dict[str, Any], dict[str, s
     return {**band_coords(table), "stokes": labels}, facts
 
 
-def _beam_widths(table: xr.Dataset, beams: object, bands: int) -> NDArray[np.float64]:
+def _beam_widths(table: xr.Dataset, beams: str | Angle | None, bands: int) -> NDArray[np.float64]:
     """Return beams in degrees: one a band, or a single one that all share."""
     if beams is None:
         return np.zeros(1)
     if isinstance(beams, str) and beams == "channels":
         return _column(table, "beam", "deg", bands, "beams=None")
-    width = degrees(beams, "beams")  # type: ignore[arg-type]
+    width = degrees(beams, "beams")
     if width < 0:
         raise BadOption(f"beams={beams!r} is negative; give a full width at half maximum, for example '30 arcmin'")
     return np.array([width])
@@ -289,7 +289,7 @@ def _foregrounds(
     coarse: int,
 ) -> NDArray[np.float64]:
     """Return the sum of the Galactic components in each band (RING), through its beam."""
-    if coarse > plan.nside:
+    if scatter and coarse > plan.nside:
         raise BadOption(f"index_nside={coarse} is finer than the map's {plan.nside}")
     nside, lmax = plan.nside, plan.lmax
     seen = np.zeros((plan.bands, len(plan.stokes), 12 * nside**2))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from difflib import get_close_matches
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, TypeAlias, TypeVar
 
 import numpy as np
 import xarray as xr
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from astropy.units import Quantity
     from numpy.typing import NDArray
 
-    Frequency = float | str | Quantity
+    Frequency: TypeAlias = float | str | Quantity | xr.DataArray
 
 Sky = TypeVar("Sky", xr.Dataset, xr.DataArray)
 T_CMB = 2.7255  # K, Fixsen 2009, ApJ 707, 916
@@ -221,7 +221,7 @@ def _stated(array: xr.DataArray, sky: xr.Dataset | xr.DataArray) -> str:
     return str(held)
 
 
-def _scaled(array, held, scale, sky, *, frequency, bandpass, slope):  # type: ignore[no-untyped-def]
+def _scaled(array, held, scale, sky, *, frequency, bandpass, slope):
     """Return an array times the factor of each of its bands."""
     units, per = str(array.attrs.get("units", "")).replace("µ", "u"), ""
     if array.name == "depth":
