@@ -40,6 +40,7 @@ def planck():
     return cmb.fetch("planck2018_lcdm")
 
 
+@pytest.mark.slow
 def test_coefficients_have_the_spectra_they_were_drawn_from(planck):
     lmax, drawn = 30, 300
     roots = square_roots(covariances(planck, lmax))
@@ -58,6 +59,7 @@ def test_coefficients_have_the_spectra_they_were_drawn_from(planck):
     assert abs(away).max() < 4
 
 
+@pytest.mark.slow
 def test_a_map_of_the_cmb_has_te_of_the_sign_of_the_theory(planck):
     sky = only("cmb", nside=64, stokes="IQU")
     cl = cmb.power_spectra(one(sky), lmax=128).cl
@@ -77,6 +79,7 @@ def test_spectra_that_are_no_covariance_are_refused(planck):
         only("cmb", nside=4, spectra=wrong)
 
 
+@pytest.mark.slow
 def test_another_r_comes_with_other_spectra(planck):
     more = planck.assign(
         cl=xr.where(planck.spectrum == "BB", 100 * planck.cl, planck.cl)
@@ -92,6 +95,7 @@ def test_another_r_comes_with_other_spectra(planck):
 # ------------------------------------------------------------------------------------------------- components
 
 
+@pytest.mark.slow
 def test_bands_differ_by_the_mixing_matrix():
     for name in ("dust", "synchrotron"):
         sky = only(name, nside=8)
@@ -106,6 +110,7 @@ def test_the_cmb_is_the_same_in_every_band():
     np.testing.assert_allclose(sky, np.broadcast_to(sky[0], sky.shape))
 
 
+@pytest.mark.slow
 def test_a_component_does_not_change_when_another_is_left_out():
     both = only("cmb", "dust", nside=8).sky
     np.testing.assert_allclose(both, only("cmb", nside=8).sky + only("dust", nside=8).sky, atol=1e-10)
@@ -118,13 +123,11 @@ def test_mixing_is_that_of_fgbuster(oracle):
 
 
 def test_dust_between_353_and_217_is_what_pysm_makes_of_it():
-    # pysm3 3.4.6: ModifiedBlackBody, beta 1.54, T 20 K, 1 uK_RJ at 353 GHz -> uK_RJ at 217 GHz
+    # pysm3 3.4.6: (217 / 353)**(1.54 - 2) * models.dust.blackbody_ratio(217, 353, 20), in K_RJ
     nu = xr.DataArray([217.0, 353.0], dims="frequency", attrs={"units": "GHz"}).to_dataset(name="frequency")
     made = cmb.mixing_matrix(nu.set_coords("frequency"), components=["dust"], indices={"temperature_dust": 20.0})
     to_rj = [float(cmb.temperature_factor(nu, "K_RJ")) for nu in (217, 353)]
-    x = [0.04799243073366221 * nu / 20.0 for nu in (217, 353)]
-    wanted = (217 / 353) ** 2.54 * np.expm1(x[1]) / np.expm1(x[0])
-    assert float(made[0, 0]) * to_rj[0] / to_rj[1] == pytest.approx(wanted, rel=1e-12)
+    assert float(made[0, 0]) * to_rj[0] / to_rj[1] == pytest.approx(0.5668293326701745, rel=1e-6)
 
 
 def test_derivatives_of_the_mixing_matrix_are_those_of_differences():
@@ -159,6 +162,7 @@ def test_templates_have_their_amplitudes_at_multipole_80():
     assert slope / np.log(2) == pytest.approx(-2.54, abs=0.02)  # Planck 2018 XI: α_BB = -2.54 ± 0.02
 
 
+@pytest.mark.slow
 def test_emission_grows_towards_the_plane_unless_told_not_to():
     plane = ~cmb.galactic_mask(32, latitude=20)
     for modulated in (True, False):
@@ -177,6 +181,7 @@ def test_scattered_indices_are_constant_within_a_coarse_cell():
 # ------------------------------------------------------------------------------------------------ noise, beams
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("nside", [16, 64])
 def test_white_noise_has_the_depth_of_the_channel(nside):
     sky = cmb.simulated_sky("litebird", nside, components=[], seed=2)
@@ -185,6 +190,7 @@ def test_white_noise_has_the_depth_of_the_channel(nside):
     np.testing.assert_allclose(spread, wanted, rtol=0.04 if nside == 16 else 0.02)
 
 
+@pytest.mark.slow
 def test_noise_of_all_channels_together_is_that_of_litebird():
     sky = cmb.simulated_sky("litebird", 32, components=[], seed=2)
     weights = sky.depth.sel(stokes="Q") ** -2
@@ -192,6 +198,7 @@ def test_noise_of_all_channels_together_is_that_of_litebird():
     assert float(both.std() * cell_arcmin(32)) == pytest.approx(2.1595, rel=0.02)
 
 
+@pytest.mark.slow
 def test_intensity_is_quieter_by_root_two_or_as_the_table_says():
     sky = cmb.simulated_sky("litebird", 4, components=[], seed=2, stokes="IQU")
     np.testing.assert_allclose(sky.depth.sel(stokes="Q") / sky.depth.sel(stokes="I"), np.sqrt(2))
@@ -211,6 +218,7 @@ def test_one_over_f_noise_has_its_knee():
     assert np.average(ratio[high], weights=2 * ell[high] + 1) == pytest.approx(1, abs=0.03)
 
 
+@pytest.mark.slow
 def test_each_band_has_its_own_beam():
     smooth, sharp = (
         cmb.simulated_sky(table(), 64, components=["cmb"], seed=1, noise=False, beams=b) for b in ("channels", None)
@@ -245,11 +253,12 @@ def _ids(nside):
 # ------------------------------------------------------------------------------------------------ realizations
 
 
+@pytest.mark.slow
 def test_realizations_are_lazy_differ_and_begin_with_the_single_one():
-    many = check(cmb.simulated_sky("litebird", 8, seed=4, realizations=1000))
+    many = check(cmb.simulated_sky("litebird", 8, seed=4, realizations=1000, components=["cmb"]))
     assert many.sky.chunks is not None and many.sizes["realization"] == 1000
     some = many.sky[:3].values
-    np.testing.assert_array_equal(some[0], cmb.simulated_sky("litebird", 8, seed=4).sky)
+    np.testing.assert_array_equal(some[0], cmb.simulated_sky("litebird", 8, seed=4, components=["cmb"]).sky)
     assert abs(np.corrcoef(some[1, 6].ravel(), some[2, 6].ravel())[0, 1]) < 0.9
     noise = cmb.simulated_sky("litebird", 8, seed=4, components=[], realizations=2).sky.values
     assert abs(np.corrcoef(noise[0].ravel(), noise[1].ravel())[0, 1]) < 0.05

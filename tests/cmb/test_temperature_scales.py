@@ -100,6 +100,7 @@ def test_the_scale_of_a_bandpass_does_not_matter():
     )
 
 
+@pytest.mark.slow
 @given(nu=st.floats(1, 1000), scales=st.permutations(["K_CMB", "K_RJ", "intensity"]))
 def test_factors_go_round_a_circle(nu, scales):
     a, b, c = scales
