@@ -238,7 +238,9 @@ def noise_levels(array: xr.DataArray, noise: xr.DataArray | None, sky: xr.Datase
     if not isinstance(given, xr.DataArray):
         raise BadOption("noise must be a DataArray on the dim frequency with units 'uK arcmin' or 'uK'")
     if given.dims == ("channel_name",):  # of an instrument's table
-        given = given.drop_vars([n for n in given.coords if n != "frequency"]).rename(channel_name="frequency")
+        held = {"frequency": given["frequency"]} if "frequency" in given.coords else {}
+        nu = {name: ("frequency", coord.values, coord.attrs) for name, coord in held.items()}
+        given = xr.DataArray(given.values, dims="frequency", coords=nu, attrs=given.attrs)
     is_depth = unit_of(given).is_equivalent("K arcmin")
     given = in_units(given, "uK arcmin" if is_depth else "uK")
     if "frequency" not in given.dims or set(given.dims) - {"frequency", "stokes"}:

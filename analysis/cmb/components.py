@@ -13,6 +13,7 @@ import xarray as xr
 from analysis.cmb.bands import band_array, checked_stokes, hits_of, kept_cells, noise_levels
 from analysis.cmb.emission import (
     COMPONENTS,
+    INDICES,
     Bands,
     band_coords,
     channel_bands,
@@ -73,7 +74,7 @@ def parametric_components(
         Indices to fit: ``beta_dust`` and ``beta_synchrotron`` as far as they apply if left out,
         ``temperature_dust`` too if named; none for ``[]``.
     indices : mapping, optional
-        Values to start from, and of those that are not free.
+        Values to start from (the usual ones are tried too), and of those that are not free.
     references : mapping, optional
         Frequencies in GHz at which amplitudes are given: dust 353, synchrotron 23.
     patches : int, optional
@@ -83,9 +84,9 @@ def parametric_components(
     mask : xarray.DataArray or xarray.Dataset, optional
         Cells to use, True or False; those seen in every band if left out.
     hits : xarray.DataArray, optional
-        Relative inverse variance of the noise of each cell, the same in all bands; ``hits`` of the map are *not*
-        taken on their own.
+        Relative inverse variance of the noise of each cell, the same in all bands; the map's ``hits`` if left out.
     bandpass : {"delta", "tophat"}, optional
+        That of the maps: one frequency where bands are wide biases the indices.
 
     Returns
     -------
@@ -127,6 +128,8 @@ def parametric_components(
     _refuse_beams(sky)
     sigma = noise_levels(array, noise, sky)
     kept = kept_cells(array, mask)
+    if hits is None and "hits" in sky.data_vars:
+        hits = sky["hits"]
     weights = hits_of(array, hits)
     if weights is not None and not (weights > 0).all():
         kept = (weights > 0) if kept is None else kept & (weights > 0)
@@ -225,6 +228,9 @@ def _solved(statistic: Statistic, mixing_of, start: NDArray, free: list[str]) ->
     full = statistic.count > 0
     part = Statistic(statistic.sums[full], statistic.sigma, statistic.count[full])
     found = maximum(part, mixing_of, start[full], free)
+    usual = np.broadcast_to([INDICES[name] for name in free], start[full].shape)
+    if not np.allclose(usual, start[full]):  # a start far off may end on a lesser maximum
+        found = _better(found, maximum(part, mixing_of, usual, free))
     if not found.converged.all():
         lost = int((~found.converged).sum())
         if lost == len(found.converged):
@@ -240,6 +246,17 @@ def _solved(statistic: Statistic, mixing_of, start: NDArray, free: list[str]) ->
     good = np.zeros(len(full), dtype=bool)
     good[full] = found.converged
     return Solution(made[0], made[1], made[2], good)
+
+
+def _better(one: Solution, other: Solution) -> Solution:
+    """Return for each patch the solution with the larger likelihood, of those that converged."""
+    first = one.converged & (~other.converged | (one.log_likelihood >= other.log_likelihood))
+    return Solution(
+        np.where(first[:, None], one.indices, other.indices),
+        np.where(first[:, None, None], one.covariance, other.covariance),
+        np.where(first, one.log_likelihood, other.log_likelihood),
+        one.converged | other.converged,
+    )
 
 
 def _amplitudes(
@@ -261,13 +278,14 @@ def _amplitudes(
     response = np.full((groups, stokes, len(free), len(names), len(names)), np.nan)
     for row, slope in enumerate(slopes):
         response[good, :, row] = -weights[good] @ slope[:, None]
-    if groups == 1:
-        made = np.empty((len(names), stokes, cells))
-        for row in range(stokes):
-            np.matmul(weights[0, row], array.values[:, row], out=made[:, row])
-    else:
-        split = array.values.reshape(bands, stokes, groups, -1).transpose(2, 1, 0, 3)
-        made = (weights @ split).transpose(2, 1, 0, 3).reshape(len(names), stokes, cells)
+    with np.errstate(invalid="ignore"):  # cells that were not seen may be infinite; they become NaN below
+        if groups == 1:
+            made = np.empty((len(names), stokes, cells))
+            for row in range(stokes):
+                np.matmul(weights[0, row], array.values[:, row], out=made[:, row])
+        else:
+            split = array.values.reshape(bands, stokes, groups, -1).transpose(2, 1, 0, 3)
+            made = (weights @ split).transpose(2, 1, 0, 3).reshape(len(names), stokes, cells)
     if kept is not None:
         made[..., ~kept] = np.nan
     return _fit_dataset(array, made, covariance, response, mixing, solution, statistic, names, free)

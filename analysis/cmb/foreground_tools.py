@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import xarray as xr
 
+from analysis.cmb.angles import degrees
 from analysis.cmb.bands import band_array, bands_dataset, checked_stokes, noise_levels
 from analysis.cmb.channels import gigahertz
 from analysis.cmb.components import model_of
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from astropy.units import Quantity
+
+    from analysis.cmb.angles import Angle
 
 ERRARD = "Errard, Stivoli & Stompor 2011, PRD 84, 063005, doi:10.1103/PhysRevD.84.063005"
 
@@ -185,8 +188,8 @@ def pixel_sed(
     sky: xr.Dataset,
     *,
     cell: int | None = None,
-    longitude: float | None = None,
-    latitude: float | None = None,
+    longitude: Angle | None = None,
+    latitude: Angle | None = None,
     noise: xr.DataArray | None = None,
     scale: str = "K_CMB",
 ) -> xr.Dataset:
@@ -198,7 +201,7 @@ def pixel_sed(
         ``sky``, dims ``frequency, stokes, cells``, in K_CMB.
     cell : int, optional
         NESTED id; or ``longitude`` and ``latitude`` in degrees, in the frame of the map.
-    longitude, latitude : float, optional
+    longitude, latitude : float, str, astropy.units.Quantity or xarray.DataArray, optional
     noise : xarray.DataArray, optional
         As for :func:`parametric_components`; ``depth`` of the map if left out, no errors if there is none.
     scale : {"K_CMB", "K_RJ", "intensity"}, optional
@@ -248,7 +251,7 @@ def pixel_sed(
     return check(derived(result, sky, title=title, step=step))
 
 
-def _cell(nside: int, cell: int | None, longitude: float | None, latitude: float | None) -> tuple[int, str]:
+def _cell(nside: int, cell: int | None, longitude: Angle | None, latitude: Angle | None) -> tuple[int, str]:
     import ducc0
 
     cells = 12 * nside**2
@@ -260,7 +263,8 @@ def _cell(nside: int, cell: int | None, longitude: float | None, latitude: float
         return int(cell), f"cell={cell}"
     if longitude is None or latitude is None:
         raise BadOption("which cell? give cell=, or longitude= and latitude= in degrees")
-    if not np.isfinite([longitude, latitude]).all() or abs(latitude) > 90:
+    longitude, latitude = degrees(longitude, "longitude"), degrees(latitude, "latitude")
+    if abs(latitude) > 90:
         raise BadOption(f"longitude={longitude!r}, latitude={latitude!r} is no place in degrees")
     angles = np.array([[np.radians(90 - latitude), np.radians(longitude % 360)]])
     found = int(ducc0.healpix.Healpix_Base(nside, "NEST").ang2pix(angles)[0])

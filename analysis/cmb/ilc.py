@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -26,7 +27,7 @@ from analysis.cmb.masks import mask_told, weights_for
 from analysis.cmb.needlets import Scale, constrained_weights, needlet_maps, needlet_scales, needlet_weights
 from analysis.cmb.origins import synthetic_attrs
 from analysis.cmb.realizations import beam_factors
-from analysis.errors import BadOption, WrongData
+from analysis.errors import AnalysisWarning, BadOption, WrongData
 from analysis.model import check, derived, in_units, labelled
 
 if TYPE_CHECKING:
@@ -189,7 +190,8 @@ def needlet_ilc(
     sky, null, tolerance, stokes, mask, beam, through, indices, bandpass, lmax, iterations
         As for :func:`harmonic_ilc`.
     peaks : sequence of int, optional
-        Multipoles at which the needlets peak, increasing; 15, 30, 60 … if left out.
+        Multipoles at which the needlets peak, increasing; as close as the modes allow, and 1.4 times apart at least,
+        if left out.
 
     Returns
     -------
@@ -216,8 +218,9 @@ def needlet_ilc(
     3072
     """
     ready = _prepared(sky, null, stokes, mask, beam, indices, bandpass, lmax, iterations)
-    scales = needlet_scales(peaks, lmax=ready.lmax, nside=ready.nside)
     target = (ready.alms.shape[1] - ready.spectra.shape[1]) / _checked_tolerance(tolerance)
+    enough = target / _sky_share(ready)
+    scales = needlet_scales(peaks, lmax=ready.lmax, nside=ready.nside, modes=enough)
     found: list[list[tuple[NDArray, float, float]]] = []  # [scale][field]
     for scale in scales:
         row = []
@@ -243,6 +246,12 @@ def needlet_ilc(
         ("domain", ("scale",), [row[0][2] for row in found], "deg", "FWHM over which covariances are averaged"),
     ):
         result[name] = labelled(xr.DataArray(values, dims=dims), name, units=units, long_name=said, attrs=about)
+    worst = max(f[1] for row in found for f in row)
+    if worst > 1.001 * tolerance:
+        message = (
+            f"even averaged over all of the sky kept, a scale loses {worst:.1%} of the CMB's power, more than asked"
+        )
+        warnings.warn(message, AnalysisWarning, stacklevel=2)
     step = f"cmb.needlet_ilc(null={list(null)}, tolerance={tolerance:g}, lmax={ready.lmax}, scales={len(scales)})"
     also = [data for data in (mask, through) if data is not None]
     return _finished(result, sky, ready, step, "Needlet ILC", mask, also)
@@ -388,10 +397,15 @@ def _field_alms(
     return made
 
 
+def _sky_share(ready: Prepared) -> float:
+    """Return the share of all modes that a mask leaves, (Σw)² / (n Σw²)."""
+    return float(ready.weights.sum() ** 2 / (ready.weights**2).sum() / ready.weights.size)
+
+
 def _edges(ready: Prepared, tolerance: float) -> NDArray[np.int64]:
     """Return the edges of bins with enough modes each."""
     bands, constraints = ready.spectra.shape
-    share = float(ready.weights.sum() ** 2 / (ready.weights**2).sum() / ready.weights.size)
+    share = _sky_share(ready)
     needed = max((bands - constraints) / tolerance, bands + 1)
     edges, modes = [2], 0.0
     for ell in range(2, ready.lmax + 1):
@@ -451,7 +465,7 @@ def _propagated(through, ready, stokes, combined, iterations):
 
 def _label_weights(result, weights, edges, names, ready, sky):
     bands, constraints = ready.spectra.shape
-    share = float(ready.weights.sum() ** 2 / (ready.weights**2).sum() / ready.weights.size)
+    share = _sky_share(ready)
     modes = np.array([(high**2 - low**2) * share for low, high in itertools.pairwise(edges)])
     about = synthetic_attrs(ready.array)
     coords = {

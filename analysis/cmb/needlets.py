@@ -16,7 +16,8 @@ from analysis.errors import BadOption, WrongData
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-FIRST_PEAK = 15
+LOWEST_PEAK = 4
+RATIO = 1.4
 COARSEST = 8  # nside of the cells within which weights are constant, at most
 WHOLE = 0.5  # radian² of σ: a Gaussian as wide as this is the whole sky
 
@@ -30,8 +31,11 @@ class Scale:
     nside: int
 
 
-def needlet_scales(peaks: Sequence[int] | None, *, lmax: int, nside: int) -> list[Scale]:
+def needlet_scales(peaks: Sequence[int] | None, *, lmax: int, nside: int, modes: float = 200.0) -> list[Scale]:
     r"""Return cosine needlets whose squares add to 1 at every multipole.
+
+    Without peaks the first is at :math:`\sqrt{modes}`, and each next one 1.4 times higher, or as far as it takes to
+    have this many modes in between: foregrounds are steep, so that weights must follow the multipole closely.
 
     Raises
     ------
@@ -40,12 +44,14 @@ def needlet_scales(peaks: Sequence[int] | None, *, lmax: int, nside: int) -> lis
 
     Examples
     --------
-    >>> scales = needlet_scales(None, lmax=128, nside=64)
+    >>> scales = needlet_scales([15, 30, 60, 120], lmax=128, nside=64)
     >>> bool(np.allclose(sum(s.window**2 for s in scales), 1)), [s.nside for s in scales]
     (True, [16, 32, 64, 64])
     """
     if peaks is None:
-        tops = [FIRST_PEAK * 2**n for n in range(16) if FIRST_PEAK * 2**n <= max(lmax, FIRST_PEAK)]
+        tops = [int(min(max(np.ceil(np.sqrt(modes)), LOWEST_PEAK), lmax))]
+        while (top := int(np.ceil(max(RATIO * tops[-1], np.sqrt(tops[-1] ** 2 + modes))))) <= lmax:
+            tops.append(top)
     else:
         tops = [int(peak) for peak in peaks]
         if not tops or tops[0] < 2 or tops[-1] > lmax or any(a >= b for a, b in itertools.pairwise(tops)):

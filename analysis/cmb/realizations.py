@@ -63,7 +63,9 @@ def covariances(spectra: xr.Dataset, lmax: int) -> NDArray[np.float64]:
 
 
 def square_roots(covariance: NDArray) -> NDArray[np.float64]:
-    """Return L with L Lᵀ the covariance, shape (…, 3, 3).
+    r"""Return the lower triangular L with :math:`L L^T` the covariance, shape (…, 3, 3); rows of no power are zero.
+
+    It changes smoothly with the spectra, so that one seed gives nearly one sky for nearly the same spectra.
 
     Raises
     ------
@@ -72,16 +74,26 @@ def square_roots(covariance: NDArray) -> NDArray[np.float64]:
 
     Examples
     --------
-    >>> square_roots(np.eye(3) * 4)[0, 0]
-    np.float64(2.0)
+    >>> square_roots(np.array([[4.0, 2.0, 0.0], [2.0, 2.0, 0.0], [0.0, 0.0, 0.0]])).tolist()
+    [[2.0, 0.0, 0.0], [1.0, 1.0, 0.0], [0.0, 0.0, 0.0]]
     """
-    scale = np.sqrt(np.maximum(np.diagonal(covariance, axis1=-2, axis2=-1), 0))
-    safe = np.where(scale > 0, scale, 1)
-    value, vector = np.linalg.eigh(covariance / (safe[..., :, None] * safe[..., None, :]))
-    if (value < -SLACK).any():
-        at = int(np.argwhere((value < -SLACK).any(axis=-1)).ravel()[0])
+    size = np.sqrt(np.maximum(np.diagonal(covariance, axis1=-2, axis2=-1), 0))
+    safe = np.where(size > 0, size, 1)
+    scaled = covariance / (safe[..., :, None] * safe[..., None, :])
+    wrong = (np.linalg.eigvalsh(scaled) < -SLACK).any(axis=-1)
+    if wrong.any():
+        at = int(np.argwhere(wrong).ravel()[0])
         raise WrongData(f"the spectra are no covariance at ℓ = {at}: negative power, or TE, EB, TB above their limit")
-    return safe[..., :, None] * vector * np.sqrt(np.maximum(value, 0))[..., None, :]
+    root = np.zeros_like(scaled)
+    for row in range(3):
+        for column in range(row + 1):
+            rest = scaled[..., row, column] - (root[..., row, :column] * root[..., column, :column]).sum(axis=-1)
+            if row == column:
+                root[..., row, row] = np.sqrt(np.where(rest > SLACK, rest, 0))
+            else:
+                pivot = root[..., column, column]
+                root[..., row, column] = np.where(pivot > 0, rest / np.where(pivot > 0, pivot, 1), 0)
+    return safe[..., :, None] * root
 
 
 def gaussian_alms(roots: NDArray, random: np.random.Generator) -> NDArray[np.complex128]:

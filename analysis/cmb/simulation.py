@@ -108,7 +108,8 @@ def simulated_sky(
         C_ℓ of the CMB; ``cmb.fetch("planck2018_lcdm")`` if left out. Another r comes with other spectra.
     stokes : {"QU", "IQU", "I"}, optional
     indices : mapping, optional
-        ``beta_dust`` (1.54), ``temperature_dust`` (19.6 K), ``beta_synchrotron`` (-3.0).
+        ``beta_dust`` (1.54), ``temperature_dust`` (19.6 K), ``beta_synchrotron`` (-3.0); those of components that are
+        left out do nothing.
     index_scatter : mapping, optional
         Standard deviation of an index from one cell of ``index_nside`` to the next.
     index_nside : int, optional
@@ -176,8 +177,11 @@ def simulated_sky(
     knees = _knees(table, len(bands.nu), noise=noise) if one_over_f else None
     weights = hits_of(xr.DataArray(np.zeros(12 * nside**2), dims="cells", coords={"cell_ids": cell_ids(nside)}), hits)
     galactic = [name for name in names if name != "cmb"]
-    values = checked_indices(indices, galactic) if galactic or indices else {}
+    values = checked_indices(indices, [name for name in COMPONENTS if name != "cmb"])
     scatter = _checked_scatter(index_scatter, values)
+    used = [key for name in galactic for key in OF_COMPONENT[name]]  # options may name what is left out
+    values = {key: values[key] for key in used}
+    scatter = {key: scatter[key] for key in used if key in scatter}
     plan = Plan(
         nside=nside,
         lmax=lmax,

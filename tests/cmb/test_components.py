@@ -181,7 +181,8 @@ def test_hits_weigh_cells_by_their_noise():
     hits = xr.DataArray(np.r_[np.full(1536, 9.0), np.full(1536, 0.1)], dims="cells", attrs={"frame": "galactic"})
     hits = hits.assign_coords(cell_ids=cmb.galactic_mask(16).cell_ids)
     drawn = cmb.simulated_sky("litebird", 16, seed=1, beams=None, hits=hits)
-    weighed, plain = cmb.parametric_components(drawn, hits=hits), cmb.parametric_components(drawn)
+    weighed, plain = cmb.parametric_components(drawn), cmb.parametric_components(drawn.drop_vars("hits"))
+    xr.testing.assert_allclose(weighed.value, cmb.parametric_components(drawn.drop_vars("hits"), hits=hits).value)
     assert weighed.attrs["statistic_value"] / weighed.attrs["dof"] == pytest.approx(1, abs=0.02)
     assert plain.attrs["statistic_value"] / plain.attrs["dof"] > 2
     assert abs(weighed.value - list(TRUTH.values())).max() < 4 * float(weighed.error.max())
@@ -212,6 +213,18 @@ def test_the_level_of_the_noise_does_not_move_the_indices(sky, fit, factor):
     many = cmb.parametric_components(sky, noise=sky.depth * factor)
     np.testing.assert_allclose(many.value, fit.value, atol=1e-6)
     np.testing.assert_allclose(many.error, factor * fit.error, rtol=1e-3)
+
+
+def test_a_start_far_off_ends_at_the_same_maximum(sky, fit):
+    for start in ({"beta_dust": 4.0, "beta_synchrotron": 0.0}, {"beta_dust": 0.2, "beta_synchrotron": -5.0}):
+        np.testing.assert_allclose(cmb.parametric_components(sky, indices=start).value, fit.value, atol=1e-5)
+
+
+def test_noise_may_be_the_table_of_the_instrument(sky, fit):
+    table = cmb.fetch("litebird_channels").polarization_sensitivity
+    np.testing.assert_allclose(cmb.parametric_components(sky, noise=table).value, fit.value, atol=1e-9)
+    with pytest.raises(WrongData, match="not the order"):
+        cmb.parametric_components(sky, noise=sky.depth[::-1])
 
 
 def test_units_and_float32_do_not_matter(sky, fit):
@@ -314,9 +327,9 @@ def test_ilc_lets_the_cmb_through_whole_and_takes_foregrounds_away(method):
     made = check(method(drawn, through=parts["cmb"], lmax=64))
     alone = cmb.smoothed(parts["cmb"].isel(frequency=[0]), fwhm="0 deg", lmax=64).sky
     scale = float(alone.std())
-    assert float((made.propagated - alone).std()) < 0.01 * scale
+    assert float((made.propagated - alone).std()) < 1e-4 * scale
     dust = method(drawn, through=parts["dust"], lmax=64).propagated
-    assert float(dust.std()) < 0.02 * float(parts["dust"].sky[12].std())
+    assert float(dust.std()) < 0.06 * float(parts["dust"].sky[12].std())
     assert float((made.sky - alone).std()) < 0.5 * scale
     assert is_synthetic(made)
 
@@ -380,12 +393,19 @@ def test_squares_of_needlets_add_to_one():
 
 @pytest.mark.slow
 def test_needlets_follow_foregrounds_that_change_over_the_sky():
-    options = {"seed": 5, "beams": "3 deg", "index_scatter": {"beta_dust": 0.15}, "index_nside": 1}
-    drawn = cmb.simulated_sky("ground", 32, **options)
-    parts = cmb.simulated_sky("ground", 32, components=["dust"], noise=False, **options)
-    options = {"through": parts, "mask": cmb.galactic_mask(32, latitude=10), "lmax": 64}
-    even, local = (m(drawn, **options).propagated.std() for m in (cmb.harmonic_ilc, cmb.needlet_ilc))
-    assert float(local) < float(even)
+    quiet = cmb.instrument_channels("ground")
+    depth = quiet.polarization_sensitivity
+    quiet["polarization_sensitivity"] = (depth / 10).assign_attrs(depth.attrs)
+    even, local = [], []
+    for seed in (5, 6, 7, 8):
+        options = {"seed": seed, "beams": "3 deg", "index_scatter": {"beta_dust": 0.2}, "index_nside": 1}
+        drawn = cmb.simulated_sky(quiet, 32, **options)
+        alone = cmb.simulated_sky(quiet, 32, components=["cmb"], noise=False, **options)
+        options = {"through": alone, "mask": cmb.galactic_mask(32, latitude=10), "lmax": 64, "tolerance": 0.02}
+        for method, error in ((cmb.harmonic_ilc, even), (cmb.needlet_ilc, local)):
+            made = method(drawn, **options)
+            error.append(float((made.sky - made.propagated).std()))
+    assert np.mean(local) < np.mean(even)  # not in each sky: chance correlations differ
 
 
 def test_ilc_keeps_the_sign_of_u_in_the_other_convention(planck_sky):
@@ -425,6 +445,12 @@ def test_what_is_wrong_with_an_ilc_is_said(options, error, match):
         cmb.harmonic_ilc(drawn, **options)
 
 
+def test_needlets_warn_where_the_sky_has_too_few_modes():
+    with pytest.warns(AnalysisWarning, match="loses"):
+        made = cmb.needlet_ilc(cmb.simulated_sky("litebird", 4, seed=1, beams=None))
+    assert float(made.bias.min()) < -0.05
+
+
 def test_copies_of_a_band_are_refused(planck_sky):
     twice = planck_sky.isel(frequency=[0, 0, 3])
     with pytest.raises(WrongData, match="copies"):
@@ -448,7 +474,7 @@ def test_templates_take_off_what_they_hold():
     mixing = cmb.mixing_matrix(clean).values
     fore = mixing[[0, 6]][:, 1:]
     wanted = np.linalg.solve(fore.T, mixing[4, 1:])  # coefficients that take both foregrounds off
-    assert made.coefficient.values == pytest.approx(wanted, rel=0.1)  # chance correlations with the CMB
+    assert made.coefficient.values == pytest.approx(wanted, rel=0.2)  # chance correlations with the CMB
     assert float((made.sky - cmb_alone.sky[4]).std()) < 0.3 * float(cmb_alone.sky[4].std())
 
 

@@ -92,6 +92,12 @@ def test_another_r_comes_with_other_spectra(planck):
     assert float(loud[20:].mean() / plain[20:].mean()) == pytest.approx(100, rel=0.05)
 
 
+def test_nearly_the_same_spectra_give_nearly_the_same_sky(planck):
+    kelvin = planck.assign(cl=(planck.cl * 1e-12).assign_attrs({**planck.cl.attrs, "units": "K2"}))
+    one, other = (only("cmb", nside=8, spectra=s, stokes="IQU").sky for s in (planck, kelvin))
+    np.testing.assert_allclose(one, other, rtol=1e-6, atol=1e-9)
+
+
 # ------------------------------------------------------------------------------------------------- components
 
 
