@@ -14,12 +14,13 @@ from typing import TYPE_CHECKING
 
 from analysis.cmb.bands import stacked_bands
 from analysis.cmb.channels import combined_sensitivity
+from analysis.cmb.common_beams import common_resolution
 from analysis.cmb.components import parametric_components
 from analysis.cmb.emission import mixing_matrix
 from analysis.cmb.estimators import binned, d_ell, power_spectra
 from analysis.cmb.filtering import eb_maps, smoothed
 from analysis.cmb.foreground_tools import index_map, index_residual, modelled_sky, pixel_sed, spectral_index
-from analysis.cmb.ilc import common_resolution, harmonic_ilc, needlet_ilc
+from analysis.cmb.ilc import harmonic_ilc, needlet_ilc
 from analysis.cmb.instruments import instrument_channels
 from analysis.cmb.maps import degraded
 from analysis.cmb.masks import combined_mask, degraded_mask, galactic_mask, observed_mask, sky_fraction
