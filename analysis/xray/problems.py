@@ -175,7 +175,8 @@ def spectra_of(data: xr.DataTree | Mapping[str, xr.DataTree]) -> dict[str, xr.Da
     else:
         raise WrongData(
             "a fit needs a tree with the nodes 'spectrum', 'rmf', perhaps 'arf' and 'background' (xray.spectrum_from "
-            f"and xray.fetch give one), a tree of such trees, or a mapping of names to them; not a {type(data).__name__}"
+            "and xray.fetch give one), a tree of such trees, or a mapping of names to them; not a "
+            f"{type(data).__name__}"
         )
     if not found:
         nodes = [n.path for n in data.subtree] if isinstance(data, xr.DataTree) else list(data)
