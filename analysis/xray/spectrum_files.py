@@ -64,7 +64,7 @@ def spectrum_from(
     MissingFile
         If files that the spectrum names are not beside it; all of them are listed.
     WrongData
-        If a companion is of another kind or has other channels.
+        If a companion is of another kind, has other channels, or is the spectrum itself.
     BadOption
         For a file of several spectra without ``number``.
 
@@ -104,6 +104,11 @@ def spectrum_from(
                 continue
             if name.lower() == "none":
                 continue
+            if name == file.name:
+                raise WrongData(
+                    f"{file.name} names itself as {part} ({NAMED[part][1]}), which it does not hold; give {part}= "
+                    "yourself, or None to leave it out"
+                )
             if (found := _beside(file, name)) is None:
                 missing.append(f"{part}={name!r} ({NAMED[part][1]})")
                 continue
@@ -113,7 +118,7 @@ def spectrum_from(
     if missing:
         options = ", ".join(f"{text.partition('=')[0]}=" for text in missing)
         raise MissingFile(
-            f"{file.name} names files that are not in its folder {file.parent}: {', '.join(missing)}; put them there, "
+            f"{file.name} names files that are not in its folder {file.parent.resolve()}: {', '.join(missing)}; put them there, "
             f"give {options} yourself, or None to leave out"
         )
     _refuse_strangers(file, nodes)

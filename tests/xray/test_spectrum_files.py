@@ -163,3 +163,8 @@ def test_a_number_of_a_file_of_one_spectrum_is_refused(folder):
 def test_a_spectrum_alone_is_refused_by_fits_with_what_to_do(folder):
     with pytest.raises(WrongData, match=r"xray\.spectrum_from and xray\.fetch give one.*not a Dataset"):
         xray.fit(formats.read(folder / "pn.pha"), "powerlaw")
+
+
+def test_a_spectrum_is_not_its_own_background(folder):
+    with pytest.raises(WrongData, match=r"pn\.pha names itself as background \(BACKFILE\)"):
+        xray.spectrum_from(with_keywords(folder / "pn.pha", BACKFILE="pn.pha"))
