@@ -118,8 +118,8 @@ def spectrum_from(
     if missing:
         options = ", ".join(f"{text.partition('=')[0]}=" for text in missing)
         raise MissingFile(
-            f"{file.name} names files that are not in its folder {file.parent.resolve()}: {', '.join(missing)}; put them there, "
-            f"give {options} yourself, or None to leave out"
+            f"{file.name} names files that are not in its folder {file.parent.resolve()}: {', '.join(missing)}; put "
+            f"them there, give {options} yourself, or None to leave out"
         )
     _refuse_strangers(file, nodes)
     if isinstance(parts := nodes.get("rmf"), xr.DataTree):  # several matrices: made one here

@@ -151,7 +151,9 @@ def test_of_a_file_of_several_spectra_one_is_asked_for(tmp_path):
     table.writeto(tmp_path / "many.pha")
     with pytest.raises(BadOption, match="holds 3 spectra: say which, number=4 to 6"):
         xray.spectrum_from(tmp_path / "many.pha", rmf=None)
-    one = xray.spectrum_from(tmp_path / "many.pha", number=5, rmf=None)
+    behind = {"background": tmp_path / "many.pha"}
+    one = xray.spectrum_from(tmp_path / "many.pha", number=5, rmf=None, **behind)
+    assert one["background"].counts.values.tolist() == rows[1].tolist()  # the same number, as of backgrounds beside
     assert one["spectrum"].counts.values.tolist() == rows[1].tolist() and float(one["spectrum"].exposure) == 20
 
 
@@ -168,3 +170,22 @@ def test_a_spectrum_alone_is_refused_by_fits_with_what_to_do(folder):
 def test_a_spectrum_is_not_its_own_background(folder):
     with pytest.raises(WrongData, match=r"pn\.pha names itself as background \(BACKFILE\)"):
         xray.spectrum_from(with_keywords(folder / "pn.pha", BACKFILE="pn.pha"))
+
+
+def test_a_response_of_another_instrument_is_warned_of(folder):
+    other = formats.read(folder / "PN.rmf.gz").assign_attrs(telescope="SWIFT")
+    with pytest.warns(AnalysisWarning, match="the response's 'SWIFT': do they belong"):
+        xray.spectrum_from(folder / "pn.pha", rmf=other)
+
+
+@pytest.mark.slow
+def test_a_response_in_several_matrices_is_made_one_with_the_area(folder):
+    whole = formats.read(folder / "PN.rmf.gz")
+    half = whole.assign(matrix=whole.matrix / 2)
+    half.matrix.attrs = whole.matrix.attrs
+    parts = xr.DataTree.from_dict({"matrix_1": half, "matrix_2": half})
+    found = xray.spectrum_from(folder / "pn.pha", rmf=parts)
+    assert list(found.children) == ["spectrum", "background", "rmf"]
+    whole_one = xray.spectrum_from(folder / "pn.pha")
+    one, plain = (xray.fit(tree, "powerlaw", band=(0.5, 8), min_counts=60) for tree in (found, whole_one))
+    assert one.attrs["statistic_value"] == pytest.approx(plain.attrs["statistic_value"], rel=1e-6)
