@@ -55,7 +55,7 @@ panels.notebook()
 hv.DynamicMap(picture, streams=[hv.streams.RangeXY()])
 """
 
-pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.timeout(1200)]
+pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.timeout(2400)]
 
 
 def alone(command: list[str]) -> list[str]:
