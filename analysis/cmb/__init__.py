@@ -12,11 +12,22 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
+from analysis.cmb.apodization import apodized_mask
+from analysis.cmb.bandpowers import binned, d_ell
+from analysis.cmb.beams import beam_window, pixel_window
 from analysis.cmb.channels import combined_sensitivity
-from analysis.cmb.estimators import binned, d_ell, power_spectra
+from analysis.cmb.coefficients import harmonic_coefficients, synthesized
+from analysis.cmb.coupling import coupling_matrix
+from analysis.cmb.covariances import bandpower_covariance, knox_error
+from analysis.cmb.estimators import power_spectra
 from analysis.cmb.filtering import eb_maps, smoothed
+from analysis.cmb.gaussian import random_coefficients
 from analysis.cmb.maps import degraded
 from analysis.cmb.masks import combined_mask, degraded_mask, galactic_mask, observed_mask, sky_fraction
+from analysis.cmb.noise import noise_spectra
+from analysis.cmb.predictions import bandpower_windows, expected_bandpowers
+from analysis.cmb.quadratic import qml_spectra
+from analysis.cmb.rotation import rotated_coefficients
 from analysis.cmb.stokes import polarization_angle, polarized_intensity, standard_deviation, to_polconv
 from analysis.cmb.views import explore, view
 
@@ -28,25 +39,39 @@ if TYPE_CHECKING:
     from analysis.catalogue import Chunks
 
 __all__ = [
+    "apodized_mask",
+    "bandpower_covariance",
+    "bandpower_windows",
+    "beam_window",
     "binned",
     "collect",
     "combined_mask",
     "combined_sensitivity",
+    "coupling_matrix",
     "d_ell",
     "degraded",
     "degraded_mask",
     "eb_maps",
+    "expected_bandpowers",
     "explore",
     "fetch",
     "galactic_mask",
+    "harmonic_coefficients",
+    "knox_error",
+    "noise_spectra",
     "observed_mask",
+    "pixel_window",
     "polarization_angle",
     "polarized_intensity",
     "power_spectra",
+    "qml_spectra",
+    "random_coefficients",
+    "rotated_coefficients",
     "search",
     "sky_fraction",
     "smoothed",
     "standard_deviation",
+    "synthesized",
     "to_polconv",
     "view",
 ]
