@@ -27,6 +27,7 @@ from analysis.cmb.masks import combined_mask, degraded_mask, galactic_mask, obse
 from analysis.cmb.noise import noise_spectra
 from analysis.cmb.predictions import bandpower_windows, expected_bandpowers
 from analysis.cmb.quadratic import qml_spectra
+from analysis.cmb.resampling import pyramid, upgraded
 from analysis.cmb.rotation import rotated_coefficients
 from analysis.cmb.stokes import polarization_angle, polarized_intensity, standard_deviation, to_polconv
 from analysis.cmb.views import explore, view
@@ -64,6 +65,7 @@ __all__ = [
     "polarization_angle",
     "polarized_intensity",
     "power_spectra",
+    "pyramid",
     "qml_spectra",
     "random_coefficients",
     "rotated_coefficients",
@@ -73,6 +75,7 @@ __all__ = [
     "standard_deviation",
     "synthesized",
     "to_polconv",
+    "upgraded",
     "view",
 ]
 
