@@ -21,12 +21,15 @@ from analysis.cmb.coupling import coupling_matrix
 from analysis.cmb.covariances import bandpower_covariance, knox_error
 from analysis.cmb.estimators import power_spectra
 from analysis.cmb.filtering import eb_maps, smoothed
+from analysis.cmb.frames import rotated_mask, to_frame
 from analysis.cmb.gaussian import random_coefficients
 from analysis.cmb.maps import degraded
 from analysis.cmb.masks import combined_mask, degraded_mask, galactic_mask, observed_mask, sky_fraction
 from analysis.cmb.noise import noise_spectra
+from analysis.cmb.orders import single_order
 from analysis.cmb.predictions import bandpower_windows, expected_bandpowers
 from analysis.cmb.quadratic import qml_spectra
+from analysis.cmb.regions import inverted_mask, source_mask, threshold_mask, union_mask
 from analysis.cmb.resampling import pyramid, upgraded
 from analysis.cmb.rotation import rotated_coefficients
 from analysis.cmb.stokes import polarization_angle, polarized_intensity, standard_deviation, to_polconv
@@ -58,6 +61,7 @@ __all__ = [
     "fetch",
     "galactic_mask",
     "harmonic_coefficients",
+    "inverted_mask",
     "knox_error",
     "noise_spectra",
     "observed_mask",
@@ -69,12 +73,18 @@ __all__ = [
     "qml_spectra",
     "random_coefficients",
     "rotated_coefficients",
+    "rotated_mask",
     "search",
+    "single_order",
     "sky_fraction",
     "smoothed",
+    "source_mask",
     "standard_deviation",
     "synthesized",
+    "threshold_mask",
+    "to_frame",
     "to_polconv",
+    "union_mask",
     "upgraded",
     "view",
 ]

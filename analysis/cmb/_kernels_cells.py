@@ -11,7 +11,7 @@ UNSEEN_FROM = 1e30
 
 
 @numba.njit(cache=True, nogil=True)
-def block_means(values, out, least):  # type: ignore[no-untyped-def]
+def block_means(values, out, least):
     """Put the mean of what was observed of each run of cells into ``out``; NaN where that is less than ``least``.
 
     Returns how many values are infinite or as large as UNSEEN.
@@ -32,7 +32,7 @@ def block_means(values, out, least):  # type: ignore[no-untyped-def]
 
 
 @numba.njit(cache=True, nogil=True)
-def turned_means(q, u, theta, phi, new_theta, new_phi, out_q, out_u, least):  # type: ignore[no-untyped-def]
+def turned_means(q, u, theta, phi, new_theta, new_phi, out_q, out_u, least):
     """Put means of Q and U, carried along great circles to the new cells' centres, into ``out_q`` and ``out_u``.
 
     ``q``, ``u`` are of four faces that are turns of each other by 90° (rows), whose cells thus share their angles.
@@ -74,7 +74,7 @@ def turned_means(q, u, theta, phi, new_theta, new_phi, out_q, out_u, least):  # 
 
 
 @numba.njit(cache=True, nogil=True)
-def turned_copies(q, u, theta, phi, old_theta, old_phi, out_q, out_u):  # type: ignore[no-untyped-def]
+def turned_copies(q, u, theta, phi, old_theta, old_phi, out_q, out_u):
     """Put Q and U of large cells into the small ones inside, carried along great circles; the inverse of the means."""
     faces, cells = out_q.shape
     inside = cells // old_theta.size

@@ -64,8 +64,8 @@ def cell_means(array: xr.DataArray, nside: int, least: float) -> NDArray[np.floa
             old, new = (slice(first * n**2, last * n**2) for n in (fine, nside))
             angles = (*_centres(fine, first), *_centres(nside, first))
             means = np.empty((2, 4, nside**2))
-            parts = (part[old].reshape(4, -1) for part in (values[q], turned))
-            wrong += turned_means(*parts, *angles, *means, least)
+            one, other = values[q, old].reshape(4, -1), turned[old].reshape(4, -1)
+            wrong += turned_means(one, other, *angles, means[0], means[1], least)
             result[q, new], result[u, new] = means[0].ravel(), sign * means[1].ravel()
     if wrong:
         measured(array)  # says so

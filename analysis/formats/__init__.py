@@ -1,7 +1,8 @@
 """Bytes to xarray and back: files are recognised by their content, never by their name; there is no network here.
 
-:func:`read` opens a user's own file, :func:`write` writes CDF, netCDF and, of X-rays and maps, FITS. A format is one module with
-``recognises(head)`` and ``read(path, assume)``; :data:`FORMATS` lists them, each imported when a file is read.
+:func:`read` opens a user's own file, :func:`write` writes CDF, netCDF and, of X-rays and maps, FITS. A format is one
+module with ``recognises(head)`` and ``read(path, assume)``; :data:`FORMATS` lists them, each imported when a file is
+read.
 """
 
 from __future__ import annotations

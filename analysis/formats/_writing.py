@@ -69,7 +69,7 @@ def _target(path: str | os.PathLike[str], overwrite: bool) -> tuple[Path, Writer
         from analysis.formats._ogipwrite import write
     else:
         raise BadOption(
-            f"{file.name}: formats that are written are CDF (.cdf), netCDF 4 (.nc) and, for X-rays and maps of the sky, FITS "
+            f"{file.name}: formats that are written are CDF (.cdf), netCDF 4 (.nc) and, for X-rays and sky maps, FITS "
             f"({', '.join(FITS)}, plain or .gz); give such a suffix"
         )
     if not file.parent.is_dir():
