@@ -31,7 +31,7 @@ def single_order(
     Parameters
     ----------
     data : xarray.Dataset
-        With coordinates ``uniq`` and ``level`` on ``cells``, as ``formats.read`` gives multi-order maps.
+        With coordinates ``uniq`` and ``level`` on ``cell``, as ``formats.read`` gives multi-order maps.
     nside : int
         Power of two.
     totals : str or iterable of str, optional
@@ -63,8 +63,8 @@ def single_order(
     Examples
     --------
     >>> from analysis.formats._healpixorders import coordinates
-    >>> density = ("cells", [1.0, 3.0, 3.0, 3.0, 7.0], {"units": "sr-1", "long_name": "Density"})
-    >>> several = xr.Dataset({"density": density}, coordinates(np.array([4, 20, 21, 22, 23])))
+    >>> density = ("cell", [1.0, 3.0, 3.0, 3.0, 7.0], {"units": "sr-1", "long_name": "Density"})
+    >>> several = xr.Dataset({"density": density}, coordinates(np.array([4, 20, 21, 22, 23]), "cell"))
     >>> single_order(several, 1).density.values, single_order(several, 2).density.values
     (array([1., 4.]), array([1., 1., 1., 1., 3., 3., 3., 7.]))
     """
@@ -79,16 +79,16 @@ def single_order(
     ids, place = np.unique(parent, return_inverse=True)
     made = {}
     for name, array in data.data_vars.items():
-        if "cells" in array.dims:
-            moved = array.transpose(..., "cells")
+        if "cell" in array.dims:
+            moved = array.transpose(..., "cell")
             rows = moved.values.reshape(-1, level.size)
             one = _mask if array.dtype.kind == "b" else _total if name in added else _mean
             values = np.stack([one(row[sources], weights, place, ids.size) for row in rows])
-            made[name] = (moved.dims, values.reshape(*moved.shape[:-1], ids.size), array.attrs)
+            made[name] = ((*moved.dims[:-1], "cells"), values.reshape(*moved.shape[:-1], ids.size), array.attrs)
         else:
             made[name] = (array.dims, array.values, array.attrs)
     attrs = {"grid_name": "healpix", "level": wanted, "indexing_scheme": "nested"}
-    kept = {name: c for name, c in data.coords.items() if "cells" not in c.dims}
+    kept = {name: c for name, c in data.coords.items() if "cell" not in c.dims}
     facts = {k: v for k, v in data.attrs.items() if k in FACTS}
     new = xr.Dataset(made, {**kept, "cell_ids": ("cells", ids, attrs)}, {**facts, "nside": nside})
     orders = f"orders {level.min()} to {level.max()}"
@@ -111,7 +111,7 @@ def _added(data: xr.Dataset, totals: str | Iterable[str], means: str | Iterable[
     for key, array in data.data_vars.items():
         name = str(key)
         bare = str(array.attrs.get("units", "1")) in ("1", "", "ct", "count", "ph")
-        if "cells" in array.dims and array.dtype.kind != "b" and bare and name not in total | mean:
+        if "cell" in array.dims and array.dtype.kind != "b" and bare and name not in total | mean:
             raise WrongData(
                 f"{name} has the unit {array.attrs.get('units')!r}: an amount of each cell or a value of the sky? "
                 f"say totals={name!r} (a probability, counts) or means={name!r}"

@@ -30,7 +30,7 @@ def is_list(hdu: Hdu) -> bool:
         raise UnknownFormat(
             f"{hdu.where} is a multi-order coverage (MOC) without a column UNIQ (ORDERING = "
             f"{text(hdu, 'ORDERING')!r}), which is not read; write it as a list of cells: mocpy's "
-            "moc.save(…, pre_v2=True)"
+            "moc.save(…, v1_compatible=True)"
         )
     return True
 
@@ -75,7 +75,7 @@ def in_order(found: NDArray[np.int64], where: str) -> NDArray[np.int64]:
     return order
 
 
-def coordinates(uniq: NDArray[np.int64]) -> dict[str, xr.Variable]:
+def coordinates(uniq: NDArray[np.int64], dim: str = "cells") -> dict[str, xr.Variable]:
     """Return the coordinates that say where cells are, and how large.
 
     Examples
@@ -85,6 +85,6 @@ def coordinates(uniq: NDArray[np.int64]) -> dict[str, xr.Variable]:
     """
     level, _ = levels_of(uniq)
     return {
-        "uniq": xr.Variable("cells", uniq, {"units": "1", "long_name": "Cell, UNIQ = 4·4^order + NESTED number"}),
-        "level": xr.Variable("cells", level, {"units": "1", "long_name": "Order of the cell, log2 of its nside"}),
+        "uniq": xr.Variable(dim, uniq, {"units": "1", "long_name": "Cell, UNIQ = 4·4^order + NESTED number"}),
+        "level": xr.Variable(dim, level, {"units": "1", "long_name": "Order of the cell, log2 of its nside"}),
     }

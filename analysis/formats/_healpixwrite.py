@@ -33,7 +33,7 @@ ORDERINGS = ("NESTED", "RING")
 def holds(nodes: Mapping[str, xr.Dataset]) -> bool:
     """Return whether the data are cells of the sky."""
     data = next(iter(nodes.values()), xr.Dataset())
-    return len(nodes) == 1 and "cells" in data.dims and bool({"cell_ids", "uniq"} & set(data.coords))
+    return len(nodes) == 1 and (("cells" in data.dims and "cell_ids" in data.coords) or "uniq" in data.coords)
 
 
 def write(nodes: dict[str, xr.Dataset], path: Path, tree: str | None, ordering: str | None) -> None:
@@ -55,7 +55,8 @@ def write(nodes: dict[str, xr.Dataset], path: Path, tree: str | None, ordering: 
         data, first, cards, place = _of_orders(data)
     else:
         data, first, cards, place = _of_one_order(data, ordering or "NESTED")
-    columns = _columns(data, place, 1 if first else _per_row(data.sizes["cells"]))
+    plain = data.rename_dims(cell="cells") if "uniq" in data.coords else data
+    columns = _columns(plain, place, 1 if first else _per_row(plain.sizes["cells"]))
     cards += [
         ("COORDSYS", _frame(data), "G galactic, C celestial (ICRS), E ecliptic"),
         *_polarization(data),
@@ -115,9 +116,9 @@ def _of_one_order(data: xr.Dataset, ordering: str) -> tuple[xr.Dataset, list[Fie
 def _of_orders(data: xr.Dataset) -> tuple[xr.Dataset, list[Field], list[Card], None]:
     """Return cells of several orders as they lie on the sky, with their column and keywords."""
     uniq = np.asarray(data["uniq"].values)
-    if uniq.dtype.kind not in "iu":
-        raise WrongData(f"uniq is of the type {uniq.dtype}; cells of several orders are whole numbers")
-    data = data.isel(cells=in_order(uniq.astype(np.int64), "the data"))
+    if data["uniq"].dims != ("cell",) or uniq.dtype.kind not in "iu":
+        raise WrongData(f"uniq is of the type {uniq.dtype}; cells of several orders are whole numbers on the dim cell")
+    data = data.isel(cell=in_order(uniq.astype(np.int64), "the data"))
     cards: list[Card] = [
         ("PIXTYPE", "HEALPIX", "HEALPix pixels"),
         ("ORDERING", "NUNIQ", "cells of several orders"),

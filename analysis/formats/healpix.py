@@ -85,7 +85,7 @@ def dataset(hdus: Sequence[Hdu], assume: Mapping[str, str]) -> xr.Dataset:
         ``sky`` (stokes, cells) with the Stokes parameters, other columns (cells), coordinate ``cell_ids``
         that xdggs decodes. Where a Stokes parameter was not observed it is NaN, and ``mask`` is False. A
         mask: ``mask`` (cells), truth values, or weights if it has other values than 0 and 1. A multi-order map
-        (column UNIQ) has the coordinates ``uniq`` and ``level`` instead; ``cmb.single_order`` brings it to one nside.
+        (column UNIQ) has the dim ``cell`` with ``uniq`` and ``level`` instead; ``cmb.single_order`` makes it one nside.
 
     Raises
     ------
@@ -165,6 +165,7 @@ def _of_orders(hdu: Hdu, primary: Hdu, known: meta.Facts) -> xr.Dataset:
     if not named:
         attrs = {"units": "1", "long_name": "Covered (True)"}
         data["mask"] = xr.Variable("cells", np.ones(layout.ids.size, bool), attrs)
+    data = data.rename_dims(cells="cell")
     data.attrs = {"frame": header.frame(hdu, primary, known), **_conventions(hdu, data, stokes, known)}
     known.warn(hdu.where)
     low, high = int(coords["level"].values.min()), int(coords["level"].values.max())
