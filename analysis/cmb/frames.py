@@ -14,7 +14,7 @@ from analysis.cmb.masks import Mask, mask_array, mask_name, named_mask
 from analysis.cmb.origins import synthetic_attrs
 from analysis.cmb.rotation import FRAMES, rotated_coefficients
 from analysis.errors import BadOption, WrongData, WrongFrame
-from analysis.model import check, derived
+from analysis.model import derived
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -26,7 +26,7 @@ def to_frame(
     *,
     mask: Mask | None = None,
     lmax: int | None = None,
-    iterations: int = 3,
+    iterations: int = 10,
 ) -> xr.Dataset:
     r"""Return a map of the same sky in another frame: by its coefficients, so that Q and U turn with the meridians.
 
@@ -44,7 +44,7 @@ def to_frame(
     lmax : int, optional
         Largest multipole, from 2 to ``3 nside - 1``; ``2 nside`` if left out.
     iterations : int, optional
-        Jacobi iterations of the harmonic analysis.
+        Jacobi iterations of the harmonic analysis: a dipole of nside 16 is off by 2e-4 of it after 3, 1e-10 after 10.
 
     Returns
     -------
@@ -76,7 +76,7 @@ def to_frame(
     if "V" in array["stokes"].values:
         raise WrongData("the map has Stokes V, which has no coefficients here; choose sel(stokes=['I', 'Q', 'U'])")
     if held == frame:
-        return check(derived(map_dataset(array), sky, title=_title(sky), step=f"cmb.to_frame({frame!r}): was in it"))
+        return derived(map_dataset(array), sky, title=_title(sky), step=f"cmb.to_frame({frame!r}): was in it")
     nside = nside_of(array)
     alms = harmonic_coefficients(sky, mask=mask, lmax=lmax, iterations=iterations)
     made = synthesized(rotated_coefficients(alms.assign_attrs(frame=held), frame=frame), nside=nside)
@@ -88,7 +88,7 @@ def to_frame(
     step = f"cmb.to_frame({frame!r}): from {held}, lmax={alms.attrs['lmax']}, iterations={iterations}; {told}"
     also = [array] if mask is None else [array, mask]
     references = [HEALPIX, REINECKE]
-    return check(derived(result, sky, title=f"{_title(sky)}, {frame}", step=step, references=references, also=also))
+    return derived(result, sky, title=f"{_title(sky)}, {frame}", step=step, references=references, also=also)
 
 
 def rotated_mask(mask: Mask, frame: str) -> xr.DataArray:
