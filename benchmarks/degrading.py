@@ -59,7 +59,9 @@ def main() -> None:
     for name, held in (("I", values[0]), ("IQU", values)):
         for order in ("NESTED", "RING"):
             spent = cpu_seconds(lambda m=held, o=order: healpy.ud_grade(m, coarse, order_in=o, order_out=o))
-            print(f"healpy.ud_grade {name:4s}{order:7s}            {spent * 1e3:8.1f} ms   {spent / ours[name]:5.2f} x sanko")
+            print(
+                f"healpy.ud_grade {name:4s}{order:7s}            {spent * 1e3:8.1f} ms   {spent / ours[name]:5.2f} x sanko"
+            )
     frame = noise(fine // 4)
     turned = cpu_seconds(lambda: cmb.to_frame(frame, "icrs", lmax=fine // 4, iterations=3), 2)
     rotator, ring = healpy.Rotator(coord="GC"), [healpy.reorder(m, n2r=True) for m in frame.sky.values]

@@ -10,6 +10,16 @@ import numpy as np
 UNSEEN_FROM = 1e30
 
 
+@numba.njit(cache=True, nogil=True, fastmath={"reassoc", "contract"})
+def _sums(values):
+    """Return the sum of some values and that of their sizes, in any order; NaN and infinities stay what they are."""
+    total, size = 0.0, 0.0
+    for value in values:
+        total += value
+        size += abs(value)
+    return total, size
+
+
 @numba.njit(cache=True, nogil=True)
 def block_means(values, out, least):
     """Put the mean of what was observed of each run of cells into ``out``; NaN where that is less than ``least``.
@@ -19,6 +29,10 @@ def block_means(values, out, least):
     inside = values.size // out.size
     wrong = 0
     for new in range(out.size):
+        total, size = _sums(values[new * inside : (new + 1) * inside])
+        if size < UNSEEN_FROM:  # all were observed
+            out[new] = total / inside
+            continue
         total, count = 0.0, 0
         for old in range(new * inside, (new + 1) * inside):
             value = values[old]

@@ -117,9 +117,9 @@ def whole_sky(array: xr.DataArray, *, fill: float = np.nan, what: str = "the map
     nside = nside_of(array, what)
     ids = np.asarray(array["cell_ids"].values)
     array = array.transpose(..., "cells")
-    everywhere = cell_ids(nside)
-    if ids.size == everywhere.size and np.array_equal(ids, everywhere.values):
+    if _is_whole(ids, 12 * nside**2):
         return array
+    everywhere = cell_ids(nside)
     if ids.size and (ids.min() < 0 or ids.max() >= everywhere.size or np.unique(ids).size != ids.size):
         raise WrongData(f"{what} has cell_ids that are repeated or not of nside {nside}")
     values = np.full((*array.shape[:-1], everywhere.size), fill, dtype=np.result_type(array.dtype, np.float32))
@@ -127,6 +127,13 @@ def whole_sky(array: xr.DataArray, *, fill: float = np.nan, what: str = "the map
     kept = {name: c for name, c in array.coords.items() if "cells" not in c.dims}
     everywhere.attrs = {**everywhere.attrs, **array["cell_ids"].attrs}
     return xr.DataArray(values, dims=array.dims, coords={**kept, "cell_ids": everywhere}, attrs=array.attrs)
+
+
+def _is_whole(ids: NDArray, cells: int) -> bool:
+    """Whether ids are 0, 1, 2 … up to all cells: as many as there are, growing, and within bounds."""
+    if ids.size != cells or ids.dtype.kind not in "iu":
+        return False
+    return bool(ids[0] == 0 and ids[-1] == cells - 1 and (ids[1:] > ids[:-1]).all())
 
 
 def sky_array(sky: xr.Dataset | xr.DataArray, *, needs: str = "", what: str = "the map") -> xr.DataArray:

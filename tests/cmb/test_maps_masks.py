@@ -154,6 +154,9 @@ def test_masks_that_differ_in_cells_or_frame_are_refused():
 
 def test_a_mask_of_a_simulation_says_so(w_band):
     simulated = w_band.assign_attrs(synthetic="true")
-    for mask in (cmb.threshold_mask(simulated, fraction=0.5), cmb.inverted_mask(cmb.threshold_mask(simulated, above=1))):
+    for mask in (
+        cmb.threshold_mask(simulated, fraction=0.5),
+        cmb.inverted_mask(cmb.threshold_mask(simulated, above=1)),
+    ):
         assert mask.attrs["synthetic"] == "true"
     assert cmb.to_frame(w_band, "icrs", mask=cmb.threshold_mask(simulated, above=1)).attrs["synthetic"] == "true"
