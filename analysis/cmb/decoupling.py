@@ -67,6 +67,7 @@ def decoupled(
 
     Examples
     --------
+    >>> from analysis.cmb.bandpowers import bins_of
     >>> bins = bins_of(8, width=2, edges=None, weighting="modes", form="cl")
     >>> whole = {("TT", "TT"): np.eye(9)}
     >>> decoupled({"TT": np.full(9, 3.0)}, whole, bins, {"TT": np.ones(9)}, "")["TT"].tolist()
@@ -90,6 +91,7 @@ def binned_block(
 
     Examples
     --------
+    >>> from analysis.cmb.bandpowers import bins_of
     >>> bins = bins_of(8, width=2, edges=None, weighting="modes", form="cl")
     >>> binned_block({("TT", "TT"): np.eye(9)}, ["TT"], bins, {"TT": np.ones(9)}).tolist()[0]
     [1.0, 0.0, 0.0]
@@ -113,6 +115,7 @@ def refuse_narrow(matrix: NDArray, group: Sequence[str], bins: Bins, purify: str
 
     Examples
     --------
+    >>> from analysis.cmb.bandpowers import bins_of
     >>> bins = bins_of(8, width=2, edges=None, weighting="modes", form="cl")
     >>> refuse_narrow(np.eye(3), ["TT"], bins, "")
     """
@@ -207,6 +210,7 @@ def bandpower_dataset(
 
     Examples
     --------
+    >>> from analysis.cmb.bandpowers import bins_of
     >>> bins = bins_of(8, width=2, edges=None, weighting="modes", form="cl")
     >>> bandpower_dataset({"TT": np.ones(3)}, bins.coords, "cl", "uK2").cl.attrs["long_name"]
     'C_ℓ, mask corrected'
