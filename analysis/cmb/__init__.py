@@ -30,10 +30,10 @@ from analysis.cmb.estimates import estimated_r, r_posterior, simulated_bandpower
 from analysis.cmb.estimators import power_spectra
 from analysis.cmb.experiments import experiment_channels, noise_spectrum
 from analysis.cmb.filtering import eb_maps, smoothed
-from analysis.cmb.frames import rotated_mask, to_frame
 from analysis.cmb.fisher import fisher_forecast
 from analysis.cmb.forecasts import forecast
 from analysis.cmb.foreground_tools import index_map, index_residual, modelled_sky, pixel_sed, spectral_index
+from analysis.cmb.frames import rotated_mask, to_frame
 from analysis.cmb.gaussian import random_coefficients
 from analysis.cmb.ilc import harmonic_ilc, needlet_ilc
 from analysis.cmb.instruments import instrument_channels
@@ -94,12 +94,12 @@ __all__ = [
     "gaussian_log_likelihood",
     "hamimeche_lewis_log_likelihood",
     "harmonic_coefficients",
-    "inverted_mask",
     "harmonic_ilc",
     "in_temperature_scale",
     "index_map",
     "index_residual",
     "instrument_channels",
+    "inverted_mask",
     "knox_error",
     "mixing_matrix",
     "modelled_sky",
@@ -122,21 +122,14 @@ __all__ = [
     "random_coefficients",
     "rotated_coefficients",
     "rotated_mask",
-    "search",
-    "single_order",
-    "sky_fraction",
-    "smoothed",
-    "source_mask",
-    "standard_deviation",
-    "synthesized",
-    "threshold_mask",
-    "to_frame",
     "rotated_spectra",
     "search",
     "simulated_bandpowers",
     "simulated_sky",
+    "single_order",
     "sky_fraction",
     "smoothed",
+    "source_mask",
     "spectral_index",
     "stacked_bands",
     "standard_deviation",
@@ -144,6 +137,8 @@ __all__ = [
     "temperature_factor",
     "template_fit",
     "theory_spectra",
+    "threshold_mask",
+    "to_frame",
     "to_polconv",
     "union_mask",
     "upgraded",
