@@ -137,7 +137,7 @@ def rotated_mask(mask: Mask, frame: str) -> xr.DataArray:
 
 def _known_frame(held: object, wanted: str, what: str) -> str:
     """Return the frame that something is in, in lower case."""
-    if wanted not in FRAMES:
+    if not isinstance(wanted, str) or wanted not in FRAMES:
         raise BadOption(f"frame={wanted!r} is unknown; give {', '.join(FRAMES)}")
     if (said := str(held).lower()) not in FRAMES:
         raise WrongFrame(f"{what} says frame={held!r}; to change it, it must be one of {', '.join(FRAMES)}")

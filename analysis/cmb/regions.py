@@ -82,7 +82,7 @@ def source_mask(
     import ducc0
 
     nside = checked_nside(nside)
-    if frame not in FRAMES:
+    if not isinstance(frame, str) or frame not in FRAMES:
         raise BadOption(f"frame={frame!r} is unknown; give {', '.join(FRAMES)}")
     longitude, latitude = _directions(positions, frame)
     radii = _radii(radius, longitude.size)
@@ -107,7 +107,12 @@ def _radii(radius: Angle | NDArray, count: int) -> NDArray[np.float64]:
     elif many and hasattr(radius, "to_value"):
         radii = np.asarray(radius.to_value("deg"), dtype=float)
     elif many:
-        radii = np.asarray(radius, dtype=float)
+        try:
+            radii = np.asarray(radius, dtype=float)
+        except (TypeError, ValueError) as error:
+            raise BadOption(
+                f"radius={radius!r} are no numbers of degrees; give those, or [5, 20] * u.arcmin"
+            ) from error
     else:
         radii = np.full(count, degrees(radius, "radius"))
     if radii.size != count:

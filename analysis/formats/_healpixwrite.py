@@ -187,7 +187,7 @@ def _field(name: str, values: NDArray, units: str, comment: str, place: NDArray 
 
 def _shown(units: str, scale: str) -> str:
     """Return a unit with the temperature scale that it is of, as HEALPix tools spell it: mK_CMB."""
-    plain = "" if units == "1" else str(units)
+    plain = str(units)  # "1" too: a sky without TUNIT would be one that does not say
     return plain + SCALES.get(str(scale), "") if re.fullmatch(r"[a-zA-Zµ]{0,2}K", plain) else plain
 
 

@@ -33,6 +33,10 @@ def written(
     check(data)
     nodes = nodes_of(data)
     healpix = file.name.lower().removesuffix(".gz").endswith(SKIES) and _healpixwrite.holds(nodes)
+    if file.name.lower().removesuffix(".gz").endswith(SKIES) and len(nodes) > 1 and _all_maps(nodes):
+        raise WrongData(
+            f"a FITS file holds one map, this tree has {', '.join(nodes)}; write each to its own, or all to .nc"
+        )
     if ordering is not None and not healpix:
         raise BadOption(f"ordering={ordering!r} is of HEALPix maps in FITS; {file.name} will be none")
     for node, dataset in nodes.items():
@@ -53,6 +57,10 @@ def written(
     except OSError as error:
         raise StoreError(f"{file} could not be written ({error}); what was there before is unchanged") from error
     return file
+
+
+def _all_maps(nodes: dict[str, xr.Dataset]) -> bool:
+    return all("cells" in data.dims for data in nodes.values() if data.variables)
 
 
 def _target(path: str | os.PathLike[str], overwrite: bool) -> tuple[Path, Writer]:

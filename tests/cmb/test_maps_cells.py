@@ -103,6 +103,7 @@ def test_a_mask_turns_with_its_map(known):
 @pytest.mark.parametrize(
     ("work", "error", "match"),
     [
+        (lambda k: cmb.to_frame(k, ["icrs"]), BadOption, "unknown"),
         (lambda k: cmb.to_frame(k, "fk5"), BadOption, "galactic, icrs, ecliptic"),
         (lambda k: cmb.to_frame(k.assign_attrs(frame="rotated"), "icrs"), WrongFrame, "rotated"),
         (lambda k: cmb.to_frame(k.where(k.cell_ids != 3), "icrs"), WrongData, "not observed"),

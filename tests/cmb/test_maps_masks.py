@@ -73,6 +73,7 @@ def test_discs_have_their_own_radii_and_the_mask_its_own_frame():
     [
         (([1], [2]), {"radius": 0}, BadOption, "above 0"),
         (([1], [2]), {"radius": [1, 2]}, BadOption, "2 values for 1"),
+        (([1], [2]), {"radius": ["1 deg"]}, BadOption, "u.arcmin"),
         (([1], [2]), {"radius": "1 K"}, BadOption, "not an angle"),
         (([1], [2]), {"radius": 1, "frame": "b1950"}, BadOption, "galactic, icrs"),
         (([1], [95]), {"radius": 1}, WrongData, "beyond"),

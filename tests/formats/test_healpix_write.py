@@ -107,6 +107,17 @@ def test_what_a_map_in_fits_cannot_say_is_refused(tmp_path, w_band, change, erro
     assert not list(tmp_path.iterdir())
 
 
+def test_a_tree_of_maps_is_for_netcdf(tmp_path, w_band):
+    with pytest.raises(WrongData, match=r"one map, .*\.nc"):
+        formats.write(cmb.pyramid(w_band), tmp_path / "w.fits")
+
+
+def test_a_sky_of_zeros_and_ones_stays_a_sky(tmp_path, w_band):
+    flags = (w_band.sky[:1] > 0).astype(np.float32).assign_attrs(w_band.sky.attrs | {"units": "1"})
+    made = w_band.isel(stokes=[0]).assign(sky=flags).assign_attrs(temperature_scale="none")
+    assert formats.read(formats.write(made, tmp_path / "s.fits")).identical(made)
+
+
 def test_an_ordering_is_of_maps_in_fits(tmp_path, w_band):
     with pytest.raises(BadOption, match="neither 'NESTED' nor 'RING'"):
         formats.write(w_band, tmp_path / "w.fits", ordering="nest")
