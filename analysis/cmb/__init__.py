@@ -33,6 +33,7 @@ from analysis.cmb.filtering import eb_maps, smoothed
 from analysis.cmb.fisher import fisher_forecast
 from analysis.cmb.forecasts import forecast
 from analysis.cmb.foreground_tools import index_map, index_residual, modelled_sky, pixel_sed, spectral_index
+from analysis.cmb.frames import rotated_mask, to_frame
 from analysis.cmb.gaussian import random_coefficients
 from analysis.cmb.ilc import harmonic_ilc, needlet_ilc
 from analysis.cmb.instruments import instrument_channels
@@ -40,9 +41,12 @@ from analysis.cmb.likelihoods import gaussian_log_likelihood, hamimeche_lewis_lo
 from analysis.cmb.maps import degraded
 from analysis.cmb.masks import combined_mask, degraded_mask, galactic_mask, observed_mask, sky_fraction
 from analysis.cmb.noise import noise_spectra
+from analysis.cmb.orders import single_order
 from analysis.cmb.planck_lite import plik_lite_bandpowers, plik_lite_log_likelihood
 from analysis.cmb.predictions import bandpower_windows, expected_bandpowers
 from analysis.cmb.quadratic import qml_spectra
+from analysis.cmb.regions import inverted_mask, source_mask, threshold_mask, union_mask
+from analysis.cmb.resampling import pyramid, upgraded
 from analysis.cmb.rotation import rotated_coefficients
 from analysis.cmb.simulation import simulated_sky
 from analysis.cmb.stokes import polarization_angle, polarized_intensity, standard_deviation, to_polconv
@@ -95,6 +99,7 @@ __all__ = [
     "index_map",
     "index_residual",
     "instrument_channels",
+    "inverted_mask",
     "knox_error",
     "mixing_matrix",
     "modelled_sky",
@@ -111,16 +116,20 @@ __all__ = [
     "polarization_angles",
     "polarized_intensity",
     "power_spectra",
+    "pyramid",
     "qml_spectra",
     "r_posterior",
     "random_coefficients",
     "rotated_coefficients",
+    "rotated_mask",
     "rotated_spectra",
     "search",
     "simulated_bandpowers",
     "simulated_sky",
+    "single_order",
     "sky_fraction",
     "smoothed",
+    "source_mask",
     "spectral_index",
     "stacked_bands",
     "standard_deviation",
@@ -128,7 +137,11 @@ __all__ = [
     "temperature_factor",
     "template_fit",
     "theory_spectra",
+    "threshold_mask",
+    "to_frame",
     "to_polconv",
+    "union_mask",
+    "upgraded",
     "view",
     "wishart_log_likelihood",
 ]

@@ -18,6 +18,8 @@ from analysis.model import derived, labelled
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from analysis.cmb.angles import Angle
+
 FACTS = ("frame", "polconv", "temperature_scale")
 POLCONVS = ("COSMO", "IAU")
 LARGEST_NSIDE = 8192
@@ -76,6 +78,8 @@ def nside_of(array: xr.DataArray, what: str = "the map") -> int:
     8
     """
     ids = array.coords.get("cell_ids")
+    if "uniq" in array.coords:
+        raise WrongData(f"{what} is of several orders; bring it to one first: cmb.single_order(data, nside)")
     if "cells" not in array.dims or (ids is None and array.name != "cell_ids"):
         raise WrongData(f"{what} has dims {tuple(map(str, array.dims))}; it needs cells, with the coordinate cell_ids")
     attrs = array.attrs if ids is None else ids.attrs
@@ -113,9 +117,9 @@ def whole_sky(array: xr.DataArray, *, fill: float = np.nan, what: str = "the map
     nside = nside_of(array, what)
     ids = np.asarray(array["cell_ids"].values)
     array = array.transpose(..., "cells")
-    everywhere = cell_ids(nside)
-    if ids.size == everywhere.size and np.array_equal(ids, everywhere.values):
+    if _is_whole(ids, 12 * nside**2):
         return array
+    everywhere = cell_ids(nside)
     if ids.size and (ids.min() < 0 or ids.max() >= everywhere.size or np.unique(ids).size != ids.size):
         raise WrongData(f"{what} has cell_ids that are repeated or not of nside {nside}")
     values = np.full((*array.shape[:-1], everywhere.size), fill, dtype=np.result_type(array.dtype, np.float32))
@@ -123,6 +127,13 @@ def whole_sky(array: xr.DataArray, *, fill: float = np.nan, what: str = "the map
     kept = {name: c for name, c in array.coords.items() if "cells" not in c.dims}
     everywhere.attrs = {**everywhere.attrs, **array["cell_ids"].attrs}
     return xr.DataArray(values, dims=array.dims, coords={**kept, "cell_ids": everywhere}, attrs=array.attrs)
+
+
+def _is_whole(ids: NDArray, cells: int) -> bool:
+    """Whether ids are 0, 1, 2 … up to all cells: as many as there are, growing, and within bounds."""
+    if ids.size != cells or ids.dtype.kind not in "iu":
+        return False
+    return bool(ids[0] == 0 and ids[-1] == cells - 1 and (ids[1:] > ids[:-1]).all())
 
 
 def sky_array(sky: xr.Dataset | xr.DataArray, *, needs: str = "", what: str = "the map") -> xr.DataArray:
@@ -246,12 +257,43 @@ def ring_order(nside: int) -> NDArray[np.int64]:
     return ducc0.healpix.Healpix_Base(nside, "RING").ring2nest(np.arange(12 * nside**2))
 
 
-def degraded(sky: xr.Dataset | xr.DataArray, nside: int) -> xr.Dataset:
+def held_stokes(array: xr.DataArray, done: str) -> list[str]:
+    """Return the Stokes labels of a map, in which Q and U come together.
+
+    Raises
+    ------
+    WrongData
+        If it has only one of them.
+
+    Examples
+    --------
+    >>> held_stokes(xr.DataArray([1.0], dims="stokes", coords={"stokes": ["I"]}), "averaged")
+    ['I']
+    """
+    held = [str(label) for label in array["stokes"].values]
+    if len({"Q", "U"} & set(held)) == 1:
+        raise WrongData(f"the map has Stokes {', '.join(held)}; Q and U can be {done} only together")
+    return held
+
+
+def degraded(
+    sky: xr.Dataset | xr.DataArray,
+    nside: int,
+    *,
+    method: str = "pixels",
+    least: float = 0.0,
+    lmax: int | None = None,
+    beam: Angle | xr.DataArray | None = None,
+    new_beam: Angle | xr.DataArray | None = None,
+    pixels: bool = True,
+) -> xr.Dataset:
     r"""Return a map on larger HEALPix pixels.
 
-    Each new pixel is the mean of the observed pixels inside it. Q and U refer to the local meridian, so they
-    are first carried along the great circle to the new pixel's centre (parallel transport); a plain mean
-    would mix directions, most of all near the poles.
+    ``method="pixels"``: each new pixel is the mean of the observed pixels inside it. Q and U refer to the local
+    meridian, so they are first carried along the great circle to the new pixel's centre (parallel transport); a
+    plain mean would mix directions, most of all near the poles. What the map has beyond the new pixels' multipoles
+    is aliased into them, and E into B; smooth first where that matters, or take ``method="harmonic"``: the
+    coefficients up to ``lmax``, times the ratio of the new pixels' window to the old ones', and of the beams.
 
     Parameters
     ----------
@@ -259,6 +301,18 @@ def degraded(sky: xr.Dataset | xr.DataArray, nside: int) -> xr.Dataset:
         A map, dims ``stokes, cells``, any unit.
     nside : int
         Power of two, not larger than the map's.
+    method : {"pixels", "harmonic"}, optional
+        The harmonic one needs the whole sky.
+    least : float, optional
+        Fraction of the pixels inside a new one that must have been observed, from 0 (one of them is enough) to 1
+        (all); of ``"pixels"``.
+    lmax : int, optional
+        Largest multipole, from 2 to ``3 nside - 1`` of the new pixels, ``2 nside`` if left out; of ``"harmonic"``, as
+        all that follow.
+    beam, new_beam : angle or xarray.DataArray, optional
+        Of the map and of the result, as for :func:`beam_window`; both or neither. The new one must be the wider.
+    pixels : bool, optional
+        Whether the map's values are means over its pixels and the result's are to be such, too.
 
     Returns
     -------
@@ -268,13 +322,13 @@ def degraded(sky: xr.Dataset | xr.DataArray, nside: int) -> xr.Dataset:
     Raises
     ------
     BadOption
-        If ``nside`` is not a power of two or larger than the map's.
+        If ``nside`` is not a power of two or larger than the map's, the method is unknown, or an option is not of it.
     WrongData
         If the map has only one of Q and U, holds infinities or UNSEEN, or is no map.
 
     References
     ----------
-    Górski et al. 2005, ApJ 622, 759, doi:10.1086/427976 (the NESTED scheme).
+    Górski et al. 2005, ApJ 622, 759, doi:10.1086/427976 (the NESTED scheme, pixel windows).
 
     Examples
     --------
@@ -283,28 +337,37 @@ def degraded(sky: xr.Dataset | xr.DataArray, nside: int) -> xr.Dataset:
     >>> degraded(ones, 1).sky.sizes["cells"]
     12
     """
+    from analysis.cmb.resampling import cell_means, through_harmonics
+
     array = sky_array(sky)
     fine, nside = nside_of(array), checked_nside(nside)
     if nside > fine:
         raise BadOption(f"nside={nside} is finer than the map's {fine}; a map holds no detail below its own pixels")
-    held = [str(label) for label in array["stokes"].values]
-    if len({"Q", "U"} & set(held)) == 1:
-        raise WrongData(f"the map has Stokes {', '.join(held)}; Q and U can be averaged only together")
-    values = measured(array)
-    result = np.empty((len(held), 12 * nside**2))
-    for row, label in enumerate(held):
-        if label not in "QU":
-            result[row] = _mean_of_observed(values[row].reshape(12 * nside**2, -1))
-    if "Q" in held:
-        sign = u_sign(array)
-        q, u = held.index("Q"), held.index("U")
-        mean = _transported_mean(values[q] + sign * 1j * values[u], fine, nside)
-        result[q], result[u] = mean.real, sign * mean.imag
+    _refuse_foreign(method, least, {"lmax": lmax, "beam": beam, "new_beam": new_beam}, pixels)
+    if method == "harmonic":
+        return through_harmonics(sky, nside, lmax=lmax, beam=beam, new_beam=new_beam, pixels=pixels)
+    held_stokes(array, "averaged")
     coords = {"stokes": array["stokes"], "cell_ids": cell_ids(nside)}
+    result = cell_means(array, nside, least)
     new = xr.DataArray(result, dims=("stokes", "cells"), coords=coords, attrs=array.attrs, name="sky")
-    step = f"cmb.degraded(nside={nside}): mean over observed cells of nside {fine}, Q and U transported"
+    rule = f" (at least {least:g} of them)" if least else ""
+    step = f"cmb.degraded(nside={nside}): mean over observed cells of nside {fine}{rule}, Q and U transported"
     title = f"{sky.attrs.get('title', 'Sky map')}, nside {nside}"
     return derived(map_dataset(new), sky, title=title, step=step, also=[array])
+
+
+def _refuse_foreign(method: str, least: float, harmonic: dict[str, object], pixels: bool) -> None:
+    """Refuse an unknown method, and options that are of the other one."""
+    if method not in ("pixels", "harmonic"):
+        raise BadOption(f"method={method!r} is unknown; give 'pixels' (means over cells) or 'harmonic'")
+    number = isinstance(least, int | float | np.number) and not isinstance(least, bool)
+    if not number or not 0 <= least <= 1:
+        raise BadOption(f"least={least!r} is not a fraction from 0 to 1")
+    given = [name for name, value in harmonic.items() if value is not None] + ([] if pixels else ["pixels"])
+    if method == "pixels" and given:
+        raise BadOption(f"{', '.join(given)}: only with method='harmonic'; means over cells have no such option")
+    if method == "harmonic" and least:
+        raise BadOption("least= is of method='pixels'; the harmonic one needs the whole sky")
 
 
 def map_dataset(array: xr.DataArray) -> xr.Dataset:
@@ -323,46 +386,6 @@ def map_dataset(array: xr.DataArray) -> xr.Dataset:
     if not observed.all():
         dataset["mask"] = ("cells", observed, {"units": "1", "long_name": "Observed (True) or not"})
     return dataset
-
-
-def _mean_of_observed(blocks: NDArray) -> NDArray:
-    """Mean along the last axis over what is not NaN; NaN where nothing is observed."""
-    known = ~np.isnan(blocks)
-    counts = known.sum(axis=-1)
-    total = np.where(known, blocks, 0).sum(axis=-1)
-    return np.where(counts > 0, total / np.maximum(counts, 1), np.nan)
-
-
-def _transported_mean(polarization: NDArray, fine: int, coarse: int) -> NDArray:
-    """Mean of Q + iU (COSMO) carried to each coarse pixel's centre; one base pixel at a time for memory."""
-    import ducc0
-
-    inside = (fine // coarse) ** 2
-    result = np.empty(12 * coarse**2, dtype=complex)
-    for face in range(12):
-        new = np.arange(face * coarse**2, (face + 1) * coarse**2)
-        old = np.arange(face * fine**2, (face + 1) * fine**2)
-        theta0, phi0 = (a[:, None] for a in ducc0.healpix.Healpix_Base(coarse, "NEST").pix2ang(new).T)
-        theta, phi = (a.reshape(-1, inside) for a in ducc0.healpix.Healpix_Base(fine, "NEST").pix2ang(old).T)
-        turn = _turn(theta, phi, theta0, phi0)
-        result[new] = _mean_of_observed(polarization[old].reshape(-1, inside) * np.exp(2j * turn))
-    return result
-
-
-def _turn(theta: NDArray, phi: NDArray, theta0: NDArray, phi0: NDArray) -> NDArray:
-    """Angle by which a direction turns, south through east, on the great circle to point 0."""
-    if theta.shape[-1] == 1:
-        return np.zeros_like(theta)  # the pixel itself
-    dphi = phi0 - phi
-    leaving = np.arctan2(
-        np.sin(theta0) * np.sin(dphi),
-        np.cos(theta) * np.sin(theta0) * np.cos(dphi) - np.sin(theta) * np.cos(theta0),
-    )
-    arriving = np.arctan2(
-        np.sin(theta) * np.sin(dphi),
-        np.sin(theta0) * np.cos(theta) - np.cos(theta0) * np.sin(theta) * np.cos(dphi),
-    )
-    return arriving - leaving
 
 
 def labelled_map(values: NDArray, like: xr.DataArray, name: str, *, units: str, long_name: str) -> xr.DataArray:

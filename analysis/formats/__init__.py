@@ -1,7 +1,8 @@
 """Bytes to xarray and back: files are recognised by their content, never by their name; there is no network here.
 
-:func:`read` opens a user's own file, :func:`write` writes CDF, netCDF and, of X-rays, FITS. A format is one module with
-``recognises(head)`` and ``read(path, assume)``; :data:`FORMATS` lists them, each imported when a file is read.
+:func:`read` opens a user's own file, :func:`write` writes CDF, netCDF and, of X-rays and maps, FITS. A format is one
+module with ``recognises(head)`` and ``read(path, assume)``; :data:`FORMATS` lists them, each imported when a file is
+read.
 """
 
 from __future__ import annotations
@@ -135,8 +136,14 @@ def read(
         return _traced(_part.chunked(result, part.chunks), file, digest.result() if digest else None)
 
 
-def write(data: xr.Dataset | xr.DataTree, path: str | os.PathLike[str], *, overwrite: bool = False) -> Path:
-    """Return the path of a file that now holds the data: CDF by the ISTP guidelines, netCDF, or FITS of X-rays.
+def write(
+    data: xr.Dataset | xr.DataTree,
+    path: str | os.PathLike[str],
+    *,
+    overwrite: bool = False,
+    ordering: str | None = None,
+) -> Path:
+    """Return the path of a file that now holds the data: CDF by the ISTP guidelines, netCDF, or FITS.
 
     The file appears under its name when it is whole, or not at all; :func:`read` gives back the same data.
 
@@ -147,15 +154,18 @@ def write(data: xr.Dataset | xr.DataTree, path: str | os.PathLike[str], *, overw
     path : str or path-like
         Where to; the suffix names the format: ``.cdf``; ``.nc``; FITS by OGIP's standards as ``.pha`` or ``.pi`` (a
         spectrum), ``.arf`` or ``.mrf``, ``.rmf`` or ``.rsp``, ``.gti``, ``.evt`` (events with their good times), or
-        ``.fits`` (any of these), each plain or with ``.gz``.
+        ``.fits`` (any of these, or a HEALPix map or mask), each plain or with ``.gz``.
     overwrite : bool, optional
         Whether a file that is there may be replaced.
+    ordering : {"NESTED", "RING"}, optional
+        Of a HEALPix map in FITS; NESTED if left out.
 
     Returns
     -------
     pathlib.Path
         In a CDF, ``time`` is ``Epoch`` in TT2000, fills are FILLVAL, and what ISTP requires but the data do not say is
-        "not stated"; an attribute such as ``PI_name`` or ``Discipline`` of the data says it.
+        "not stated"; an attribute such as ``PI_name`` or ``Discipline`` of the data says it. In a HEALPix map NaN is
+        UNSEEN, part of a sky has a column PIXEL, and cells lie in ascending order.
 
     Raises
     ------
@@ -168,7 +178,7 @@ def write(data: xr.Dataset | xr.DataTree, path: str | os.PathLike[str], *, overw
         If the data do not keep the data contract; every breach is named.
     WrongData
         If the format cannot hold them: complex numbers, objects, for a CDF nothing in time or times outside TT2000,
-        for FITS what is no X-ray product, or a spectrum without exposure.
+        for FITS what is no X-ray product nor a map, a spectrum without exposure, a map without its frame.
 
     Examples
     --------
@@ -180,7 +190,7 @@ def write(data: xr.Dataset | xr.DataTree, path: str | os.PathLike[str], *, overw
     >>> again.identical(wind)
     True
     """
-    return _writing.written(data, path, overwrite=overwrite)
+    return _writing.written(data, path, overwrite=overwrite, ordering=ordering)
 
 
 def _found(path: str | os.PathLike[str]) -> Path:

@@ -106,7 +106,7 @@ def table(name: str, fields: Sequence[Field], cards: Sequence[Card], history: Se
 
 def _described(n: int, field: Field, part: _Stored) -> list[Card]:
     cards: list[Card] = [(f"TTYPE{n}", field.name, field.comment[:47]), (f"TFORM{n}", part.form, "")]
-    if field.units and field.units != "1":
+    if field.units:
         cards.append((f"TUNIT{n}", field.units, ""))
     if part.zero is not None:
         cards += [(f"TSCAL{n}", 1, ""), (f"TZERO{n}", part.zero, "offset of the integers")]

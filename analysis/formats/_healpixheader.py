@@ -60,8 +60,8 @@ def grid(hdu: Hdu, known: meta.Facts) -> Grid:
     """
     if multi_order(hdu):
         raise UnknownFormat(
-            f"{hdu.where} is a multi-order map (MOC), which is not read; bring it to one NSIDE first, "
-            "in NESTED or RING order"
+            f"{hdu.where} is a multi-order map (MOC) in a file with other maps, which is not read; "
+            "write it to a file of its own"
         )
     nside = whole(hdu.header, "NSIDE", hdu.where, 0)
     level = nside.bit_length() - 1

@@ -11,14 +11,18 @@ import numpy as np
 import xarray as xr
 
 from analysis.errors import AnalysisError, BadOption, MissingFile, StoreError, WrongData
+from analysis.formats import _healpixwrite
 from analysis.formats._part import nodes_of
 from analysis.model import check
 
 FITS = (".pha", ".pi", ".arf", ".mrf", ".rmf", ".rsp", ".gti", ".evt", ".fits", ".fit", ".fts")
+SKIES = (".fits", ".fit", ".fts")  # suffixes of maps of the sky
 Writer = Callable[[dict[str, xr.Dataset], Path, str, str | None], None]
 
 
-def written(data: xr.Dataset | xr.DataTree, path: str | os.PathLike[str], *, overwrite: bool) -> Path:
+def written(
+    data: xr.Dataset | xr.DataTree, path: str | os.PathLike[str], *, overwrite: bool, ordering: str | None = None
+) -> Path:
     """Write data that keep the data contract, in the format that the path's suffix names; return the path."""
     file, write = _target(path, overwrite)
     if not isinstance(data, xr.Dataset | xr.DataTree):
@@ -28,12 +32,23 @@ def written(data: xr.Dataset | xr.DataTree, path: str | os.PathLike[str], *, ove
         )
     check(data)
     nodes = nodes_of(data)
+    healpix = file.name.lower().removesuffix(".gz").endswith(SKIES) and _healpixwrite.holds(nodes)
+    if file.name.lower().removesuffix(".gz").endswith(SKIES) and len(nodes) > 1 and _all_maps(nodes):
+        raise WrongData(
+            f"a FITS file holds one map, this tree has {', '.join(nodes)}; write each to its own, or all to .nc"
+        )
+    if ordering is not None and not healpix:
+        raise BadOption(f"ordering={ordering!r} is of HEALPix maps in FITS; {file.name} will be none")
     for node, dataset in nodes.items():
         _refuse_unwritable(dataset, "" if node == "/" else f"{node}: ")
     try:
         with tempfile.TemporaryDirectory(prefix=".sanko-", dir=file.parent) as folder:
             made = Path(folder) / file.name
-            write(nodes, made, file.stem, data.name if isinstance(data, xr.DataTree) else None)
+            tree = str(data.name) if isinstance(data, xr.DataTree) and data.name is not None else None
+            if healpix:
+                _healpixwrite.write(nodes, made, tree, ordering)
+            else:
+                write(nodes, made, file.stem, tree)
             with made.open("rb") as held:
                 os.fsync(held.fileno())
             _moved(made, file, overwrite=overwrite)
@@ -42,6 +57,10 @@ def written(data: xr.Dataset | xr.DataTree, path: str | os.PathLike[str], *, ove
     except OSError as error:
         raise StoreError(f"{file} could not be written ({error}); what was there before is unchanged") from error
     return file
+
+
+def _all_maps(nodes: dict[str, xr.Dataset]) -> bool:
+    return all("cells" in data.dims for data in nodes.values() if data.variables)
 
 
 def _target(path: str | os.PathLike[str], overwrite: bool) -> tuple[Path, Writer]:
@@ -58,7 +77,7 @@ def _target(path: str | os.PathLike[str], overwrite: bool) -> tuple[Path, Writer
         from analysis.formats._ogipwrite import write
     else:
         raise BadOption(
-            f"{file.name}: formats that are written are CDF (.cdf), netCDF 4 (.nc) and, for X-rays, FITS "
+            f"{file.name}: formats that are written are CDF (.cdf), netCDF 4 (.nc) and, for X-rays and sky maps, FITS "
             f"({', '.join(FITS)}, plain or .gz); give such a suffix"
         )
     if not file.parent.is_dir():

@@ -18,6 +18,7 @@ from analysis.errors import BadOption, CorruptFile, UnknownFormat
 from analysis.formats import _fitscolumns as table
 from analysis.formats import _fitsmeta as meta
 from analysis.formats import _healpixheader as header
+from analysis.formats import _healpixorders as orders
 from analysis.formats._fitscolumns import Column, Ragged
 from analysis.formats._fitsio import Hdu, number, text, whole
 from analysis.formats._healpixheader import Grid
@@ -83,14 +84,15 @@ def dataset(hdus: Sequence[Hdu], assume: Mapping[str, str]) -> xr.Dataset:
     xarray.Dataset
         ``sky`` (stokes, cells) with the Stokes parameters, other columns (cells), coordinate ``cell_ids``
         that xdggs decodes. Where a Stokes parameter was not observed it is NaN, and ``mask`` is False. A
-        mask: ``mask`` (cells), truth values, or weights if it has other values than 0 and 1.
+        mask: ``mask`` (cells), truth values, or weights if it has other values than 0 and 1. A multi-order map
+        (column UNIQ) has the dim ``cell`` with ``uniq`` and ``level`` instead; ``cmb.single_order`` makes it one nside.
 
     Raises
     ------
     CorruptFile
         If the number of pixels does not fit NSIDE, pixel numbers are impossible, or ORDERING is not known.
     UnknownFormat
-        For a multi-order map, several maps of the sky, pixel numbers in a column of no known name, or a COORDSYS
+        For ranges of cells (MOC 2), several maps of the sky, pixel numbers in a column of no known name, or a COORDSYS
         that is not known where the caller does not state the frame.
     BadOption
         If a fact contradicts the header.
@@ -106,6 +108,8 @@ def dataset(hdus: Sequence[Hdu], assume: Mapping[str, str]) -> xr.Dataset:
     """
     sky, *beside = _one_sky(_maps(hdus))
     known = meta.facts(assume, FACTS, "a HEALPix map", sky.where)
+    if header.multi_order(sky) and orders.is_list(sky) and not beside:
+        return _of_orders(sky, hdus[0], known)
     return _map(sky, beside, hdus[0], known)
 
 
@@ -144,6 +148,29 @@ def _map(hdu: Hdu, beside: Sequence[Hdu], primary: Hdu, known: meta.Facts) -> xr
     data.attrs = {**attrs, "nside": grid.nside}
     known.notes.append(f"{'NESTED' if grid.nested else 'RING'} in the file, NESTED here")
     return meta.finished(data, [hdu, primary], what, known.notes)
+
+
+def _of_orders(hdu: Hdu, primary: Hdu, known: meta.Facts) -> xr.Dataset:
+    """Return a map of cells of several orders, each with its own; a table of cells alone is a mask."""
+    if "ordering" in known.given or "content" in known.given:
+        raise BadOption(f"{hdu.where} is a multi-order map, of which assume says neither 'ordering' nor 'content'")
+    columns = table.columns(hdu)
+    found = table.whole_numbers(np.asarray(table.read(hdu, columns["uniq"])).reshape(-1), f"{hdu.where}: UNIQ")
+    order = orders.in_order(found, hdu.where)
+    layout = Layout(found[order], order, 0)
+    coords = orders.coordinates(layout.ids)
+    named = {name: c for name, c in columns.items() if name != "uniq" and c.code not in "APQX"}
+    stokes = _stokes(named)
+    data = _sky(hdu, named, stokes, coords, layout, known)
+    if not named:
+        attrs = {"units": "1", "long_name": "Covered (True)"}
+        data["mask"] = xr.Variable("cells", np.ones(layout.ids.size, bool), attrs)
+    data = data.rename_dims(cells="cell")
+    data.attrs = {"frame": header.frame(hdu, primary, known), **_conventions(hdu, data, stokes, known)}
+    known.warn(hdu.where)
+    low, high = int(coords["level"].values.min()), int(coords["level"].values.max())
+    known.notes.append(f"cells of order {low} to {high}, each with its own in the coordinate level")
+    return meta.finished(data, [hdu, primary], "Multi-order sky map", known.notes)
 
 
 def _with_more(data: xr.Dataset, hdu: Hdu, sky: Hdu, grid: Grid, layout: Layout, known: meta.Facts) -> xr.Dataset:

@@ -268,10 +268,10 @@ def test_a_map_called_index_is_a_map_where_pixels_are_implicit(tmp_path):
 @pytest.mark.parametrize(
     "keywords", [{"ORDERING": "NUNIQ"}, {"ORDERING": "NUNIQ", "NSIDE": None}, {"NSIDE": None, "MOCORDER": 5}]
 )
-def test_a_multi_order_map_is_refused_by_name(tmp_path, keywords):
+def test_a_multi_order_map_is_known_by_its_keywords(tmp_path, keywords):
     hdu = sky_map({"UNIQ": np.arange(4, 9, dtype=np.int32), "PROBDENSITY": np.ones(5, np.float32)}, **keywords)
-    with pytest.raises(UnknownFormat, match=r"multi-order map \(MOC\)"):
-        fits.read(written(tmp_path / "m.fits", hdu), {})
+    data = fits.read(written(tmp_path / "m.fits", hdu), {})
+    assert data.level.values.tolist() == [0] * 5 and "cell_ids" not in data.coords
 
 
 def test_a_misspelt_ordering_is_never_taken_as_ring(tmp_path):
