@@ -17,6 +17,7 @@ from analysis.cmb.estimators import binned, d_ell, power_spectra
 from analysis.cmb.filtering import eb_maps, smoothed
 from analysis.cmb.maps import degraded
 from analysis.cmb.masks import combined_mask, degraded_mask, galactic_mask, observed_mask, sky_fraction
+from analysis.cmb.sky_views import band_explorer, sky_view
 from analysis.cmb.stokes import polarization_angle, polarized_intensity, standard_deviation, to_polconv
 from analysis.cmb.views import explore, view
 
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from analysis.catalogue import Chunks
 
 __all__ = [
+    "band_explorer",
     "binned",
     "collect",
     "combined_mask",
@@ -45,6 +47,7 @@ __all__ = [
     "power_spectra",
     "search",
     "sky_fraction",
+    "sky_view",
     "smoothed",
     "standard_deviation",
     "to_polconv",

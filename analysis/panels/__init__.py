@@ -20,6 +20,7 @@ from analysis.panels.saving import save
 from analysis.panels.series import curves
 from analysis.panels.sky import sky_map
 from analysis.panels.stacks import time_panels
+from analysis.panels.zooming import sky_zoom
 
 __all__ = [
     "Area",
@@ -40,6 +41,7 @@ __all__ = [
     "power_spectra",
     "save",
     "sky_map",
+    "sky_zoom",
     "spectrogram",
     "time_panels",
 ]
