@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from analysis.cmb.channels import combined_sensitivity
 from analysis.cmb.estimators import binned, d_ell, power_spectra
 from analysis.cmb.filtering import eb_maps, smoothed
+from analysis.cmb.live_masks import mask_explorer
 from analysis.cmb.maps import degraded
 from analysis.cmb.masks import combined_mask, degraded_mask, galactic_mask, observed_mask, sky_fraction
 from analysis.cmb.sky_views import band_explorer, sky_view
@@ -41,6 +42,7 @@ __all__ = [
     "explore",
     "fetch",
     "galactic_mask",
+    "mask_explorer",
     "observed_mask",
     "polarization_angle",
     "polarized_intensity",

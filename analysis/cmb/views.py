@@ -276,11 +276,11 @@ def _spectra(
     from analysis import panels
 
     if reference is not None:
-        reference = _comparable(reference, data)
+        reference = comparable(reference, data)
     return panels.power_spectra(data, spectra=spectra, reference=reference)
 
 
-def _comparable(reference: xr.Dataset | xr.DataArray, data: xr.Dataset | xr.DataArray) -> xr.DataArray:
+def comparable(reference: xr.Dataset | xr.DataArray, data: xr.Dataset | xr.DataArray) -> xr.DataArray:
     """The reference in the units of the data, as D_ℓ if they are, and no further than their multipoles."""
     shown = _spectra_array(data, "the data")
     theory = _spectra_array(reference, "the reference")

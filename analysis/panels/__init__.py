@@ -8,6 +8,7 @@ need, from this machine (:func:`notebook`).
 """
 
 from analysis.panels.binned import histogram_steps, points
+from analysis.panels.budgets import posterior, power_budget
 from analysis.panels.corners import corner, level_lines
 from analysis.panels.fits import data_and_lines, fitted
 from analysis.panels.images import colour_image, image
@@ -38,6 +39,8 @@ __all__ = [
     "notebook",
     "plane_paths",
     "points",
+    "posterior",
+    "power_budget",
     "power_spectra",
     "save",
     "sky_map",
