@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -17,6 +18,7 @@ from analysis.model import derived, in_units
 FINEST = 256
 ITERATIONS = 1
 LABELS = ("TT", "TE", "EE", "BB")
+WIDTH = 330  # of each picture, in screen pixels
 WIDEST = 80.0  # degrees: of the half width of the band that is left out
 
 
@@ -100,6 +102,17 @@ def mask_explorer(
     )
 
 
+def _follow(theory: xr.DataArray | None, plot: Any, element: Any) -> None:
+    """HoloViews hook: the y axis holds the line as it is now, and the theory."""
+    values = element.dimension_values(1)
+    if theory is not None:
+        values = np.concatenate([values, theory.values[theory["ell"].values >= 2]])
+    values = values[np.isfinite(values)]
+    if values.size and values.max() > values.min():
+        margin = 0.06 * (values.max() - values.min())
+        plot.handles["y_range"].update(start=float(values.min() - margin), end=float(values.max() + margin))
+
+
 def _mask(seen: xr.DataArray, latitude: float) -> xr.DataArray:
     return combined_mask(galactic_mask(nside_of(seen), latitude=latitude), seen)
 
@@ -140,7 +153,7 @@ def _picture(moving: Any, sky: xr.Dataset, first: xr.Dataset, labels: list[str],
         return moving.apply(chosen)
 
     plane = [hv.Dimension("sky_x", label="x on the plane"), hv.Dimension("sky_y", label="y on the plane")]
-    shown = view(sky, width=560)
+    shown = view(sky, width=WIDTH)
     for side in ("north", "south"):
         shown = shown * one(f"edge {side}", plane, color="#D55E00", line_width=2.5)
     drawn = [shown]
@@ -149,14 +162,15 @@ def _picture(moving: Any, sky: xr.Dataset, first: xr.Dataset, labels: list[str],
     for label in labels:
         y_dim = hv.Dimension((f"dl_{label.lower()}", f"{label}: pseudo-D_ℓ"), unit=unit)
         style: dict[str, Any] = dict(
-            color="#0072B2", line_width=1.3, frame_width=300, frame_height=170, title=label, framewise=True,
+            color="#0072B2", line_width=1.3, frame_width=WIDTH, frame_height=180, title=label,
             show_grid=True, active_tools=["wheel_zoom"], xlabel=x_dim.pprint_label, ylabel=y_dim.pprint_label,
+            hooks=[partial(_follow, theory if theory is None or label not in theory["spectrum"] else theory.sel(spectrum=label))],
         )  # fmt: skip
         panel = one(label, [x_dim, y_dim], **style)
         if theory is not None and label in theory["spectrum"].values:
             model = theory.sel(spectrum=label)
             known = model["ell"].values >= 2
             grey = hv.Curve((model["ell"].values[known], model.values[known]), x_dim, y_dim)
-            panel = grey.opts(backend="bokeh", color="#888888", line_width=1.5, framewise=True) * panel
+            panel = grey.opts(backend="bokeh", color="#888888", line_width=1.5) * panel
         drawn.append(panels.note(panel, {k: v for k, v in sky.attrs.items() if k in ("synthetic", "source", "institution")} | {"title": label}))
     return hv.Layout(drawn).cols(1 if len(labels) < 2 else 2).opts(shared_axes=False, backend="bokeh")

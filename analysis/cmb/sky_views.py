@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from difflib import get_close_matches
 from typing import Any
 
@@ -30,6 +30,7 @@ def sky_view(
     clim: tuple[float, float] | None = None,
     cmap: str | None = None,
     graticule: bool = True,
+    tapped: Callable[[float, float], None] | None = None,
 ) -> Any:
     """Return a map as a sky that one zooms into, in any projection, with the directions of polarization over it.
 
@@ -56,6 +57,8 @@ def sky_view(
         A colour map's name.
     graticule : bool, optional
         Labelled meridians and parallels.
+    tapped : callable, optional
+        Called with longitude (0 to 360) and latitude in degrees when a place of the sky is clicked.
 
     Returns
     -------
@@ -95,7 +98,7 @@ def sky_view(
         known["synthetic"] = shown.attrs["synthetic"]
     return panels.sky_zoom(
         shown, projection=projection, centre=centre, field=field, polarization=pair, width=width, clim=clim,
-        cmap=cmap, graticule=graticule, attrs=known,
+        cmap=cmap, graticule=graticule, tapped=tapped, attrs=known,
     )  # fmt: skip
 
 
@@ -204,17 +207,17 @@ def band_explorer(
     >>> type(band_explorer(bands)).__name__
     'Column'
     """
-    import holoviews as hv
     import panel as pn
 
     from analysis.errors import AnalysisError
     from analysis.panels.loading import redrawing
-    from analysis.panels.pointings import direction_at, pointing_of
+    from analysis.panels.pointings import pointing_of
 
     array = sky["sky"] if isinstance(sky, xr.Dataset) and "sky" in sky.data_vars else sky
     if not isinstance(array, xr.DataArray) or "frequency" not in array.dims or "frequency" not in array.coords:
         raise WrongData("band_explorer needs a map with the dim and coordinate frequency, besides stokes and cells")
-    pointing = pointing_of(projection, centre, field)
+    pointing_of(projection, centre, field)
+    title = str(sky.attrs.get("title", "Sky map"))
     held = [str(label) for label in array["stokes"].values]
     bands = {f"{float(nu):g} {array['frequency'].attrs.get('units', '')}".strip(): i
              for i, nu in enumerate(array["frequency"].values)}  # fmt: skip
@@ -225,26 +228,21 @@ def band_explorer(
     holder, beside = pn.Column(), pn.Column("Click a cell to see its values over the bands.")
     page = pn.Column(pn.Row(choice, quantity), pn.Row(holder, beside))
 
-    def spectrum(x: float | None, y: float | None) -> None:
-        where = direction_at(x, y, pointing) if x is not None and y is not None else None
-        if where is None:
-            return
+    def spectrum(lon: float, lat: float) -> None:
         with redrawing(page):
             try:
-                beside.objects = [pn.pane.HoloViews(cell_spectrum(sky, *where))]
+                beside.objects = [pn.pane.HoloViews(cell_spectrum(sky, lon, lat))]
             except AnalysisError as error:  # the page is the only place where its reader can see the reason
                 beside.objects = [str(error)]
 
     def draw(_: Any = None) -> None:
         with redrawing(page):
             try:
-                band = sky.isel(frequency=bands[choice.value])
+                band = sky.isel(frequency=bands[choice.value]).assign_attrs(title=f"{title}, band {choice.value}")
                 picture = sky_view(
-                    band, stokes=quantity.value, projection=projection, centre=centre, field=field, width=width
-                )
-                source = next(iter(picture.traverse(lambda part: part, [hv.DynamicMap])), picture)
-                tap = hv.streams.Tap(source=source)
-                tap.add_subscriber(spectrum)
+                    band, stokes=quantity.value, projection=projection, centre=centre, field=field, width=width,
+                    tapped=spectrum,
+                )  # fmt: skip
                 holder.objects = [pn.pane.HoloViews(picture)]
             except AnalysisError as error:
                 holder.objects = [str(error)]
@@ -295,10 +293,12 @@ def cell_spectrum(sky: xr.Dataset | xr.DataArray, lon: float, lat: float) -> Any
     )
     where = f"{lon:.2f}°, {lat:+.2f}°".replace("-", "−")
     known = dict(sky.attrs) if isinstance(sky, xr.Dataset) else dict(array.attrs)
+    centres = np.asarray(frequency.values, dtype=float)
+    wide = bool(centres.min() > 0 and centres.max() / centres.min() >= 4)  # a logarithmic axis with two ticks
     drawn = []
     for label in map(str, row["stokes"].values):
         one = row.sel(stokes=label, drop=True).rename(f"stokes_{label.lower()}")
         one = one.assign_attrs(long_name=f"Stokes {label}")
         told = known | {"title": f"Stokes {label} in cell {cell} at {where}"}
-        drawn.append(panels.points(one, x="frequency", logx=True, attrs=told))
+        drawn.append(panels.points(one, x="frequency", logx=wide, attrs=told))
     return hv.Layout(drawn).cols(1).opts(shared_axes=False, backend="bokeh")

@@ -69,7 +69,7 @@ def visible_graticule(
     if abs(at_lat) > 60 and any(poles):  # where meridians are apart
         at_lat = (low + 90) / 2 if poles[1] else (high - 90) / 2
     marks = [(m, at_lat, f"{names[0]} {round(m % 360, 4):g}°") for m in meridians]
-    marks += [(middle, p, f"{names[1]} {round(p, 4):+g}°".replace("-", "−")) for p in parallels if abs(p) > 1e-9 or high - low < 100]
+    marks += [(middle, p, f"{names[1]} {round(p, 4) + 0.0:+g}°".replace("-", "−")) for p in parallels if abs(p) > 1e-9 or high - low < 100]
     if not marks:
         return lines, []
     inner = tuple((lo + 0.01 * (hi - lo), hi - 0.05 * (hi - lo)) for lo, hi in (xlim, ylim))

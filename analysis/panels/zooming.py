@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -11,7 +11,7 @@ import xarray as xr
 from analysis.errors import BadOption, WrongData
 from analysis.panels.loading import loaded
 from analysis.panels.notes import TITLE_CHARACTER, note
-from analysis.panels.pointings import Pointing, pointing_of, rotation, window
+from analysis.panels.pointings import Pointing, direction_at, pointing_of, rotation, window
 from analysis.panels.projections import HOVER_CODE, outlines
 from analysis.panels.pyramids import sky_pyramid, viewport
 from analysis.panels.sky import COLOUR_BAR, UNSEEN, sky_borders
@@ -47,6 +47,7 @@ def sky_zoom(
     clim: Sequence[float] | None = None,
     cmap: str | None = None,
     graticule: bool = True,
+    tapped: Callable[[float, float], None] | None = None,
     attrs: Mapping[str, Any] | None = None,
 ) -> Any:
     """Return a HEALPix map as a picture of the sky that grows sharper where it is zoomed into.
@@ -73,6 +74,8 @@ def sky_zoom(
         A colour map's name.
     graticule : bool, optional
         Labelled meridians and parallels at round angles, finer as one zooms.
+    tapped : callable, optional
+        Called with longitude (0 to 360) and latitude in degrees when a place of the sky is clicked.
     attrs : mapping, optional
         Global attributes of the dataset, for the note (and for ``frame``).
 
@@ -139,6 +142,14 @@ def sky_zoom(
 
     image = hv.DynamicMap(pixels, streams=[stream])
     stream.source = image
+    if tapped is not None:
+
+        def tell(x: Any, y: Any) -> None:
+            where = direction_at(x, y, pointing) if x is not None and y is not None else None
+            if where is not None:
+                tapped(*where)
+
+        hv.streams.Tap(source=image).add_subscriber(tell)
     edges = outlines(projection) if projection != "gnomonic" else [_box(whole)]
     ground = hv.Polygons(edges, kdims=plane).opts(backend="bokeh", color=UNSEEN, line_alpha=0)
     drawn = ground * image
