@@ -91,7 +91,8 @@ def mask_explorer(
 
     def words(values: Mapping[str, float]) -> str:
         kept = float(sky_fraction(_mask(seen, values["latitude"])))
-        return f"Kept: |b| > {values['latitude']:.1f}°, {100 * kept:.1f} % of the sky. Pseudo-D_ℓ: the mask is not corrected."
+        edge = f"|b| > {values['latitude']:.1f}°"
+        return f"Kept: {edge}, {100 * kept:.1f} % of the sky. Pseudo-D_ℓ: the mask is not corrected."
 
     return following(
         [Dial("latitude", 0, WIDEST, float(latitude), "Masked below Galactic latitude (deg)")],
@@ -158,19 +159,21 @@ def _picture(moving: Any, sky: xr.Dataset, first: xr.Dataset, labels: list[str],
         shown = shown * one(f"edge {side}", plane, color="#D55E00", line_width=2.5)
     drawn = [shown]
     unit = panels.style.unit_label(first["dl"])
+    known_of = {k: v for k, v in sky.attrs.items() if k in ("synthetic", "source", "institution")}
     x_dim = hv.Dimension("ell", label="Multipole ℓ")
     for label in labels:
+        has = theory is not None and label in theory["spectrum"].values
+        model = theory.sel(spectrum=label) if theory is not None and has else None
         y_dim = hv.Dimension((f"dl_{label.lower()}", f"{label}: pseudo-D_ℓ"), unit=unit)
         style: dict[str, Any] = dict(
             color="#0072B2", line_width=1.3, frame_width=WIDTH, frame_height=180, title=label,
             show_grid=True, active_tools=["wheel_zoom"], xlabel=x_dim.pprint_label, ylabel=y_dim.pprint_label,
-            hooks=[partial(_follow, theory if theory is None or label not in theory["spectrum"] else theory.sel(spectrum=label))],
+            hooks=[panels.style.left_border, partial(_follow, model)],
         )  # fmt: skip
         panel = one(label, [x_dim, y_dim], **style)
-        if theory is not None and label in theory["spectrum"].values:
-            model = theory.sel(spectrum=label)
+        if model is not None:
             known = model["ell"].values >= 2
             grey = hv.Curve((model["ell"].values[known], model.values[known]), x_dim, y_dim)
             panel = grey.opts(backend="bokeh", color="#888888", line_width=1.5) * panel
-        drawn.append(panels.note(panel, {k: v for k, v in sky.attrs.items() if k in ("synthetic", "source", "institution")} | {"title": label}))
+        drawn.append(panels.note(panel, {**known_of, "title": label}))
     return hv.Layout(drawn).cols(1 if len(labels) < 2 else 2).opts(shared_axes=False, backend="bokeh")

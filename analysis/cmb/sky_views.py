@@ -159,7 +159,9 @@ def plane_of_map(array: xr.DataArray, sky: xr.Dataset | xr.DataArray, stokes: st
         one = array.sel(stokes=stokes, drop=True)
         return one.rename(f"stokes_{stokes.lower()}").assign_attrs(long_name=f"Stokes {stokes}")
     if stokes not in MADE or not {"Q", "U"} <= set(held):
-        raise UnknownVariable(f"the map has Stokes {', '.join(held)}; {stokes} needs {stokes if stokes in 'IQU' else 'Q and U'}")
+        raise UnknownVariable(
+            f"the map has Stokes {', '.join(held)}; {stokes} needs {stokes if stokes in 'IQU' else 'Q and U'}"
+        )
     if stokes == "P":
         return polarized_intensity(array)
     return eb_maps(array, mask=observed_mask(array.sel(stokes=["Q", "U"])))[MADE[stokes]]
@@ -222,7 +224,9 @@ def band_explorer(
     bands = {f"{float(nu):g} {array['frequency'].attrs.get('units', '')}".strip(): i
              for i, nu in enumerate(array["frequency"].values)}  # fmt: skip
     choice = pn.widgets.Select(label="Band", options=list(bands), width=140)
-    quantity = pn.widgets.Select(label="Shown", options=list(dict.fromkeys([*held, *("PEB" if "Q" in held else "")])), width=100)
+    quantity = pn.widgets.Select(
+        label="Shown", options=list(dict.fromkeys([*held, *("PEB" if "Q" in held else "")])), width=100
+    )
     if stokes is not None:
         quantity.value = stokes if stokes in quantity.options else _refused(stokes, quantity.options)
     holder, beside = pn.Column(), pn.Column("Click a cell to see its values over the bands.")
@@ -285,7 +289,9 @@ def cell_spectrum(sky: xr.Dataset | xr.DataArray, lon: float, lat: float) -> Any
     cell = int(Healpix_Base(nside, "NEST").ang2pix(np.radians([[90 - lat, lon % 360]]))[0])
     place = np.flatnonzero(np.asarray(array["cell_ids"].values) == cell)
     if place.size != 1:
-        raise WrongData(f"the map does not cover the cell {cell} (nside {nside}) at longitude {lon:.3f}°, latitude {lat:.3f}°")
+        raise WrongData(
+            f"the map does not cover the cell {cell} (nside {nside}) at longitude {lon:.3f}°, latitude {lat:.3f}°"
+        )
     row = array.isel(cells=int(place[0])).drop_vars("cell_ids")
     frequency = row["frequency"]
     row = row.assign_coords(

@@ -119,10 +119,14 @@ def _picture(data: xr.Dataset | xr.DataArray, kind: str, given: Mapping[str, Any
         return _channels(data)
     if kind == "spectra":
         return _spectra(data, given.get("spectra"), given.get("reference"), bool(given.get("residuals")))
-    if kind in ("a posterior", "a budget"):
+    if kind == "a posterior":
         from analysis import panels
 
-        return panels.posterior(data) if kind == "a posterior" else panels.power_budget(data)
+        return panels.posterior(data)
+    if kind == "a budget" and isinstance(data, xr.Dataset):
+        from analysis import panels
+
+        return panels.power_budget(data)
     projection, width = given.get("projection", "mollweide"), given.get("width", 700)
     return _maps(data, given.get("stokes"), given.get("clim"), projection=projection, width=width)
 

@@ -59,7 +59,9 @@ def power_budget(
         raise WrongData(f"power_budget takes a Dataset of xarray, not a {type(dataset).__name__}")
     held = {str(name): array for name, array in dataset.data_vars.items() if array.dims == ("ell",)}
     if not held or "ell" not in dataset.coords:
-        raise WrongData(f"a budget needs variables on the dim ell, with its multipoles; there are dims {dict(dataset.sizes)}")
+        raise WrongData(
+            f"a budget needs variables on the dim ell, with its multipoles; there are dims {dict(dataset.sizes)}"
+        )
     if parts is None:
         units = held.get("total", next(iter(held.values()))).attrs.get("units")
         chosen = {name: array for name, array in held.items() if array.attrs.get("units") == units}
@@ -80,7 +82,9 @@ def power_budget(
     lowest = max(min(float(np.nanmin(v[ell > 0])) for v in seen.values()), highest * 10**-DECADES)
     unit = unit_label(next(iter(chosen.values())))
     kind = _common_word([str(array.attrs.get("long_name", "")) for array in chosen.values()])
-    x_dim = dimension(dataset["ell"] if "long_name" in dataset["ell"].attrs else dataset["ell"].assign_attrs(long_name="Multipole ℓ"))
+    x_dim = dimension(
+        dataset["ell"] if "long_name" in dataset["ell"].attrs else dataset["ell"].assign_attrs(long_name="Multipole ℓ")
+    )
     y_dim = hv.Dimension(("power", kind), unit=unit)
     drawn = []
     for number, (name, values) in enumerate(seen.items()):
@@ -142,7 +146,9 @@ def posterior(
     if not isinstance(data, xr.Dataset | xr.DataArray):
         raise WrongData(f"posterior takes a Dataset or DataArray of xarray, not a {type(data).__name__}")
     if isinstance(data, xr.Dataset) and "posterior" not in data.data_vars:
-        raise WrongData(f"the dataset has no variable posterior; it has {', '.join(map(str, data.data_vars)) or 'none'}")
+        raise WrongData(
+            f"the dataset has no variable posterior; it has {', '.join(map(str, data.data_vars)) or 'none'}"
+        )
     density = numeric(data["posterior"] if isinstance(data, xr.Dataset) else data)
     rest = [str(dim) for dim in density.dims if dim != parameter]
     if parameter not in density.dims or parameter not in density.coords or len(rest) > 1:
@@ -167,7 +173,9 @@ def posterior(
             if limit.ndim == 0 and np.isfinite(float(limit)):
                 words = str(limit.attrs.get("long_name", "upper limit"))
                 named += f"; {words}: {float(limit):.3g}"
-                drawn.append(hv.VLine(float(limit)).opts(backend="bokeh", color=colour, line_dash="dashed", line_width=1.2))
+                drawn.append(
+                    hv.VLine(float(limit)).opts(backend="bokeh", color=colour, line_dash="dashed", line_width=1.2)
+                )
         line = hv.Curve((values_of(one[parameter]), values), x_dim, y_dim, label=named)
         drawn.append(line.opts(backend="bokeh", color=colour, line_width=2, tools=["hover"]))
     if not drawn:
@@ -180,7 +188,11 @@ def posterior(
         xlabel=x_dim.pprint_label, ylabel=y_dim.pprint_label,
     )  # fmt: skip
     remark = "" if truth is None else f"Grey: the value put in, {truth:g}."
-    return note(picture, {**density.attrs, **(data.attrs if isinstance(data, xr.Dataset) else {}), **(attrs or {})}, remark=remark)
+    return note(
+        picture,
+        {**density.attrs, **(data.attrs if isinstance(data, xr.Dataset) else {}), **(attrs or {})},
+        remark=remark,
+    )
 
 
 def _common_word(names: Sequence[str]) -> str:

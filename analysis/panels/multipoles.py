@@ -118,7 +118,9 @@ def _comparable(array: xr.DataArray, model: xr.DataArray | None) -> None:
         )
     ours, theirs = (_multipoles(part.isel(spectrum=0)).values for part in (array, model))
     if not np.allclose(ours, theirs, rtol=1e-9, atol=1e-9):
-        raise WrongData("residuals need the reference on the same multipoles or bins; its effective multipoles are others")
+        raise WrongData(
+            "residuals need the reference on the same multipoles or bins; its effective multipoles are others"
+        )
 
 
 def _residual(array: xr.DataArray, error: xr.DataArray | None, model: xr.DataArray, label: str) -> Any:
@@ -209,7 +211,9 @@ def _spectra_of(data: xr.Dataset | xr.DataArray) -> tuple[xr.DataArray, xr.DataA
         companions: dict[str, xr.DataArray] = {}
     elif isinstance(data, xr.Dataset):
         companions = {str(name): array for name, array in data.data_vars.items()}
-        fitting = [v for k, v in companions.items() if "spectrum" in v.dims and not k.endswith("error") and k != "sigma"]
+        fitting = [
+            v for k, v in companions.items() if "spectrum" in v.dims and not k.endswith("error") and k != "sigma"
+        ]
     else:
         raise WrongData(f"power_spectra takes a Dataset or DataArray of xarray, not a {type(data).__name__}")
     fitting = [v for v in fitting if v.ndim == 2 and {"ell", "bin"} & set(v.dims)]

@@ -127,7 +127,11 @@ def directions(x: np.ndarray, y: np.ndarray, pointing: Pointing) -> tuple[np.nda
             root = np.sqrt(1 - height**2)
             sin_lat = np.clip(2 * (np.arcsin(height) + height * root) / np.pi, -1, 1)
             cos_lat = np.sqrt(1 - sin_lat**2)
-            lon = -np.pi / 2 * np.divide(x[None, :], root[:, None], where=root[:, None] > 0, out=np.zeros((len(y), len(x))))
+            lon = (
+                -np.pi
+                / 2
+                * np.divide(x[None, :], root[:, None], where=root[:, None] > 0, out=np.zeros((len(y), len(x))))
+            )
             cos_lon, sin_lon = np.cos(lon), np.sin(lon)
         own = np.empty((*cos_lon.shape, 3))
         own[..., 0], own[..., 1] = cos_lat[:, None] * cos_lon, cos_lat[:, None] * sin_lon

@@ -126,7 +126,13 @@ def values_along(pyramid: Pyramid, vectors: np.ndarray, place: int) -> np.ndarra
 
 
 def viewport(
-    pyramid: Pyramid, pointing: Pointing, xlim: tuple[float, float], ylim: tuple[float, float], *, width: int, height: int
+    pyramid: Pyramid,
+    pointing: Pointing,
+    xlim: tuple[float, float],
+    ylim: tuple[float, float],
+    *,
+    width: int,
+    height: int,
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, int]:
     """Return x, y and values (height, width) of a part of the plane, and the nside of the cells shown.
 

@@ -69,7 +69,11 @@ def visible_graticule(
     if abs(at_lat) > 60 and any(poles):  # where meridians are apart
         at_lat = (low + 90) / 2 if poles[1] else (high - 90) / 2
     marks = [(m, at_lat, f"{names[0]} {round(m % 360, 4):g}°") for m in meridians]
-    marks += [(middle, p, f"{names[1]} {round(p, 4) + 0.0:+g}°".replace("-", "−")) for p in parallels if abs(p) > 1e-9 or high - low < 100]
+    marks += [
+        (middle, p, f"{names[1]} {round(p, 4) + 0.0:+g}°".replace("-", "−"))
+        for p in parallels
+        if abs(p) > 1e-9 or high - low < 100
+    ]
     if not marks:
         return lines, []
     inner = tuple((lo + 0.01 * (hi - lo), hi - 0.05 * (hi - lo)) for lo, hi in (xlim, ylim))
@@ -160,4 +164,6 @@ def _pieces(line: np.ndarray, pointing: Pointing, xlim: Span, ylim: Span) -> lis
     if pointing.projection == "orthographic":  # from one half sphere to the other
         far |= np.sign(line[1:, 0]) != np.sign(line[:-1, 0])
     cuts = np.flatnonzero((near[1:] != near[:-1]) | (far & (pointing.projection != "gnomonic"))) + 1
-    return [part for part, good in zip(np.split(line, cuts), np.split(near, cuts), strict=True) if good[0] and len(part) > 1]
+    return [
+        part for part, good in zip(np.split(line, cuts), np.split(near, cuts), strict=True) if good[0] and len(part) > 1
+    ]

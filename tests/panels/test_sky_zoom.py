@@ -76,6 +76,7 @@ def test_pixels_of_a_map_of_longitudes_grow_to_the_left(sky, projection):
     assert shown[100, middle - near] > 90 > shown[100, middle + near]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("projection", ["mollweide", "orthographic", "cartesian"])
 def test_centred_on_the_origin_it_agrees_with_the_picture_that_does_not_zoom(sky, projection):
     figure = hv.render(panels.sky_map(sky, projection=projection, width=400))
@@ -130,7 +131,9 @@ def test_a_part_of_the_sky_shows_what_the_whole_shows_there(sky, order):
 def test_a_viewport_takes_cells_no_larger_than_its_pixels():
     pyramid = sky_pyramid(healpix(np.zeros(12 * 4**7), 7))
     pointing = Pointing("mollweide")
-    seen = [viewport(pyramid, pointing, (-2 / z, 2 / z), (-1 / z, 1 / z), width=200, height=100)[3] for z in (1, 2, 4, 99)]
+    seen = [
+        viewport(pyramid, pointing, (-2 / z, 2 / z), (-1 / z, 1 / z), width=200, height=100)[3] for z in (1, 2, 4, 99)
+    ]
     assert seen == [64, 128, 128, 128]
     assert level_for(pyramid, np.pi) == 0
 
@@ -214,7 +217,7 @@ def test_the_picture_has_a_colour_bar_with_units_a_frame_and_says_synthetic(sky)
     assert figure.select({"type": ColorBar})[0].title == "Longitude (deg)"
     assert "galactic l, b" in figure.title.text
     assert "SYNTHETIC" in figure.above[-1].text
-    assert "a formula" in figure.below[-1].text
+    assert any("a formula" in getattr(part, "text", "") for part in figure.below)
 
 
 @pytest.mark.slow
