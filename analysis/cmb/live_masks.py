@@ -11,7 +11,7 @@ import xarray as xr
 
 from analysis.cmb.estimators import d_ell, power_spectra
 from analysis.cmb.maps import checked_nside, degraded, map_dataset, nside_of, sky_array
-from analysis.cmb.masks import combined_mask, galactic_mask, observed_mask, sky_fraction
+from analysis.cmb.masks import combined_mask, galactic_mask, observed_mask
 from analysis.errors import BadOption, WrongFrame
 from analysis.model import derived, in_units
 
@@ -84,13 +84,23 @@ def mask_explorer(
     labels = [label for label in LABELS if label in first["spectrum"].values]
     theory = None if reference is None else _theory(reference, first)
 
+    newest = {float(latitude): first}  # the words under the picture are about the same spectra
+
+    def at(values: Mapping[str, float]) -> xr.Dataset:
+        edge = float(values["latitude"])
+        if edge not in newest:
+            made = _spectra(quick, seen, edge)
+            newest.clear()
+            newest[edge] = made
+        return newest[edge]
+
     def lines(values: Mapping[str, float]) -> dict[str, tuple[np.ndarray, np.ndarray]]:
-        dl = _spectra(quick, seen, values["latitude"])
+        dl = at(values)
         made = {label: (dl["ell"].values[2:], dl["dl"].sel(spectrum=label).values[2:]) for label in labels}
         return made | {f"edge {side}": _edge(sign * values["latitude"]) for side, sign in (("north", 1), ("south", -1))}
 
     def words(values: Mapping[str, float]) -> str:
-        kept = float(sky_fraction(_mask(seen, values["latitude"])))
+        kept = float(at(values).attrs["sky_fraction"])
         edge = f"|b| > {values['latitude']:.1f}°"
         return f"Kept: {edge}, {100 * kept:.1f} % of the sky. Pseudo-D_ℓ: the mask is not corrected."
 
@@ -112,6 +122,12 @@ def _follow(theory: xr.DataArray | None, plot: Any, element: Any) -> None:
     if values.size and values.max() > values.min():
         margin = 0.06 * (values.max() - values.min())
         plot.handles["y_range"].update(start=float(values.min() - margin), end=float(values.max() + margin))
+
+
+def _unaligned(plot: Any, element: Any) -> None:
+    """HoloViews hook: the sky, which has no axes, stays where it is; Bokeh would cut it to align it with frames."""
+    if hasattr(plot.state, "frame_align"):
+        plot.state.frame_align = False
 
 
 def _mask(seen: xr.DataArray, latitude: float) -> xr.DataArray:
@@ -156,7 +172,7 @@ def _picture(moving: Any, sky: xr.Dataset, first: xr.Dataset, labels: list[str],
     plane = [hv.Dimension("sky_x", label="x on the plane"), hv.Dimension("sky_y", label="y on the plane")]
     shown = view(sky, width=WIDTH)
     for side in ("north", "south"):
-        shown = shown * one(f"edge {side}", plane, color="#D55E00", line_width=2.5)
+        shown = shown * one(f"edge {side}", plane, color="#D55E00", line_width=2.5, hooks=[_unaligned])
     drawn = [shown]
     unit = panels.style.unit_label(first["dl"])
     known_of = {k: v for k, v in sky.attrs.items() if k in ("synthetic", "source", "institution")}

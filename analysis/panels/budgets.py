@@ -153,8 +153,8 @@ def posterior(
     rest = [str(dim) for dim in density.dims if dim != parameter]
     if parameter not in density.dims or parameter not in density.coords or len(rest) > 1:
         raise WrongData(
-            f"the density has dims {', '.join(map(str, density.dims))}; this picture needs {parameter}, with its values, "
-            "and at most one more: select the others first"
+            f"the density has dims {', '.join(map(str, density.dims))}; this picture needs {parameter}, with its "
+            "values, and at most one more: select the others first"
         )
     if rest and density.sizes[rest[0]] > MOST:
         raise WrongData(f"{rest[0]} holds {density.sizes[rest[0]]} posteriors; choose at most {MOST}")
