@@ -9,7 +9,8 @@ from analysis import catalogue, cmb
 from analysis.errors import UnknownProduct
 from analysis.model import check
 
-PAGE = Path(__file__).parents[2] / "docs" / "cmb.md"
+DOCS = Path(__file__).parents[2] / "docs"
+PAGES = [DOCS / "cmb.md", *sorted((DOCS / "cmb").glob("*.md"))]
 
 
 def test_every_product_that_ships_is_found_fetched_and_keeps_the_contract():
@@ -31,12 +32,21 @@ def test_an_unknown_product_is_refused_with_the_nearest_names():
 
 
 @pytest.mark.slow
-def test_the_examples_of_the_page_run():
-    blocks = re.findall(r"```python\n(.*?)```", PAGE.read_text("utf-8"), re.S)
-    assert len(blocks) >= 3
-    exec(compile("\n".join(blocks), str(PAGE), "exec"), {})  # our own page
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+def test_the_code_of_a_page_runs(page, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    names: dict = {}
+    blocks = re.findall(r"```python\n(.*?)```", page.read_text("utf-8"), re.S)
+    assert blocks
+    for block in blocks:
+        exec(compile(block, str(page), "exec"), names)  # our own page
 
 
-def test_the_page_names_every_public_function():
-    page = PAGE.read_text("utf-8")
-    assert [name for name in cmb.__all__ if f"{name}(" not in page] == []
+def test_the_pages_name_every_public_function():
+    text = "\n".join(page.read_text("utf-8") for page in PAGES)
+    assert [n for n in cmb.__all__ if not re.search(rf"`(cmb\.)?{n}\(|cmb\.{n}\b", text)] == []
+
+
+def test_no_module_bears_a_public_name():
+    modules = {path.stem for path in Path(cmb.__file__).parent.glob("*.py")}
+    assert not modules & set(cmb.__all__)
