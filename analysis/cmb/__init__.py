@@ -12,14 +12,47 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
+from analysis.cmb.apodization import apodized_mask
+from analysis.cmb.bandpowers import binned, d_ell
+from analysis.cmb.bands import stacked_bands
+from analysis.cmb.beams import beam_window, pixel_window
+from analysis.cmb.bicep_keck import Foregrounds, bicep_keck_bandpowers, bicep_keck_log_likelihood, bicep_keck_posterior
+from analysis.cmb.birefringence import channel_spectra, polarization_angles
 from analysis.cmb.channels import combined_sensitivity
-from analysis.cmb.estimators import binned, d_ell, power_spectra
+from analysis.cmb.coefficients import harmonic_coefficients, synthesized
+from analysis.cmb.common_beams import common_resolution
+from analysis.cmb.components import parametric_components
+from analysis.cmb.coupling import coupling_matrix
+from analysis.cmb.covariances import bandpower_covariance, knox_error
+from analysis.cmb.emission import mixing_matrix
+from analysis.cmb.emulator import emulated_spectra
+from analysis.cmb.estimates import estimated_r, r_posterior, simulated_bandpowers
+from analysis.cmb.estimators import power_spectra
+from analysis.cmb.experiments import experiment_channels, noise_spectrum
 from analysis.cmb.filtering import eb_maps, smoothed
 from analysis.cmb.live_masks import mask_explorer
 from analysis.cmb.maps import degraded
 from analysis.cmb.masks import combined_mask, degraded_mask, galactic_mask, observed_mask, sky_fraction
 from analysis.cmb.sky_views import band_explorer, sky_view
+from analysis.cmb.fisher import fisher_forecast
+from analysis.cmb.forecasts import forecast
+from analysis.cmb.foreground_tools import index_map, index_residual, modelled_sky, pixel_sed, spectral_index
+from analysis.cmb.gaussian import random_coefficients
+from analysis.cmb.ilc import harmonic_ilc, needlet_ilc
+from analysis.cmb.instruments import instrument_channels
+from analysis.cmb.likelihoods import gaussian_log_likelihood, hamimeche_lewis_log_likelihood, wishart_log_likelihood
+from analysis.cmb.maps import degraded
+from analysis.cmb.masks import combined_mask, degraded_mask, galactic_mask, observed_mask, sky_fraction
+from analysis.cmb.noise import noise_spectra
+from analysis.cmb.planck_lite import plik_lite_bandpowers, plik_lite_log_likelihood
+from analysis.cmb.predictions import bandpower_windows, expected_bandpowers
+from analysis.cmb.quadratic import qml_spectra
+from analysis.cmb.rotation import rotated_coefficients
+from analysis.cmb.simulation import simulated_sky
 from analysis.cmb.stokes import polarization_angle, polarized_intensity, standard_deviation, to_polconv
+from analysis.cmb.temperatures import in_temperature_scale, temperature_factor
+from analysis.cmb.template_fitting import template_fit
+from analysis.cmb.theory import rotated_spectra, theory_spectra
 from analysis.cmb.views import explore, view
 
 if TYPE_CHECKING:
@@ -31,29 +64,80 @@ if TYPE_CHECKING:
 
 __all__ = [
     "band_explorer",
+    "Foregrounds",
+    "apodized_mask",
+    "bandpower_covariance",
+    "bandpower_windows",
+    "beam_window",
+    "bicep_keck_bandpowers",
+    "bicep_keck_log_likelihood",
+    "bicep_keck_posterior",
     "binned",
+    "channel_spectra",
     "collect",
     "combined_mask",
     "combined_sensitivity",
+    "common_resolution",
+    "coupling_matrix",
     "d_ell",
     "degraded",
     "degraded_mask",
     "eb_maps",
+    "emulated_spectra",
+    "estimated_r",
+    "expected_bandpowers",
+    "experiment_channels",
     "explore",
     "fetch",
+    "fisher_forecast",
+    "forecast",
     "galactic_mask",
     "mask_explorer",
+    "gaussian_log_likelihood",
+    "hamimeche_lewis_log_likelihood",
+    "harmonic_coefficients",
+    "harmonic_ilc",
+    "in_temperature_scale",
+    "index_map",
+    "index_residual",
+    "instrument_channels",
+    "knox_error",
+    "mixing_matrix",
+    "modelled_sky",
+    "needlet_ilc",
+    "noise_spectra",
+    "noise_spectrum",
     "observed_mask",
+    "parametric_components",
+    "pixel_sed",
+    "pixel_window",
+    "plik_lite_bandpowers",
+    "plik_lite_log_likelihood",
     "polarization_angle",
+    "polarization_angles",
     "polarized_intensity",
     "power_spectra",
+    "qml_spectra",
+    "r_posterior",
+    "random_coefficients",
+    "rotated_coefficients",
+    "rotated_spectra",
     "search",
+    "simulated_bandpowers",
+    "simulated_sky",
     "sky_fraction",
     "sky_view",
     "smoothed",
+    "spectral_index",
+    "stacked_bands",
     "standard_deviation",
+    "synthesized",
+    "temperature_factor",
+    "template_fit",
+    "theory_spectra",
     "to_polconv",
     "view",
+    "wishart_log_likelihood",
 ]
 
 

@@ -1,44 +1,61 @@
-"""Angular power spectra of maps, and the forms in which they are shown."""
+"""Angular power spectra of maps: as they are under a mask, or with the mask undone."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, TypeVar
+from collections.abc import Sequence
+from functools import partial
+from typing import TYPE_CHECKING
 
 import numpy as np
 import xarray as xr
 
-from analysis.cmb.harmonics import alm_from_map, checked_iterations, checked_lmax, spectrum_of
-from analysis.cmb.maps import nside_of, ring_order, sky_array, u_sign
-from analysis.cmb.masks import Mask, mask_told, weights_for
+from analysis.cmb.bandpowers import bins_of
+from analysis.cmb.coupling import HIVON, NAMASTER, checked_mask_lmax, mask_alm, transfers
+from analysis.cmb.decoupling import SPECTRA, bandpower_dataset, decoupled, noise_taken, windows_of
+from analysis.cmb.fields import Masks, Weights, checked_purify, field_alms, second_array, weights_of
+from analysis.cmb.harmonics import checked_iterations, checked_lmax, spectrum_of
+from analysis.cmb.maps import nside_of, sky_array
 from analysis.cmb.origins import synthetic_attrs, with_inputs
 from analysis.cmb.stokes import units_of
-from analysis.errors import BadOption, WrongData, WrongFrame, WrongUnits
-from analysis.model import derived, in_units, labelled, unit_of
+from analysis.errors import BadOption
+from analysis.model import check, labelled, unit_of
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-Spectra = TypeVar("Spectra", xr.Dataset, xr.DataArray)
-SPECTRA = ("TT", "EE", "BB", "TE", "EB", "TB")
+    from analysis.cmb.angles import Angle
+
 HEALPIX = "Górski et al. 2005, ApJ 622, 759, doi:10.1086/427976"
-PSEUDO = "Hivon et al. 2002, ApJ 567, 2, doi:10.1086/338126"
+SMITH = "Smith 2006, PRD 74, 083002, doi:10.1103/PhysRevD.74.083002"
 
 
 def power_spectra(
     sky: xr.Dataset | xr.DataArray,
     other: xr.Dataset | xr.DataArray | None = None,
     *,
-    mask: Mask | None = None,
+    mask: Masks | None = None,
+    other_mask: Masks | None = None,
     lmax: int | None = None,
     iterations: int = 3,
+    keep_monopole: bool = False,
+    purify: str = "",
+    decouple: bool = False,
+    width: int | None = None,
+    edges: Sequence[int] | None = None,
+    weighting: str = "modes",
+    form: str = "cl",
+    beam: Angle | xr.DataArray | None = None,
+    other_beam: Angle | xr.DataArray | None = None,
+    pixels: bool = False,
+    noise: xr.Dataset | xr.DataArray | None = None,
+    mask_lmax: int | None = None,
 ) -> xr.Dataset:
-    r"""Return the angular power spectra of a map, or the cross spectra of two: pseudo-:math:`C_\ell`.
+    r"""Return the angular power spectra of a map, or the cross spectra of two.
 
-    :math:`C_\ell^{XY} = \frac{1}{2\ell+1}\sum_m \mathrm{Re}(a^X_{\ell m} a^{Y*}_{\ell m})` of the masked map.
-    A mask lowers the spectra, couples multipoles and leaks E into B; the beam and the pixel window smooth.
-    None of that is undone here: on a small sky fraction divide by it only as a first look. The weighted mean
-    of I over the kept cells is taken off first. Noise of one map biases its spectra; two maps with
-    independent noise (V and W) do not share it.
+    :math:`\tilde C_\ell^{XY} = \frac{1}{2\ell+1}\sum_m \mathrm{Re}(a^X_{\ell m} a^{Y*}_{\ell m})` of the masked map,
+    the weighted mean of I over the kept cells taken off first. A mask lowers these pseudo-:math:`C_\ell`, couples
+    multipoles and leaks E into B; beam and pixel window smooth. ``decouple=True`` undoes that in bins.
+    Noise of one map biases its spectra; two maps with independent noise do not share it.
 
     Parameters
     ----------
@@ -46,27 +63,57 @@ def power_spectra(
         A map, dims ``stokes, cells``: I, or Q and U, or all three; any unit.
     other : xarray.Dataset or xarray.DataArray, optional
         A second map of the same nside, frame, ``polconv`` and temperature scale; converted to the units of
-        the first. Cross spectra of unlike fields are symmetrised: TE is the mean of T₁E₂ and E₁T₂.
-    mask : xarray.DataArray or xarray.Dataset, optional
-        Weights from 0 to 1 on the same cells, for both maps. Without it every cell must have been observed.
+        the first. Cross spectra of unlike fields are symmetrised: TE is the mean of T₁E₂ and E₁T₂. One map may hold
+        I alone and the other Q and U: that gives TE and TB.
+    mask : xarray.DataArray, xarray.Dataset or mapping, optional
+        Weights from 0 to 1 on the same cells, or ``{"I": mask, "P": mask}``. Without it every cell must have been
+        observed.
+    other_mask : xarray.DataArray, xarray.Dataset or mapping, optional
+        Of the second map; that of the first if left out.
     lmax : int, optional
-        Largest multipole, from 2 to ``3 nside - 1``; ``2 nside`` if left out.
+        Largest multipole, from 2 to ``3 nside - 1``; ``2 nside`` if left out. Power above it, or outside
+        the bins, is not in the model and leaks into the last bins: have one more than you use.
     iterations : int, optional
         Jacobi iterations of the harmonic analysis.
+    keep_monopole : bool
+        Leave the mean of I in. Under a mask it leaks into all multipoles; without it the lowest lose a little power.
+    purify : {"", "B", "E", "EB"}
+        Fields cleaned of the modes that a mask cannot tell apart; the mask must be apodized. Values of Q and U just
+        beyond the mask's edge are used: real ones are best, zeros leave some E in B, NaN are refused.
+    decouple : bool
+        Undo the mask and give bandpowers. The options below need it.
+    width, edges : int, sequence of int, optional
+        Bins from ℓ = 2 of so many multipoles, 10 if neither is given (an incomplete last one is left out); or the first
+        multipole of each bin and the first beyond the last.
+    weighting : {"modes", "equal"}
+        Of multipoles in a bin: :math:`2\ell+1`, or equal as NaMaster has it.
+    form : {"cl", "dl"}
+        What is given, and taken to be flat inside a bin.
+    beam, other_beam : angle or xarray.DataArray, optional
+        Of the first map and of the second (that of the first if left out), as for :func:`beam_window`; undone.
+    pixels : bool
+        Undo the pixel window of nside too.
+    noise : xarray.Dataset or xarray.DataArray, optional
+        Noise to take off, ``spectrum, ell``: pseudo-C_ℓ under the same mask (their mean over noise maps, or
+        :func:`noise_spectra`), or C_ℓ of noise that is statistically the same everywhere, as ``long_name`` says.
+    mask_lmax : int, optional
+        As for :func:`coupling_matrix`.
 
     Returns
     -------
     xarray.Dataset
         ``cl``, dims ``spectrum, ell``, in squared units of the map; ``spectrum`` holds TT, EE, BB, TE, EB, TB
-        as far as the Stokes parameters allow. attrs: ``sky_fraction`` (the mean weight), ``polconv`` (in IAU,
-        EB and TB have the other sign than in COSMO).
+        as far as the Stokes parameters allow. Decoupled: ``cl`` or ``dl``, dims ``spectrum, bin``, coordinates
+        ``ell_effective, first_ell, last_ell``. attrs: ``sky_fraction`` (the mean weight), ``polconv`` (in
+        IAU, EB and TB have the other sign than in COSMO), ``purified``.
 
     Raises
     ------
     BadOption
-        If ``lmax`` or ``iterations`` is out of range.
+        If an option is out of range, belongs to ``decouple=True``, or bins are too narrow for the mask.
     WrongData
-        If a kept cell was not observed, or nside or Stokes parameters of two maps differ.
+        If a kept cell was not observed (to be purified: any cell), nside or Stokes parameters of two maps differ, a
+        mask that is to purify jumps at its edge, or noise does not fit.
     WrongFrame
         If frame or ``polconv`` is missing or differs.
     WrongUnits
@@ -75,8 +122,9 @@ def power_spectra(
     References
     ----------
     Hivon et al. 2002, ApJ 567, 2, doi:10.1086/338126 (pseudo-C_ℓ); Górski et al. 2005, ApJ 622, 759,
-    doi:10.1086/427976 (HEALPix, whose ``anafast`` this equals); Reinecke & Seljebotn 2013, A&A 554, A112,
-    doi:10.1051/0004-6361/201321494 (the transform).
+    doi:10.1086/427976 (HEALPix, whose ``anafast`` this equals); Alonso et al. 2019, MNRAS 484, 4127,
+    doi:10.1093/mnras/stz093 (NaMaster, whose bandpowers these equal); Smith 2006, PRD 74, 083002,
+    doi:10.1103/PhysRevD.74.083002 (purification).
 
     Examples
     --------
@@ -89,111 +137,117 @@ def power_spectra(
     """
     first = sky_array(sky)
     nside = nside_of(first)
-    lmax, iterations = checked_lmax(lmax, nside), checked_iterations(iterations)
-    units = units_of(first)
-    weights = weights_for(first, mask)
-    alms = field_alms(first, weights, lmax=lmax, iterations=iterations)
-    second_alms = alms
+    lmax, iterations, purify = checked_lmax(lmax, nside), checked_iterations(iterations), checked_purify(purify)
+    given = {"width": width, "edges": edges, "beam": beam, "other_beam": other_beam, "noise": noise}
+    given |= {"pixels": pixels or None, "mask_lmax": mask_lmax, "form": None if form == "cl" else form}
+    given |= {"weighting": None if weighting == "modes" else weighting}
+    needless = [name for name, value in given.items() if value is not None]
+    if needless and not decouple:
+        raise BadOption(f"{', '.join(needless)} need decouple=True; pseudo-C_ℓ are given as they are")
+    if other is None and (other_mask is not None or other_beam is not None):
+        raise BadOption("other_mask and other_beam are those of a second map, and there is none; give other=")
+    bins = bins_of(lmax, width=width, edges=edges, weighting=weighting, form=form) if decouple else None
+    units = squared(units_of(first))
+    alms_of = partial(field_alms, lmax=lmax, iterations=iterations, purify=purify, keep_monopole=keep_monopole)
+    weights = second_weights = weights_of(first, mask)
+    alms = second_alms = alms_of(first, weights)
     if other is not None:
-        given = sky_array(other, what="the second map")
-        second = _matched(given, first)
-        weights_for(given, mask)  # before its units are changed, which would hide UNSEEN
-        second_alms = field_alms(second, weights, lmax=lmax, iterations=iterations)
-    labels = [label for label in SPECTRA if set(label) <= set(alms)]
-    values = np.stack([_cross(alms, second_alms, label, lmax) for label in labels])
+        unscaled, second = second_array(other, first)
+        if other_mask is not None or set(second["stokes"].values) != set(first["stokes"].values):
+            second_weights = weights_of(unscaled, mask if other_mask is None else other_mask)
+        else:
+            weights_of(unscaled, mask)
+        second_alms = alms_of(second, second_weights)
+    values = _spectra(alms, second_alms, lmax)
+    facts = {k: array.attrs[k] for array in (first,) for k in ("polconv", "temperature_scale") if k in array.attrs}
+    facts |= {"purified": purify or "none"}
+    asked = f"lmax={lmax}, iterations={iterations}" + (f", purify={purify!r}" if purify else "")
+    told = f"cmb.power_spectra({asked}): {_masked(weights, second_weights)}"
+    if "T" in (alms | second_alms):
+        told += f"; monopole of I {'kept' if keep_monopole else 'removed under it'}"
+    if bins is None:
+        result = _dataset(values, units, facts)
+        told += "; not corrected for mask, beam or pixel window"
+    else:
+        mask_lmax = checked_mask_lmax(mask_lmax, lmax, nside)
+        spectra = _mask_spectra(weights, second_weights, values, nside, mask_lmax, iterations)
+        matrices = transfers(spectra, lmax=lmax, purify=purify)
+        if noise is not None:
+            values = noise_taken(values, noise, matrices, units=units, purify=purify)
+        beams = [beam, beam if other_beam is None else other_beam]
+        windows = windows_of(beams, lmax=lmax, nside=nside if pixels else None)
+        values = decoupled(values, matrices, bins, windows, purify)
+        result = bandpower_dataset(values, bins.coords, form, units, facts)
+        undone = ["mask", *(["beam"] if beam is not None else []), *(["pixel window"] if pixels else [])]
+        told += f"; {bins.told}, corrected for {', '.join(undone)} (mask_lmax={mask_lmax})"
+        told += "" if noise is None else "; noise taken off"
     inputs = [sky] if other is None else [sky, other]
-    result = _dataset(values, labels, units, first, float(weights.mean()))
-    marked = synthetic_attrs(sky, other, mask)
-    result = result.assign(cl=result["cl"].assign_attrs(marked)).assign_attrs(marked)
+    also = [*weights.masks, *(second_weights.masks if second_weights is not weights else ())]
+    also += [data for data in (noise, beam, other_beam) if isinstance(data, xr.Dataset | xr.DataArray)]
+    marked = synthetic_attrs(*inputs, *also)
+    name = next(iter(result.data_vars))
+    result = result.assign({name: result[name].assign_attrs(marked)})
     names = " x ".join(str(data.attrs.get("title", "a map")) for data in inputs)
-    return with_inputs(
-        result,
-        inputs=inputs,
-        title=f"Angular power spectra of {names}",
-        step=_told(mask_told(mask, weights), lmax, iterations, "T" in alms),
-        references=[PSEUDO, HEALPIX],
-        also=[] if mask is None else [mask],
+    return check(
+        with_inputs(
+            result.assign_attrs(facts | {"sky_fraction": weights.fraction} | marked),
+            inputs=inputs,
+            title=f"Angular power spectra of {names}",
+            step=told,
+            references=[HIVON, HEALPIX, *([NAMASTER] if decouple else []), *([SMITH] if purify else [])],
+            also=also,
+        )
     )
 
 
-def _told(named: str, lmax: int, iterations: int, has_intensity: bool) -> str:
-    """The history line: what was done and what was not."""
-    monopole = "monopole of I removed under it; " if has_intensity else ""
-    options = f"lmax={lmax}, iterations={iterations}"
-    return f"cmb.power_spectra({options}): {named}; {monopole}not corrected for mask, beam or pixel window"
+def _masked(weights: Weights, second: Weights) -> str:
+    return weights.told + ("" if second is weights else f"; second map: {second.told}")
 
 
-def field_alms(array: xr.DataArray, weights: NDArray, *, lmax: int, iterations: int) -> dict[str, NDArray]:
-    """Return the coefficients T, E, B of a masked map, as far as its Stokes parameters allow.
-
-    In the IAU convention B has the other sign than in COSMO.
-
-    Raises
-    ------
-    WrongData
-        If the map has only one of Q and U.
-
-    Examples
-    --------
-    >>> from analysis.cmb.maps import cell_ids
-    >>> sky = xr.DataArray(np.ones((1, 48)), dims=("stokes", "cells"),
-    ...                    coords={"stokes": ["I"], "cell_ids": cell_ids(2)})
-    >>> bool(abs(field_alms(sky, np.ones(48), lmax=2, iterations=0)["T"]).max() < 1e-14)
-    True
-    """
-    nside = nside_of(array)
-    held = [str(label) for label in array["stokes"].values]
-    if len({"Q", "U"} & set(held)) == 1:
-        raise WrongData(f"the map has Stokes {', '.join(held)}; E and B need Q and U together")
-    order = ring_order(nside)
-    kept = weights > 0
-    values = np.where(kept, np.asarray(array.values, dtype=float), 0)
-    planes = dict(zip(held, values, strict=True))
+def _spectra(one: dict[str, NDArray], two: dict[str, NDArray], lmax: int) -> dict[str, NDArray]:
+    """Each spectrum that two maps have: of X and Y the mean of X₁Y₂ and Y₁X₂, as far as there are both."""
     found = {}
-    if "I" in planes:
-        mean = (planes["I"] * weights).sum() / weights.sum()
-        intensity = (planes["I"] - mean) * weights
-        found["T"] = alm_from_map(intensity[None, order], nside=nside, lmax=lmax, iterations=iterations)[0]
-    if "Q" in planes:
-        sign = u_sign(array)
-        polarization = np.stack([planes["Q"] * weights, sign * planes["U"] * weights])[:, order]
-        e, b = alm_from_map(polarization, nside=nside, lmax=lmax, iterations=iterations)
-        found |= {"E": e, "B": sign * b}
-    if not found:
-        raise WrongData(f"the map has Stokes {', '.join(held)}; spectra need I, or Q and U")
+    for label in SPECTRA:
+        x, y = label[0], label[1]
+        orders = [(a, b) for a, b in dict.fromkeys([(x, y), (y, x)]) if a in one and b in two]
+        if one is two:
+            orders = orders[:1]
+        if orders:
+            found[label] = np.mean([spectrum_of(one[a], two[b], lmax=lmax) for a, b in orders], axis=0)
     return found
 
 
-def _cross(one: dict[str, NDArray], two: dict[str, NDArray], label: str, lmax: int) -> NDArray:
-    x, y = label[0], label[1]
-    straight = spectrum_of(one[x], two[y], lmax=lmax)
-    return straight if x == y or one is two else (straight + spectrum_of(one[y], two[x], lmax=lmax)) / 2
+def _mask_spectra(
+    weights: Weights, second: Weights, labels: dict[str, NDArray], nside: int, lmax: int, iterations: int
+) -> dict[str, NDArray]:
+    """The spectra of the masks of I and P of both maps that the spectra need, each computed once."""
+    found: dict[tuple[int, int], NDArray] = {}
+    alms: dict[int, NDArray] = {}
+    made = {}
+    needed = {"II": {"TT"}, "IP": {"TE", "TB"}, "PI": {"TE", "TB"}, "PP": {"EE", "BB", "EB"}}
+    for name, spectra in needed.items():
+        if not spectra & set(labels):
+            continue
+        pair = [
+            (each.intensity if letter == "I" else each.polarization)
+            for each, letter in zip((weights, second), name, strict=True)
+        ]
+        for values in pair:
+            if id(values) not in alms:
+                alms[id(values)] = mask_alm(values, nside=nside, lmax=lmax, iterations=iterations)
+        key = (id(pair[0]), id(pair[1]))
+        if key not in found:
+            found[key] = spectrum_of(alms[key[0]], alms[key[1]], lmax=lmax)
+        made[name] = found[key]
+    return made
 
 
-def _matched(second: xr.DataArray, first: xr.DataArray) -> xr.DataArray:
-    """The second map in the units of the first; refused where the two cannot be compared."""
-    if nside_of(second, "the second map") != nside_of(first):
-        raise WrongData(f"the maps have nside {nside_of(first)} and {nside_of(second)}; use degraded on the finer")
-    labels = [str(v) for v in first["stokes"].values], [str(v) for v in second["stokes"].values]
-    if sorted(labels[0]) != sorted(labels[1]):
-        raise WrongData(f"the maps have Stokes {', '.join(labels[0])} and {', '.join(labels[1])}; choose the same")
-    rules = [("frame", WrongFrame), ("temperature_scale", WrongUnits)]
-    if "U" in labels[0]:
-        rules.append(("polconv", WrongFrame))
-    for name, error in rules:
-        if str(first.attrs.get(name)).lower() != str(second.attrs.get(name)).lower():
-            hint = "; bring one over with to_polconv" if name == "polconv" else "; they must be one"
-            raise error(f"the maps say {name}={first.attrs.get(name)!r} and {second.attrs.get(name)!r}{hint}")
-    return in_units(second, units_of(first)).sel(stokes=first["stokes"])
-
-
-def _dataset(values: NDArray, labels: list[str], units: str, array: xr.DataArray, fraction: float) -> xr.Dataset:
-    spectrum = xr.DataArray(labels, dims="spectrum", attrs={"long_name": "Spectrum"})
-    ell = xr.DataArray(np.arange(values.shape[1]), dims="ell", attrs={"units": "1", "long_name": "Multipole ℓ"})
-    cl = xr.DataArray(values, dims=("spectrum", "ell"), coords={"spectrum": spectrum, "ell": ell})
-    facts = {k: array.attrs[k] for k in ("polconv", "temperature_scale") if k in array.attrs}
-    cl = labelled(cl, "cl", units=squared(units), long_name="Pseudo-C_ℓ (mask not corrected)", attrs=facts)
-    return cl.to_dataset().assign_attrs(facts | {"sky_fraction": fraction})
+def _dataset(values: dict[str, NDArray], units: str, facts: dict[str, str]) -> xr.Dataset:
+    spectrum = xr.DataArray(list(values), dims="spectrum", attrs={"long_name": "Spectrum"})
+    ell = np.arange(next(iter(values.values())).size)
+    coords = {"spectrum": spectrum, "ell": ("ell", ell, {"units": "1", "long_name": "Multipole ℓ"})}
+    cl = xr.DataArray(np.stack(list(values.values())), dims=("spectrum", "ell"), coords=coords)
+    return labelled(cl, "cl", units=units, long_name="Pseudo-C_ℓ (mask not corrected)", attrs=facts).to_dataset()
 
 
 def squared(units: str) -> str:
@@ -205,128 +259,3 @@ def squared(units: str) -> str:
     ('mK2', 'MJy2 / sr2')
     """
     return (unit_of(xr.DataArray(0.0, attrs={"units": units})) ** 2).to_string()
-
-
-def d_ell(spectra: Spectra) -> Spectra:
-    r"""Return :math:`D_\ell = \ell(\ell+1)\,C_\ell / 2\pi`.
-
-    Parameters
-    ----------
-    spectra : xarray.Dataset or xarray.DataArray
-        ``cl`` with the coordinate ``ell``, before binning; any unit.
-
-    Returns
-    -------
-    xarray.Dataset or xarray.DataArray
-        ``dl`` in the same units and dims; a Dataset for a Dataset.
-
-    Raises
-    ------
-    WrongData
-        If it is no :math:`C_\ell`, or is :math:`D_\ell` already.
-
-    References
-    ----------
-    Bond & Efstathiou 1987, MNRAS 226, 655, doi:10.1093/mnras/226.3.655.
-
-    Examples
-    --------
-    >>> cl = xr.DataArray([0.0, 0.0, 1.0], dims="ell", coords={"ell": [0, 1, 2]},
-    ...                   attrs={"units": "uK2", "long_name": "C_ℓ"})
-    >>> round(float(d_ell(cl)[2]), 3)
-    0.955
-    """
-    array = _cl_of(spectra)
-    if "ell" not in array.dims:
-        raise WrongData(f"C_ℓ has dims {tuple(map(str, array.dims))}; D_ℓ needs ell: take d_ell first, then binned")
-    ell = array["ell"].astype(float)
-    name = str(array.attrs["long_name"]).replace("C_ℓ", "D_ℓ")
-    kept = {k: v for k, v in array.attrs.items() if k not in ("units", "long_name")}
-    dl = labelled(array * ell * (ell + 1) / (2 * np.pi), "dl", units=units_of(array), long_name=name, attrs=kept)
-    dl = dl.transpose(*array.dims)
-    if isinstance(spectra, xr.DataArray):
-        return dl
-    dl = dl.assign_attrs(synthetic_attrs(spectra))
-    result = dl.to_dataset().assign_attrs(spectra.attrs)
-    return derived(result, spectra, title=str(spectra.attrs.get("title", "D_ℓ")), step="cmb.d_ell: ℓ(ℓ+1)C_ℓ/2π")
-
-
-def _cl_of(spectra: xr.Dataset | xr.DataArray) -> xr.DataArray:
-    if isinstance(spectra, xr.Dataset):
-        if "cl" not in spectra.data_vars:
-            raise WrongData(f"there is no variable 'cl'; there is {', '.join(map(str, spectra.data_vars)) or 'none'}")
-        spectra = spectra["cl"]
-    if not isinstance(spectra, xr.DataArray):
-        raise WrongData(f"spectra is a {type(spectra).__name__}; give what power_spectra returns")
-    if "C_ℓ" not in str(spectra.attrs.get("long_name", "")):
-        raise WrongData(f"long_name {spectra.attrs.get('long_name')!r} does not say C_ℓ; D_ℓ cannot be made of it")
-    return spectra
-
-
-def binned(spectra: Spectra, *, width: int) -> Spectra:
-    r"""Return spectra averaged over bins of multipoles from ℓ = 2, weighted by their :math:`2\ell+1` modes.
-
-    Parameters
-    ----------
-    spectra : xarray.Dataset or xarray.DataArray
-        ``cl`` or ``dl`` (or both) with the dim ``ell``.
-    width : int
-        Multipoles a bin; the last bin holds what is left.
-
-    Returns
-    -------
-    xarray.Dataset or xarray.DataArray
-        The same variables with dim ``bin`` for ``ell``; coordinates ``ell_effective`` (the weighted mean),
-        ``first_ell`` and ``last_ell`` (both inside the bin). A Dataset for a Dataset.
-
-    Raises
-    ------
-    BadOption
-        If ``width`` is not a positive whole number.
-    WrongData
-        If it is no spectra, or there are no multipoles from 2 on.
-
-    Examples
-    --------
-    >>> cl = xr.DataArray(np.ones(12), dims="ell", coords={"ell": np.arange(12)},
-    ...                   attrs={"units": "uK2", "long_name": "C_ℓ"})
-    >>> binned(cl, width=4).last_ell.values
-    array([ 5,  9, 11])
-    """
-    if not isinstance(width, int | np.integer) or isinstance(width, bool) or width < 1:
-        raise BadOption(f"width={width!r} is not a positive whole number of multipoles, for example 8")
-    if isinstance(spectra, xr.DataArray):
-        name = str(spectra.name or "cl")
-        return binned(spectra.to_dataset(name=name), width=width)[name].rename(spectra.name)
-    if not isinstance(spectra, xr.Dataset):
-        raise WrongData(f"spectra is a {type(spectra).__name__}; give what power_spectra returns")
-    if "ell" not in spectra.coords or "ell" not in spectra.dims or spectra["ell"].max() < 2:
-        raise WrongData(f"the spectra have dims {sorted(map(str, spectra.dims))}; they need ell, up to 2 or beyond")
-    kept = spectra.sel(ell=spectra["ell"] >= 2)
-    ell = kept["ell"].values
-    if not np.array_equal(ell, np.arange(2, 2 + ell.size)):
-        raise WrongData("ell does not run 2, 3, 4 … without gaps, so bins cannot be made of it")
-    starts = np.arange(0, ell.size, width)
-    result = xr.Dataset({str(k): _bin_means(v, starts) for k, v in kept.data_vars.items() if "ell" in v.dims})
-    centres = _bin_means(kept["ell"], starts).values
-    result = result.assign_coords(
-        ell_effective=_bins(centres, "Effective multipole ℓ"),
-        first_ell=_bins(ell[starts], "Smallest multipole of the bin"),
-        last_ell=_bins(ell[np.minimum(starts + width, ell.size) - 1], "Largest multipole of the bin"),
-    )
-    title = str(spectra.attrs.get("title", "Power spectra")) + f", bins of {width}"
-    step = f"cmb.binned(width={width}): weights 2ℓ+1"
-    return derived(result.assign_attrs(spectra.attrs), spectra, title=title, step=step)
-
-
-def _bin_means(array: xr.DataArray, starts: NDArray) -> xr.DataArray:
-    """Means over the runs of ell that begin at ``starts``, weighted by 2ℓ+1."""
-    modes = 2.0 * array["ell"].values + 1
-    array = array.transpose(..., "ell")
-    means = np.add.reduceat(array.values * modes, starts, axis=-1) / np.add.reduceat(modes, starts)
-    coords = {k: c for k, c in array.coords.items() if "ell" not in c.dims}
-    return xr.DataArray(means, dims=(*array.dims[:-1], "bin"), coords=coords, attrs=array.attrs)
-
-
-def _bins(values: NDArray, long_name: str) -> xr.DataArray:
-    return xr.DataArray(values, dims="bin", attrs={"units": "1", "long_name": long_name})

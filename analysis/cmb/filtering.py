@@ -8,7 +8,7 @@ import numpy as np
 import xarray as xr
 
 from analysis.cmb.angles import degrees
-from analysis.cmb.estimators import field_alms
+from analysis.cmb.fields import field_alms
 from analysis.cmb.harmonics import alm_from_map, checked_iterations, checked_lmax, map_from_alm, multipoles
 from analysis.cmb.maps import (
     FACTS,

@@ -94,8 +94,10 @@ def multipoles(lmax: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     return ell, np.repeat(np.arange(lmax + 1), np.arange(lmax + 1, 0, -1))
 
 
-def map_from_alm(alm: NDArray, *, nside: int, lmax: int) -> NDArray:
+def map_from_alm(alm: NDArray, *, nside: int, lmax: int, spin: int | None = None) -> NDArray:
     """Return the map of coefficients: one component is spin 0, two are E and B and give Q and U.
+
+    ``spin`` says another than 2 for two components.
 
     Examples
     --------
@@ -106,14 +108,14 @@ def map_from_alm(alm: NDArray, *, nside: int, lmax: int) -> NDArray:
     import ducc0
 
     alm = np.ascontiguousarray(alm, dtype=complex)
-    return ducc0.sht.synthesis(alm=alm, **_grid(nside, lmax, spin=2 * (len(alm) - 1)))
+    return ducc0.sht.synthesis(alm=alm, **_grid(nside, lmax, spin=_spin(alm, spin)))
 
 
-def alm_from_map(values: NDArray, *, nside: int, lmax: int, iterations: int) -> NDArray:
+def alm_from_map(values: NDArray, *, nside: int, lmax: int, iterations: int, spin: int | None = None) -> NDArray:
     """Return the coefficients of a map in RING order: of one component spin 0, of Q and U those of E and B.
 
     The first estimate is the sum over pixels of equal weight; each Jacobi iteration adds the same of what is
-    left (2 more transforms). No ring or pixel weights.
+    left (2 more transforms). No ring or pixel weights. ``spin`` says another than 2 for two components.
 
     References
     ----------
@@ -128,13 +130,53 @@ def alm_from_map(values: NDArray, *, nside: int, lmax: int, iterations: int) -> 
     import ducc0
 
     values = np.ascontiguousarray(values, dtype=float)
-    grid = _grid(nside, lmax, spin=2 * (len(values) - 1))
+    grid = _grid(nside, lmax, spin=_spin(values, spin))
     area = np.pi / (3 * nside**2)
     alm = ducc0.sht.adjoint_synthesis(map=values, **grid) * area
     for _ in range(iterations):
         rest = values - ducc0.sht.synthesis(alm=alm, **grid)
         alm += ducc0.sht.adjoint_synthesis(map=rest, **grid) * area
     return alm
+
+
+def alm_to_tolerance(
+    values: NDArray, *, nside: int, lmax: int, tolerance: float, spin: int | None = None, most: int = 100
+) -> tuple[NDArray, int, float]:
+    """Return the coefficients that fit a map best, how many steps that took, and what they leave of the map.
+
+    Least squares by LSMR, until a step changes less than the tolerance. What is left is the norm of the map minus
+    that of its coefficients, relative to the norm of the map: noise and multipoles above ``lmax`` stay in it.
+
+    Raises
+    ------
+    BadOption
+        If the tolerance is not reached within ``most`` steps.
+
+    References
+    ----------
+    Fong & Saunders 2011, SIAM J. Sci. Comput. 33, 2950, doi:10.1137/10079687X (LSMR).
+
+    Examples
+    --------
+    >>> alm, steps, left = alm_to_tolerance(np.ones((1, 48)), nside=2, lmax=2, tolerance=1e-12)
+    >>> bool(left < 1e-12)
+    True
+    """
+    import ducc0
+
+    values = np.ascontiguousarray(values, dtype=float)
+    grid = _grid(nside, lmax, spin=_spin(values, spin))
+    alm, reason, steps, left, _ = ducc0.sht.pseudo_analysis(map=values, maxiter=most, epsilon=tolerance, **grid)
+    if reason not in (1, 2):
+        raise BadOption(
+            f"tolerance={tolerance:g} was not reached in {most} steps (lmax={lmax}, nside={nside}); "
+            "give a larger one, for example 1e-6, or an lmax of at most 2 nside"
+        )
+    return alm, int(steps), float(left)
+
+
+def _spin(components: NDArray, spin: int | None) -> int:
+    return 2 * (len(components) - 1) if spin is None else spin
 
 
 def _grid(nside: int, lmax: int, *, spin: int) -> dict:

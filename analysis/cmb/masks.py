@@ -76,7 +76,7 @@ def galactic_mask(nside: int, *, latitude: Angle = 15) -> xr.DataArray:
     colatitude = ducc0.healpix.Healpix_Base(nside, "NEST").pix2ang(ids.values)[:, 0]
     keep = np.abs(90 - np.degrees(colatitude)) > width + ON_THE_EDGE
     galactic = xr.DataArray(keep, dims="cells", coords={"cell_ids": ids}, attrs={"frame": "galactic"})
-    return _named_mask(keep, galactic, f"Kept: |b| > {width:g}°")
+    return named_mask(keep, galactic, f"Kept: |b| > {width:g}°")
 
 
 def observed_mask(sky: xr.Dataset | xr.DataArray) -> xr.DataArray:
@@ -102,7 +102,7 @@ def observed_mask(sky: xr.Dataset | xr.DataArray) -> xr.DataArray:
     11
     """
     array = sky_array(sky)
-    return _named_mask(np.asarray(seen(array.values).all(axis=0)), array, "Kept: observed")
+    return named_mask(np.asarray(seen(array.values).all(axis=0)), array, "Kept: observed")
 
 
 def combined_mask(*masks: Mask) -> xr.DataArray:
@@ -141,7 +141,7 @@ def combined_mask(*masks: Mask) -> xr.DataArray:
         values = values & array.values if values.dtype == array.dtype == bool else values * array.values
     names = [mask_name(mask) for mask in masks]
     together = "Kept: " + " and ".join(name.removeprefix("Kept: ") for name in names)
-    combined = _named_mask(values, arrays[0], _unnamed(values) if set(names) & set(UNNAMED) else together)
+    combined = named_mask(values, arrays[0], _unnamed(values) if set(names) & set(UNNAMED) else together)
     return combined.assign_attrs(synthetic_attrs(*arrays))
 
 
@@ -176,7 +176,14 @@ def _checksum(values: NDArray) -> str:
     return hashlib.sha256(np.ascontiguousarray(values, dtype="<f8").tobytes()).hexdigest()[:16]
 
 
-def _named_mask(values: NDArray, like: xr.DataArray, long_name: str) -> xr.DataArray:
+def named_mask(values: NDArray, like: xr.DataArray, long_name: str) -> xr.DataArray:
+    """Return weights as a mask on the cells of another array, with a checksum of what its name is about.
+
+    Examples
+    --------
+    >>> mask_name(named_mask(np.ones(12), galactic_mask(1), "Kept: all"))
+    'Kept: all'
+    """
     mask = labelled_map(values, like, "mask", units="1", long_name=long_name)
     return mask.assign_attrs({NAMED: _checksum(values)})
 
@@ -347,7 +354,7 @@ def degraded_mask(mask: Mask, nside: int) -> xr.DataArray:
         coords={"cell_ids": cell_ids(nside)},
         attrs=array.attrs,
     )
-    return _named_mask(least.values, least, mask_name(mask))
+    return named_mask(least.values, least, mask_name(mask))
 
 
 def _coarse(data: xr.Dataset, name: str, nside: int) -> xr.DataArray:

@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
+from analysis.cmb.bandpowers import d_ell
 from analysis.cmb.channels import combined_sensitivity
-from analysis.cmb.estimators import d_ell, power_spectra
+from analysis.cmb.estimators import power_spectra
 from analysis.cmb.maps import FACTS, degraded, map_dataset, nside_of, sky_array
 from analysis.cmb.masks import NAMED, combined_mask, galactic_mask, mask_name, observed_mask
 from analysis.errors import BadOption, UnknownVariable, WrongData, WrongFrame

@@ -160,7 +160,7 @@ def _move(slider: Any, value: float) -> None:
 def _slider(dial: Dial) -> Any:
     import panel as pn
 
-    low, high, value = dial.low, dial.high, dial.value
+    low, high, value = float(dial.low), float(dial.high), float(dial.value)
     label = dial.label or dial.name
     if dial.log:
         if not (low > 0 and value > 0):

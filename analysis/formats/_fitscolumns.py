@@ -273,7 +273,8 @@ def scaled(native: NDArray, code: str, scale: float | None, zero: float | None, 
         native = (native.view(bits) ^ np.array(1 << (8 * native.itemsize - 1), bits)).view(kind)
     elif scale not in (None, 1.0) or zero not in (None, 0.0):
         full = native.astype(np.complex128 if native.dtype.kind == "c" else np.float64)
-        native = full * (1.0 if scale is None else scale) + (zero or 0.0)
+        with np.errstate(over="ignore", invalid="ignore"):  # a scale of nonsense gives infinities, which become NaN
+            native = full * (1.0 if scale is None else scale) + (zero or 0.0)
     if missing is not None and missing.any():
         native = np.where(missing, np.nan, native.astype(np.float64))
     return native

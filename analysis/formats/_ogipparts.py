@@ -27,6 +27,15 @@ def spectra(hdus: Sequence[Hdu]) -> list[Hdu]:
     return [h for h in named if {"counts", "rate", "channel"} & set(table.columns(h))]
 
 
+def with_background(hdus: Sequence[Hdu]) -> tuple[Hdu | None, Hdu | None]:
+    """Return a spectrum and its background, where a file holds these two and no other; else None twice."""
+    found = spectra(hdus)
+    behind = [h for h in found if text(h, "HDUCLAS2").upper() == "BKG"]
+    if len(found) != 2 or len(behind) != 1:
+        return None, None
+    return next(h for h in found if h is not behind[0]), behind[0]
+
+
 def areas(hdus: Sequence[Hdu]) -> list[Hdu]:
     """Return the extensions with an effective area on energy bins."""
     return [h for h in hdus if h.kind == "table" and {"energ_lo", "energ_hi", "specresp"} <= set(table.columns(h))]

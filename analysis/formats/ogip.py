@@ -45,6 +45,8 @@ def dataset(hdus: Sequence[Hdu], assume: Mapping[str, str]) -> xr.Dataset | xr.D
         Spectrum: dim ``channel`` (numbers as stored), ``counts`` (ct) or ``rate`` (ct s-1), ``quality``,
         ``grouping``, ``exposure`` (s), ``backscal``, ``areascal`` and what else the table has.
         Type II: these on ``spectrum_number, channel`` or ``spectrum_number`` alone.
+        A spectrum with its background (HDUCLAS2 = BKG) in another extension, as the Chandra Source Catalog's: a
+        DataTree of ``spectrum`` and ``background``.
         Effective area: dim ``energy`` with ``energy_low``, ``energy_high`` (keV), ``effective_area`` (cm2).
         Response: these energies, dim ``channel`` with ``e_min``, ``e_max`` (keV), dim ``group`` with
         ``first_channel``, ``n_channels``, ``energy_index``, dim ``element`` with ``matrix`` (1, or cm2 where
@@ -57,7 +59,7 @@ def dataset(hdus: Sequence[Hdu], assume: Mapping[str, str]) -> xr.Dataset | xr.D
     CorruptFile
         If a mandatory column or keyword is missing, or the response's pointers do not fit together.
     UnknownFormat
-        For several spectra in extensions of their own, or several matrices that may be alternatives.
+        For other spectra in extensions of their own, or several matrices that may be alternatives.
     WrongData
         If a column's unit is of another kind than the standard's.
     BadOption
@@ -75,4 +77,14 @@ def dataset(hdus: Sequence[Hdu], assume: Mapping[str, str]) -> xr.Dataset | xr.D
     known = meta.facts(assume, FACTS[what], f"an OGIP {what}", hdus[0].file)
     if what == "response":
         return response(hdus, known)
-    return spectrum(hdus, known) if what == "spectrum" else effective_area(hdus, known)
+    if what == "arf":
+        return effective_area(hdus, known)
+    source, behind = parts.with_background(hdus)
+    if source is None:
+        return spectrum(hdus, known)
+    return xr.DataTree.from_dict(
+        {
+            "spectrum": spectrum([h for h in hdus if h is not behind], known),
+            "background": spectrum([h for h in hdus if h is not source], known),
+        }
+    )

@@ -83,6 +83,7 @@ from analysis.xray.simulation import simulated_spectrum
 from analysis.xray.sky import hydrogen_column, position, sky_positions, within
 from analysis.xray.source_catalogues import cross_matched, sources_near
 from analysis.xray.spectra import count_rate, grouped
+from analysis.xray.spectrum_files import spectrum_from
 from analysis.xray.statistics import c_statistic, w_statistic
 from analysis.xray.three_bands import three_band_image
 from analysis.xray.tiles import brushed, event_index
@@ -201,6 +202,7 @@ __all__ = [
     "simulated_spectrum",
     "sky_positions",
     "sources_near",
+    "spectrum_from",
     "spectrum_of",
     "stokes_spectra",
     "table_model",

@@ -240,8 +240,7 @@ def _asimov(name: str, expected: Expected, band: tuple[Amount, Amount] | None, m
             coords={"channel": expected.whole["channel"]},
         )
 
-    seen = np.full(expected.source.size, expected.areascal)
-    own = spectrum(expected.source + expected.behind, expected.time, expected.backscal, seen)
+    own = spectrum(expected.source + expected.behind, expected.time, expected.backscal, expected.areascal)
     if min_counts is not None:
         bins = channel_bins(own, grouping=None, min_counts=min_counts, band=band, rmf=expected.whole).values
         if not (bins >= 0).any():

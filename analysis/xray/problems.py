@@ -165,7 +165,7 @@ def spectra_of(data: xr.DataTree | Mapping[str, xr.DataTree]) -> dict[str, xr.Da
         if "spectrum" in data.children:
             return {str(data.name or SPECTRUM): data}
         found = {str(n.path.strip("/")).replace("/", "_"): n for n in data.subtree if "spectrum" in n.children}
-    elif isinstance(data, Mapping) and data:
+    elif isinstance(data, Mapping) and not isinstance(data, xr.Dataset) and data:
         found = {}
         for name, tree in data.items():
             inner = spectra_of(tree) if isinstance(tree, xr.DataTree) else {}
@@ -174,8 +174,9 @@ def spectra_of(data: xr.DataTree | Mapping[str, xr.DataTree]) -> dict[str, xr.Da
             found[str(name)] = next(iter(inner.values()))
     else:
         raise WrongData(
-            "a fit needs a tree with the nodes 'spectrum', 'rmf', perhaps 'arf' and 'background' (xray.fetch gives "
-            f"one), a tree of such trees, or a mapping of names to them; not a {type(data).__name__}"
+            "a fit needs a tree with the nodes 'spectrum', 'rmf', perhaps 'arf' and 'background' (xray.spectrum_from "
+            "and xray.fetch give one), a tree of such trees, or a mapping of names to them; not a "
+            f"{type(data).__name__}"
         )
     if not found:
         nodes = [n.path for n in data.subtree] if isinstance(data, xr.DataTree) else list(data)

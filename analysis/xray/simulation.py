@@ -42,7 +42,7 @@ class Expected:
     beside: Array | None
     time: float
     beside_time: float
-    areascal: float
+    areascal: Array
     backscal: Array
     beside_backscal: Array
     beside_areascal: Array
@@ -57,7 +57,7 @@ def simulated_spectrum(
     background_exposure: Amount | None = None,
     backscal: float | None = None,
     background_backscal: float | None = None,
-    areascal: float = 1.0,
+    areascal: float | None = None,
     values: Mapping[str, float] | None = None,
     realizations: int | None = None,
     seed: int = 0,
@@ -84,7 +84,8 @@ def simulated_spectrum(
         BACKSCAL of the two regions. Left out: the source's of the tree's ``spectrum`` or of the preset, the
         background's of its spectrum; of a rate, both 1.
     areascal : float, optional
-        AREASCAL of the source spectrum: the part of the counts that is seen.
+        AREASCAL of the source spectrum: the part of the counts that is seen. Left out: that of the tree's
+        ``spectrum``, channel by channel, else 1.
     values : mapping, optional
         Values of parameters in place of the model's.
     realizations : int, optional
@@ -160,7 +161,7 @@ def expectation(
     background_exposure: Amount | None = None,
     backscal: float | None = None,
     background_backscal: float | None = None,
-    areascal: float = 1.0,
+    areascal: float | None = None,
     values: Mapping[str, float] | None = None,
 ) -> Expected:
     """Return what is expected before noise: see :func:`simulated_spectrum`."""
@@ -169,7 +170,6 @@ def expectation(
     refuse_unless_additive(made, "a simulation")
     time = seconds(exposure, "exposure")
     beside_time = time if background_exposure is None else seconds(background_exposure, "background_exposure")
-    seen = _positive(areascal, "areascal")
     tree = instrument_of(instrument, "a simulation")
     whole = response_of(str(tree.name or "the instrument"), tree)
     rate = folded(photon_flux(made, whole), rmf=whole).values
@@ -179,6 +179,7 @@ def expectation(
         )
     nodes = {part: as_dataset(tree.children[part], part) for part in ("rmf", "arf") if part in tree.children}
     n = rate.size
+    seen = _own_areascal(tree, areascal, n)
     given = (
         tree.children.get("background") if isinstance(background, str) and background == "instrument" else background
     )
@@ -319,8 +320,7 @@ def _own_backscal(tree: xr.DataTree, background: xr.Dataset, backscal: float | N
     if backscal is not None:
         return np.full(n, _positive(backscal, "backscal"))
     if "spectrum" in tree.children:
-        own = held_scale(as_dataset(tree.children["spectrum"], "spectrum"), "backscal")
-        return np.where(own > 0, own, own.max())
+        return _of_observed(tree, "backscal", n)
     if "source_backscal" in background.attrs:
         return np.full(n, float(background.attrs["source_backscal"]))
     if "backscal" in background.variables or "backscal" in background.attrs:
@@ -328,6 +328,20 @@ def _own_backscal(tree: xr.DataTree, background: xr.Dataset, backscal: float | N
             "the background says its region's size (BACKSCAL), but not the source's: give backscal= in the same measure"
         )
     return np.ones(n)
+
+
+def _own_areascal(tree: xr.DataTree, areascal: float | None, n: int) -> Array:
+    if areascal is not None:
+        return np.full(n, _positive(areascal, "areascal"))
+    return _of_observed(tree, "areascal", n) if "spectrum" in tree.children else np.ones(n)
+
+
+def _of_observed(tree: xr.DataTree, name: str, n: int) -> Array:
+    """BACKSCAL or AREASCAL of the tree's spectrum; channels of bad quality without one get the largest."""
+    held = held_scale(as_dataset(tree.children["spectrum"], "spectrum"), name)
+    if held.size != n:
+        raise WrongData(f"the node 'spectrum' has {held.size} channels, the response {n}; give {name}= yourself")
+    return np.where(held > 0, held, held.max())
 
 
 def _tree(expected: Expected, counts: Array, beside: Array | None, seed: int, name: str) -> xr.DataTree:
@@ -355,7 +369,7 @@ def _tree(expected: Expected, counts: Array, beside: Array | None, seed: int, na
         return check(made.assign_attrs(told, caveats=caveats, synthetic="true"))
 
     spectrum = _spectrum(
-        rmf, counts, expected.source + expected.behind, expected.time, expected.backscal, np.full(1, expected.areascal)
+        rmf, counts, expected.source + expected.behind, expected.time, expected.backscal, expected.areascal
     )
     made = {"spectrum": finished(spectrum, title)}
     if beside is not None and expected.beside is not None:

@@ -37,6 +37,8 @@ NOTEBOOKS = {
     "xray/06_polarization.ipynb": 7,
     "xray/07_catalogues.ipynb": 2,
     "cmb/01_wmap_polarization.ipynb": 18,
+    "cmb/02_litebird_forecast.ipynb": 4,
+    "cmb/06_foregrounds.ipynb": 5,
 }
 ROUND_TRIP = """\
 from pathlib import Path
@@ -53,7 +55,7 @@ panels.notebook()
 hv.DynamicMap(picture, streams=[hv.streams.RangeXY()])
 """
 
-pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.timeout(1200)]
+pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.timeout(2400)]
 
 
 def alone(command: list[str]) -> list[str]:

@@ -52,10 +52,23 @@ def synthesized(nside, lmax, *, t=None, e=None, b=None):
     return sky_of(values)
 
 
+def nested(ring):
+    """Return values in RING order in NESTED order."""
+    values = np.empty(np.shape(ring))
+    values[..., ring_order(int(np.sqrt(np.shape(ring)[-1] // 12)))] = ring
+    return values
+
+
+def mask_of(ring):
+    """Return a Galactic mask of weights in RING order."""
+    coords = {"cell_ids": cell_ids(int(np.sqrt(ring.size // 12)))}
+    return xr.DataArray(nested(ring), dims="cells", coords=coords, attrs={"frame": "galactic"})
+
+
 @pytest.fixture(scope="session")
 def make():
     """Return the functions that make skies."""
-    return SimpleNamespace(sky=sky_of, alm=random_alm, from_alm=synthesized)
+    return SimpleNamespace(sky=sky_of, alm=random_alm, from_alm=synthesized, nested=nested, mask=mask_of)
 
 
 @pytest.fixture(scope="session")

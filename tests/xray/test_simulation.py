@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from analysis import xray
 from analysis.errors import BadOption, MissingUnits, WrongData
 from analysis.model import check
-from analysis.xray.models import restored
+from analysis.xray.models import model, restored
 from analysis.xray.simulation import expectation
 
 MODEL = "tbabs(nh=0.2) * powerlaw(photon_index=2, norm=5e-4)"
@@ -107,6 +107,46 @@ def test_areascal_takes_its_part_of_all_counts_in_the_source_region(wfi):
     assert half["spectrum"].expected_counts.values == pytest.approx(whole["spectrum"].expected_counts.values / 2)
     assert half["background"].expected_counts.values == pytest.approx(whole["background"].expected_counts.values)
     assert float(half["spectrum"].areascal) == 0.5
+
+
+def test_areascal_and_backscal_left_out_are_those_of_the_observation_channel_by_channel(ulx):
+    n = ulx["rmf"].sizes["channel"]
+    seen = np.where(np.arange(n) % 2, 0.5, 0.25)
+    sizes = np.linspace(1, 2, n)
+    spectrum = ulx["spectrum"].to_dataset()
+    bad = np.flatnonzero(spectrum.quality.values == 1)[0]  # may have a region of no size: the largest is taken
+    sizes[bad] = 0.0
+    for name, values in (("areascal", seen), ("backscal", sizes)):
+        spectrum[name] = ("channel", values, {"units": "1", "long_name": name})
+    own = ulx.assign(spectrum=xr.DataTree(spectrum))
+    made, plain = (expectation(MODEL, tree, "1 ks", **rest) for tree, rest in ((own, {}), (ulx, {"areascal": 1.0})))
+    assert made.source == pytest.approx(plain.source * seen)
+    sizes[bad] = 2.0
+    assert made.behind == pytest.approx(plain.behind / plain.backscal * sizes * seen)
+    simulated = xray.simulated_spectrum(MODEL, own, "1 ks", seed=1)["spectrum"]
+    assert simulated.areascal.values == pytest.approx(seen)
+    assert expectation(MODEL, own, "1 ks", areascal=1.0).source == pytest.approx(plain.source)
+
+
+def test_areascal_of_a_background_is_taken_off_it_and_seen_in_its_own_region(wfi, made_spectrum):
+    n = wfi["rmf"].sizes["channel"]
+    held = made_spectrum(np.full(n, 4.0), exposure=100, backscal=2, areascal=0.5)
+    made = expectation(MODEL, wfi, "1 ks", background=held.assign_coords(channel=wfi["rmf"].channel), backscal=1.0)
+    assert made.behind[0] == pytest.approx(4 / (100 * 2 * 0.5) * 1000)
+    assert made.beside[0] == pytest.approx(40)
+
+
+def test_a_flat_rate_is_of_the_source_region_however_large_that_is(wfi):
+    flat = {"background": "0.5 ct s-1 keV-1", "background_backscal": 4}
+    one, two = (expectation(MODEL, wfi, "1 ks", backscal=size, **flat) for size in (1.0, 2.0))
+    assert two.behind == pytest.approx(one.behind)
+    assert two.beside == pytest.approx(one.beside / 2)
+
+
+def test_a_source_of_fewer_than_no_counts_is_refused(wfi):
+    negative = model("powerlaw").bounded({"norm": (-10, 10)}).with_values({"norm": -1.0})
+    with pytest.raises(WrongData, match="negative or not finite"):
+        xray.simulated_spectrum(negative, wfi, "1 ks")
 
 
 def test_a_flat_rate_is_that_of_the_source_region(wfi):

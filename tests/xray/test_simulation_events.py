@@ -175,6 +175,8 @@ def test_a_source_too_faint_for_any_event_gives_an_empty_list(wfi):
         ({"period": "1 s", "pulse_profile": relative([1, 1], "phase", [0, 3])}, WrongData, "0 to 1"),
         ({"period": "1 s", "pulse_profile": relative([0, 0], "phase", [0, 1])}, WrongData, "all phases"),
         ({"light_curve": relative([1, 1], "time", [0, 10])}, WrongData, "covers 0 to 10 s"),
+        ({"light_curve": relative([1, 1], "time", [0, 99])}, WrongData, "covers 0 to 99 s"),
+        ({"light_curve": relative([1, 1], "time", [1, 100])}, WrongData, "covers 1 to 100 s"),
         ({"light_curve": relative([1, -1], "time", [0, 100])}, WrongData, "≥ 0"),
         ({"light_curve": relative([1, np.nan], "time", [0, 100])}, WrongData, "finite"),
         ({"light_curve": relative([0, 0], "time", [0, 100])}, WrongData, "nothing to simulate"),

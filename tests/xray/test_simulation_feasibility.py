@@ -8,6 +8,7 @@ from analysis import xray
 from analysis.errors import BadOption, OutsideCoverage
 from analysis.model import check
 from analysis.xray.models import Component, Parameter, single
+from analysis.xray.simulation import generators
 
 MODEL = "tbabs(nh=0.2) * powerlaw(photon_index=1.9, norm=4e-4)"
 
@@ -47,6 +48,17 @@ def test_the_error_of_a_norm_is_that_of_counting(one_bin, rate, ratio):
     assert float(made.error.squeeze()) == pytest.approx(np.sqrt(s + b + b / ratio) / 100, rel=1e-9)
     assert float(made.expected_counts.squeeze()) == pytest.approx(s)
     assert float(made.expected_background.squeeze()) == pytest.approx(b, abs=1e-9)
+
+
+def test_the_check_tells_scatter_and_bias_of_the_fits_in_errors(one_bin):
+    """Of one bin without a background the fitted norm is counts over exposure, so each fit is known by its draw."""
+    made = xray.feasibility(box(1, 2, 3.0), {"one": one_bin}, "100 s", background=None, check=7, seed=3)
+    drawn = generators(3, 1)[0].poisson(300.0, size=7)
+    off = (drawn - 300) / np.sqrt(300)
+    assert float(made.bias.squeeze()) == pytest.approx(off.mean(), rel=1e-6)
+    assert float(made.scatter_ratio.squeeze()) == pytest.approx(off.std(ddof=1), rel=1e-6)
+    assert float(made.bias_error.squeeze()) == pytest.approx(off.std(ddof=1) / np.sqrt(7), rel=1e-6)
+    assert float(made.scatter_ratio_error.squeeze()) == pytest.approx(off.std(ddof=1) / np.sqrt(12), rel=1e-6)
 
 
 def behind(tree, rate, ratio):
