@@ -30,10 +30,6 @@ from analysis.cmb.estimates import estimated_r, r_posterior, simulated_bandpower
 from analysis.cmb.estimators import power_spectra
 from analysis.cmb.experiments import experiment_channels, noise_spectrum
 from analysis.cmb.filtering import eb_maps, smoothed
-from analysis.cmb.live_masks import mask_explorer
-from analysis.cmb.maps import degraded
-from analysis.cmb.masks import combined_mask, degraded_mask, galactic_mask, observed_mask, sky_fraction
-from analysis.cmb.sky_views import band_explorer, sky_view
 from analysis.cmb.fisher import fisher_forecast
 from analysis.cmb.forecasts import forecast
 from analysis.cmb.foreground_tools import index_map, index_residual, modelled_sky, pixel_sed, spectral_index
@@ -41,6 +37,7 @@ from analysis.cmb.gaussian import random_coefficients
 from analysis.cmb.ilc import harmonic_ilc, needlet_ilc
 from analysis.cmb.instruments import instrument_channels
 from analysis.cmb.likelihoods import gaussian_log_likelihood, hamimeche_lewis_log_likelihood, wishart_log_likelihood
+from analysis.cmb.live_masks import mask_explorer
 from analysis.cmb.maps import degraded
 from analysis.cmb.masks import combined_mask, degraded_mask, galactic_mask, observed_mask, sky_fraction
 from analysis.cmb.noise import noise_spectra
@@ -49,6 +46,7 @@ from analysis.cmb.predictions import bandpower_windows, expected_bandpowers
 from analysis.cmb.quadratic import qml_spectra
 from analysis.cmb.rotation import rotated_coefficients
 from analysis.cmb.simulation import simulated_sky
+from analysis.cmb.sky_views import band_explorer, sky_view
 from analysis.cmb.stokes import polarization_angle, polarized_intensity, standard_deviation, to_polconv
 from analysis.cmb.temperatures import in_temperature_scale, temperature_factor
 from analysis.cmb.template_fitting import template_fit
@@ -63,9 +61,9 @@ if TYPE_CHECKING:
     from analysis.catalogue import Chunks
 
 __all__ = [
-    "band_explorer",
     "Foregrounds",
     "apodized_mask",
+    "band_explorer",
     "bandpower_covariance",
     "bandpower_windows",
     "beam_window",
@@ -92,7 +90,6 @@ __all__ = [
     "fisher_forecast",
     "forecast",
     "galactic_mask",
-    "mask_explorer",
     "gaussian_log_likelihood",
     "hamimeche_lewis_log_likelihood",
     "harmonic_coefficients",
@@ -102,6 +99,7 @@ __all__ = [
     "index_residual",
     "instrument_channels",
     "knox_error",
+    "mask_explorer",
     "mixing_matrix",
     "modelled_sky",
     "needlet_ilc",

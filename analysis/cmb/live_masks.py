@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from analysis.cmb.estimators import d_ell, power_spectra
+from analysis.cmb.bandpowers import d_ell
+from analysis.cmb.estimators import power_spectra
 from analysis.cmb.maps import checked_nside, degraded, map_dataset, nside_of, sky_array
 from analysis.cmb.masks import combined_mask, galactic_mask, observed_mask
 from analysis.errors import BadOption, WrongFrame

@@ -174,14 +174,14 @@ def posterior(
                 words = str(limit.attrs.get("long_name", "upper limit"))
                 named += f"; {words}: {float(limit):.3g}"
                 drawn.append(
-                    hv.VLine(float(limit)).opts(backend="bokeh", color=colour, line_dash="dashed", line_width=1.2)
+                    hv.VLines([float(limit)]).opts(backend="bokeh", color=colour, line_dash="dashed", line_width=1.2)
                 )
         line = hv.Curve((values_of(one[parameter]), values), x_dim, y_dim, label=named)
         drawn.append(line.opts(backend="bokeh", color=colour, line_width=2, tools=["hover"]))
     if not drawn:
         raise WrongData("the posterior holds no value (all NaN)")
     if truth is not None:
-        drawn.append(hv.VLine(float(truth)).opts(backend="bokeh", color="#888888", line_width=1.5))
+        drawn.append(hv.VLines([float(truth)]).opts(backend="bokeh", color="#888888", line_width=1.5))
     picture = hv.Overlay(drawn).opts(
         backend="bokeh", frame_width=WIDTH, frame_height=HEIGHT, fontsize=FONTS, show_grid=True, gridstyle=GRID,
         active_tools=["wheel_zoom"], hooks=[left_border], show_legend=True, legend_position="bottom",

@@ -82,7 +82,8 @@ def test_a_posterior_names_its_limit_and_the_truth_put_in():
     (line,) = curves(picture).values()
     assert line.label == "posterior; 95 % upper limit of r: 0.02"
     assert line.kdims[0].label == "Tensor-to-scalar ratio r"
-    assert sorted(mark.data for mark in picture.traverse(lambda part: part, [hv.VLine])) == [0.01, 0.02]
+    marks = picture.traverse(lambda part: float(part.dimension_values(0)[0]), [hv.VLines])
+    assert sorted(marks) == [0.01, 0.02]
 
 
 def test_posteriors_of_realizations_have_a_line_each_and_not_too_many():
