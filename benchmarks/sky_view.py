@@ -1,7 +1,7 @@
 """How long a frame of a zoomable sky takes, beside healpy's projections of the same pixels.
 
 Run ``python benchmarks/sky_view.py`` (``--nside 512`` for a smaller map). Seconds depend on the machine, ratios hardly.
-healpy is asked for the projected array alone (``return_projected_map``, its projector classes), without matplotlib's
+healpy is asked for the projected array alone (its projector classes, ``projmap``), without matplotlib's
 drawing; it takes the nearest cell and has no pyramid. A peer that is not installed is left out. One thread each.
 
 Last printed (two shared cores with other work on them, Python 3.11)::
