@@ -38,6 +38,7 @@ from analysis.cmb.gaussian import random_coefficients
 from analysis.cmb.ilc import harmonic_ilc, needlet_ilc
 from analysis.cmb.instruments import instrument_channels
 from analysis.cmb.likelihoods import gaussian_log_likelihood, hamimeche_lewis_log_likelihood, wishart_log_likelihood
+from analysis.cmb.live_masks import mask_explorer
 from analysis.cmb.maps import degraded
 from analysis.cmb.masks import combined_mask, degraded_mask, galactic_mask, observed_mask, sky_fraction
 from analysis.cmb.noise import noise_spectra
@@ -49,6 +50,7 @@ from analysis.cmb.regions import inverted_mask, source_mask, threshold_mask, uni
 from analysis.cmb.resampling import pyramid, upgraded
 from analysis.cmb.rotation import rotated_coefficients
 from analysis.cmb.simulation import simulated_sky
+from analysis.cmb.sky_views import band_explorer, sky_view
 from analysis.cmb.stokes import polarization_angle, polarized_intensity, standard_deviation, to_polconv
 from analysis.cmb.temperatures import in_temperature_scale, temperature_factor
 from analysis.cmb.template_fitting import template_fit
@@ -65,6 +67,7 @@ if TYPE_CHECKING:
 __all__ = [
     "Foregrounds",
     "apodized_mask",
+    "band_explorer",
     "bandpower_covariance",
     "bandpower_windows",
     "beam_window",
@@ -101,6 +104,7 @@ __all__ = [
     "instrument_channels",
     "inverted_mask",
     "knox_error",
+    "mask_explorer",
     "mixing_matrix",
     "modelled_sky",
     "needlet_ilc",
@@ -128,6 +132,7 @@ __all__ = [
     "simulated_sky",
     "single_order",
     "sky_fraction",
+    "sky_view",
     "smoothed",
     "source_mask",
     "spectral_index",

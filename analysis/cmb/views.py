@@ -19,8 +19,10 @@ from analysis.model import derived, in_units
 OPTIONS = {
     "a map": ("stokes", "projection", "width", "clim"),
     "a map without Stokes parameters": ("projection", "width", "clim"),
-    "spectra": ("spectra", "reference"),
+    "spectra": ("spectra", "reference", "residuals"),
     "channels": (),
+    "a posterior": (),
+    "a budget": (),
 }
 LIVE_NSIDE = 256
 
@@ -34,14 +36,16 @@ def view(
     clim: tuple[float, float] | None = None,
     spectra: str | Sequence[str] | None = None,
     reference: xr.Dataset | xr.DataArray | None = None,
+    residuals: bool | None = None,
 ) -> Any:
-    """Return a picture: a map or a mask on the sky, power spectra, or the channels of an instrument.
+    """Return a picture: of a map or a mask, power spectra, channels, a posterior of r, or powers by their parts.
 
     Parameters
     ----------
     data : xarray.Dataset, xarray.DataArray or xarray.DataTree
-        A map (dim ``cells``), spectra (dim ``spectrum``) or channels (dim ``channel_name``); of a tree its nodes
-        in a column, each with the options that apply to it.
+        A map (dim ``cells``), spectra (dim ``spectrum``), channels (dim ``channel_name``), a posterior (variable
+        ``posterior`` on the dim ``r``), or a budget (``total`` and its parts on the dim ``ell``); of a tree its
+        nodes in a column, each with the options that apply to it.
     stokes : str or sequence of str, optional
         For a map: which to show, ``"Q"`` or ``"IQU"``, a picture each; the first it has if left out.
     projection : {"mollweide", "orthographic", "cartesian"}, optional
@@ -56,6 +60,9 @@ def view(
         For spectra: a theory drawn behind them, converted to their units, and to D_ℓ if they are; a binned one
         at its effective multipoles. It knows neither mask nor beam nor noise; the signal in pseudo-C_ℓ lies
         below it by about the sky fraction.
+    residuals : bool, optional
+        For spectra with a reference on the same multipoles or bins: their difference below, over the errors where
+        there are any.
 
     Returns
     -------
@@ -78,7 +85,7 @@ def view(
     """
     options = {
         "stokes": stokes, "projection": projection, "width": width, "clim": clim,
-        "spectra": spectra, "reference": reference,
+        "spectra": spectra, "reference": reference, "residuals": residuals,
     }  # fmt: skip
     given = {name: value for name, value in options.items() if value is not None}
     if isinstance(data, xr.DataTree):
@@ -97,8 +104,13 @@ def _kind(data: xr.Dataset | xr.DataArray) -> str:
         return "spectra"
     if isinstance(data, xr.Dataset) and "polarization_sensitivity" in data.data_vars:
         return "channels"
+    if isinstance(data, xr.Dataset) and "posterior" in data.data_vars and "r" in data["posterior"].dims:
+        return "a posterior"
+    if isinstance(data, xr.Dataset) and "total" in data.data_vars and data["total"].dims == ("ell",):
+        return "a budget"
     raise WrongData(
-        "view knows maps (dim cells), spectra (dim spectrum), channels (variable polarization_sensitivity); "
+        "view knows maps (dim cells), spectra (dim spectrum), channels (variable polarization_sensitivity), "
+        "posteriors (variable posterior on r), budgets (variable total on ell); "
         f"these data have dims {', '.join(map(str, data.dims)) or 'none'}"
     )
 
@@ -107,7 +119,15 @@ def _picture(data: xr.Dataset | xr.DataArray, kind: str, given: Mapping[str, Any
     if kind == "channels" and isinstance(data, xr.Dataset):
         return _channels(data)
     if kind == "spectra":
-        return _spectra(data, given.get("spectra"), given.get("reference"))
+        return _spectra(data, given.get("spectra"), given.get("reference"), bool(given.get("residuals")))
+    if kind == "a posterior":
+        from analysis import panels
+
+        return panels.posterior(data)
+    if kind == "a budget" and isinstance(data, xr.Dataset):
+        from analysis import panels
+
+        return panels.power_budget(data)
     projection, width = given.get("projection", "mollweide"), given.get("width", 700)
     return _maps(data, given.get("stokes"), given.get("clim"), projection=projection, width=width)
 
@@ -273,16 +293,30 @@ def _spectra(
     data: xr.Dataset | xr.DataArray,
     spectra: str | Sequence[str] | None,
     reference: xr.Dataset | xr.DataArray | None,
+    residuals: bool,
 ) -> Any:
     from analysis import panels
 
     if reference is not None:
-        reference = _comparable(reference, data)
-    return panels.power_spectra(data, spectra=spectra, reference=reference)
+        reference = comparable(reference, data)
+    return panels.power_spectra(data, spectra=spectra, reference=reference, residuals=residuals)
 
 
-def _comparable(reference: xr.Dataset | xr.DataArray, data: xr.Dataset | xr.DataArray) -> xr.DataArray:
-    """The reference in the units of the data, as D_ℓ if they are, and no further than their multipoles."""
+def comparable(reference: xr.Dataset | xr.DataArray, data: xr.Dataset | xr.DataArray) -> xr.DataArray:
+    """Return the reference in the units of the data, as D_ℓ if they are, and no further than their multipoles.
+
+    Raises
+    ------
+    WrongData
+        If either is no spectra, or the reference is D_ℓ and the data are C_ℓ.
+
+    Examples
+    --------
+    >>> from analysis import cmb
+    >>> data = power_spectra(cmb.fetch("wmap7_w_iqu"), mask=galactic_mask(32), lmax=20, iterations=0)
+    >>> comparable(cmb.fetch("planck2018_lcdm"), data).attrs["units"]
+    'mK2'
+    """
     shown = _spectra_array(data, "the data")
     theory = _spectra_array(reference, "the reference")
     if "D_ℓ" in str(shown.attrs.get("long_name")) and "C_ℓ" in str(theory.attrs.get("long_name")):

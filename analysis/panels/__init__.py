@@ -8,6 +8,7 @@ need, from this machine (:func:`notebook`).
 """
 
 from analysis.panels.binned import histogram_steps, points
+from analysis.panels.budgets import posterior, power_budget
 from analysis.panels.corners import corner, level_lines
 from analysis.panels.fits import data_and_lines, fitted
 from analysis.panels.images import colour_image, image
@@ -20,6 +21,7 @@ from analysis.panels.saving import save
 from analysis.panels.series import curves
 from analysis.panels.sky import sky_map
 from analysis.panels.stacks import time_panels
+from analysis.panels.zooming import sky_zoom
 
 __all__ = [
     "Area",
@@ -37,9 +39,12 @@ __all__ = [
     "notebook",
     "plane_paths",
     "points",
+    "posterior",
+    "power_budget",
     "power_spectra",
     "save",
     "sky_map",
+    "sky_zoom",
     "spectrogram",
     "time_panels",
 ]

@@ -24,7 +24,7 @@ from analysis.panels.style import (
     values_of,
 )
 
-WIDTH, HEIGHT = 330, 200
+WIDTH, HEIGHT, BELOW = 330, 200, 110
 
 
 def power_spectra(
@@ -32,6 +32,7 @@ def power_spectra(
     *,
     spectra: str | Sequence[str] | None = None,
     reference: xr.Dataset | xr.DataArray | None = None,
+    residuals: bool = False,
     attrs: Mapping[str, Any] | None = None,
 ) -> Any:
     """Return one panel for each spectrum, TT, EE and so on, over multipole.
@@ -40,11 +41,15 @@ def power_spectra(
     ----------
     dataset : xarray.Dataset or xarray.DataArray
         Dims ``spectrum`` and ``ell`` (a line) or ``bin`` (points, at a coordinate ``ell`` or ``ell_…``). In a
-        dataset the first such variable is drawn, with error bars from ``<name>_error`` or ``error``.
+        dataset the first such variable is drawn, with error bars from ``<name>_error``, ``error`` or
+        ``sigma`` on the same dims.
     spectra : str or sequence of str, optional
         A label, or labels to draw, in this order; by default all.
     reference : xarray.Dataset or xarray.DataArray, optional
         Another set, for example a model, drawn as a grey line where it has the same label; same units.
+    residuals : bool, optional
+        Under each panel the spectra less the reference, over their errors where there are any. The reference must
+        have the same multipoles or bins: nothing is interpolated here.
     attrs : mapping, optional
         Over the dataset's own attributes, for the note.
 
@@ -55,9 +60,10 @@ def power_spectra(
     Raises
     ------
     WrongData
-        If there are no such dims, or the reference has other units.
+        If there are no such dims, the reference has other units, or residuals are asked for and it has other
+        multipoles or bins.
     BadOption
-        If ``spectra`` names none.
+        If ``spectra`` names none, or residuals are asked for without a reference.
     UnknownVariable
         If a label asked for is not there.
 
@@ -78,14 +84,72 @@ def power_spectra(
             f"the reference is in {model.attrs.get('units')!r}, "
             f"the spectra in {array.attrs.get('units')!r}: convert one"
         )
+    if residuals:
+        _comparable(array, model)
     known = merged(dataset, attrs) if isinstance(dataset, xr.DataArray) else {**dataset.attrs, **(attrs or {})}
     name = str(reference.attrs.get("title", "")) if reference is not None else ""
-    panels = []
+    panels: list[Any] = []
+    below: list[Any] = []
     for place, label in enumerate(wanted):
         panel = _panel(array, error, model, label, name)
         own = {"synthetic": known.get("synthetic", "false")}
         panels.append(note(panel, {**known, "title": label} if place == len(wanted) - 1 else {**own, "title": label}))
-    return hv.Layout(panels).cols(2).opts(backend="bokeh", shared_axes=False)
+        if residuals and model is not None:
+            below.append(note(_residual(array, error, model, label), {**own, "title": f"{label} less the reference"}))
+    if below:
+        empty = [hv.Empty()] if len(panels) % 2 and len(panels) > 1 else []
+        rows = zip(*([*made, *empty] for made in (panels, below)), strict=True)
+        pairs = list(rows)
+        step = 1 if len(panels) == 1 else 2
+        panels = [one[row] for at in range(0, len(pairs), step) for row in (0, 1) for one in pairs[at : at + step]]
+    columns = 1 if residuals and len(wanted) == 1 else 2
+    return hv.Layout(panels).cols(columns).opts(backend="bokeh", shared_axes=False)
+
+
+def _comparable(array: xr.DataArray, model: xr.DataArray | None) -> None:
+    """Refuse residuals of what cannot be subtracted number by number."""
+    if model is None:
+        raise BadOption("residuals=True needs reference=, a model on the same multipoles or bins")
+    dim = "bin" if "bin" in array.dims else "ell"
+    if dim not in model.dims or model.sizes[dim] != array.sizes[dim]:
+        raise WrongData(
+            f"residuals need the reference on the same {dim}, {array.sizes[dim]} of them; it has {dict(model.sizes)}: "
+            "bin it like the data, or select the multipoles"
+        )
+    ours, theirs = (_multipoles(part.isel(spectrum=0)).values for part in (array, model))
+    if not np.allclose(ours, theirs, rtol=1e-9, atol=1e-9):
+        raise WrongData(
+            "residuals need the reference on the same multipoles or bins; its effective multipoles are others"
+        )
+
+
+def _residual(array: xr.DataArray, error: xr.DataArray | None, model: xr.DataArray, label: str) -> Any:
+    """The panel of a spectrum less the reference, over its errors if there are any."""
+    hv = loaded()
+    if label not in model["spectrum"].values:
+        return hv.Overlay([message(f"{label}: the reference has none", array, height=BELOW)])
+    one = array.sel(spectrum=label)
+    axis = _multipoles(one)
+    rest, unit = values_of(one) - values_of(model.sel(spectrum=label)), None
+    if error is not None:
+        spread = values_of(error.sel(spectrum=label))
+        rest = np.divide(rest, spread, out=np.full(rest.shape, np.nan), where=spread > 0)
+        words = "Residual / σ"
+    else:
+        words, unit = "Residual", dimension(one).unit
+    held = np.isfinite(rest)
+    if not held.any():
+        return hv.Overlay([message(f"{label}: no residual (all NaN)", array, height=BELOW)])
+    y_dim = hv.Dimension((f"{array.name or 'power'}_{label.lower()}_residual", words), unit=unit)
+    x_dim = dimension(axis, "ell")
+    dots = hv.Scatter((values_of(axis)[held], rest[held]), x_dim, y_dim)
+    dots = dots.opts(
+        backend="bokeh", size=4, color=LINES[0], tools=["hover"], frame_width=WIDTH, frame_height=BELOW,
+        fontsize=FONTS, show_grid=True, gridstyle=GRID, active_tools=["wheel_zoom"], padding=0.05, hooks=[left_border],
+        xlabel=x_dim.pprint_label, ylabel=y_dim.pprint_label, title=f"{label} less the reference",
+    )  # fmt: skip
+    zero = hv.HLine(0).opts(backend="bokeh", color="#888888", line_width=1)
+    return hv.Overlay([zero, dots])
 
 
 def _wanted(spectra: str | Sequence[str] | None, labels: list[str]) -> list[str]:
@@ -147,7 +211,9 @@ def _spectra_of(data: xr.Dataset | xr.DataArray) -> tuple[xr.DataArray, xr.DataA
         companions: dict[str, xr.DataArray] = {}
     elif isinstance(data, xr.Dataset):
         companions = {str(name): array for name, array in data.data_vars.items()}
-        fitting = [v for k, v in companions.items() if "spectrum" in v.dims and not k.endswith("error")]
+        fitting = [
+            v for k, v in companions.items() if "spectrum" in v.dims and not k.endswith("error") and k != "sigma"
+        ]
     else:
         raise WrongData(f"power_spectra takes a Dataset or DataArray of xarray, not a {type(data).__name__}")
     fitting = [v for v in fitting if v.ndim == 2 and {"ell", "bin"} & set(v.dims)]
@@ -156,8 +222,8 @@ def _spectra_of(data: xr.Dataset | xr.DataArray) -> tuple[xr.DataArray, xr.DataA
     array = numeric(fitting[0]).transpose("spectrum", ...)
     if "spectrum" not in array.coords:
         raise WrongData("the dim spectrum has no labels (TT, EE …)")
-    for name in (f"{array.name}_error", "error"):
-        if name in companions:
+    for name in (f"{array.name}_error", "error", "sigma"):
+        if name in companions and set(companions[name].dims) == set(array.dims):
             return array, companions[name]
     return array, None
 

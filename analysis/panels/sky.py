@@ -95,7 +95,7 @@ def sky_map(
         raise BadOption(f"projection={projection!r} is unknown; known are {', '.join(WINDOWS)}")
     if not isinstance(width, int | np.integer) or isinstance(width, bool) or not 100 <= width <= 4000:
         raise BadOption(f"width={width!r} is not a whole number of screen pixels between 100 and 4000")
-    level = _level(numeric(array, dims=1))
+    level = nested_level(numeric(array, dims=1))
     known = merged(array, attrs)
     values = values_of(array)
     if not np.isfinite(values).any():
@@ -116,7 +116,7 @@ def sky_map(
         colorbar_opts=COLOUR_BAR, colorbar_position="bottom", frame_width=width, frame_height=height,
         xaxis=None, yaxis=None, xlim=(-half_width, half_width), ylim=(-half_height, half_height),
         show_frame=False,
-        active_tools=["wheel_zoom"], fontsize=FONTS, hooks=[_borders],
+        active_tools=["wheel_zoom"], fontsize=FONTS, hooks=[sky_borders],
     )  # fmt: skip
     ground = hv.Polygons(outlines(projection), kdims=plane).opts(backend="bokeh", color=UNSEEN, line_alpha=0)
     edge = hv.Path(outlines(projection), kdims=plane).opts(backend="bokeh", color="black", line_width=1)
@@ -139,14 +139,14 @@ COLOUR_BAR = {
 }
 
 
-def _borders(plot: Any, element: Any) -> None:
+def sky_borders(plot: Any, element: Any) -> None:
     """HoloViews hook: room above every map, however long its title, so that maps in a row stand at one height."""
     left_border(plot, element)
     if hasattr(plot.state, "min_border_top"):
         plot.state.min_border_top = ABOVE
 
 
-def _level(array: xr.DataArray) -> int:
+def nested_level(array: xr.DataArray) -> int:
     """Return the HEALPix level (log2 of nside) that the coordinate of cells states."""
     if array.dims != ("cells",) or "cell_ids" not in array.coords:
         raise WrongData(

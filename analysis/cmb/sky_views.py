@@ -1,0 +1,310 @@
+"""Skies to zoom into: a Stokes parameter, P, E or B, with the directions of polarization; and pages about them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from difflib import get_close_matches
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+from analysis.cmb.filtering import eb_maps
+from analysis.cmb.maps import FACTS, sky_array
+from analysis.cmb.masks import observed_mask
+from analysis.cmb.stokes import polarized_intensity
+from analysis.errors import BadOption, UnknownVariable, WrongData
+
+MADE = {"P": "polarized_intensity", "E": "e_modes", "B": "b_modes"}
+
+
+def sky_view(
+    sky: xr.Dataset | xr.DataArray,
+    *,
+    stokes: str = "I",
+    projection: str = "mollweide",
+    centre: Sequence[float] = (0.0, 0.0),
+    field: float = 60.0,
+    polarization: bool = False,
+    width: int = 700,
+    clim: tuple[float, float] | None = None,
+    cmap: str | None = None,
+    graticule: bool = True,
+    tapped: Callable[[float, float], None] | None = None,
+) -> Any:
+    """Return a map as a sky that one zooms into, in any projection, with the directions of polarization over it.
+
+    Parameters
+    ----------
+    sky : xarray.Dataset or xarray.DataArray
+        A map of one band, dims ``stokes, cells``, nside up to 8192, of the whole sky or a part.
+    stokes : {"I", "Q", "U", "P", "E", "B"}, optional
+        What the colours show: P is :func:`polarized_intensity`; E and B are those of :func:`eb_maps` (their
+        ``lmax`` is 2 nside; where the sky is cut, E leaks into B near the edge).
+    projection : {"mollweide", "orthographic", "cartesian", "gnomonic"}, optional
+        Ellipse of equal areas, two half spheres, plate carrée, tangent plane.
+    centre : (float, float), optional
+        Longitude and latitude in degrees, in the frame of the map, of the middle of the picture.
+    field : float, optional
+        Degrees across of the tangent plane, up to 150.
+    polarization : bool, optional
+        Draw headless segments along the polarization, from Q and U in the map's own ``polconv``.
+    width : int, optional
+        Of the sky in screen pixels.
+    clim : (float, float), optional
+        Ends of the colour scale; about zero if the map has both signs.
+    cmap : str, optional
+        A colour map's name.
+    graticule : bool, optional
+        Labelled meridians and parallels.
+    tapped : callable, optional
+        Called with longitude (0 to 360) and latitude in degrees when a place of the sky is clicked.
+
+    Returns
+    -------
+    holoviews.DynamicMap
+        Longitude grows to the left. Zoomed out, a pixel is the mean of cells about its size.
+
+    Raises
+    ------
+    WrongData
+        If it is no map of one band.
+    UnknownVariable
+        If the map lacks what is asked for.
+    BadOption
+        If an option is unknown or out of range.
+    WrongFrame
+        If Q or U is needed and the map states no ``polconv``.
+
+    Examples
+    --------
+    >>> from analysis import cmb
+    >>> picture = sky_view(cmb.fetch("wmap7_w_iqu"), stokes="P", projection="gnomonic", centre=(185, -6), field=20)
+    >>> type(picture).__name__
+    'DynamicMap'
+    """
+    from analysis import panels
+
+    array = one_band(sky)
+    shown = plane_of_map(array, sky, stokes)
+    pair = None
+    if polarization:
+        whole = sky_array(array, needs="QU")
+        pair = (whole.sel(stokes="Q"), whole.sel(stokes="U"))
+    known = dict(sky.attrs) | {name: array.attrs[name] for name in FACTS if name in array.attrs}
+    title = str(sky.attrs.get("title", "")).strip()
+    known["title"] = f"{_word(stokes)}: {title}" if title else _word(stokes)
+    if shown.attrs.get("synthetic"):
+        known["synthetic"] = shown.attrs["synthetic"]
+    return panels.sky_zoom(
+        shown, projection=projection, centre=centre, field=field, polarization=pair, width=width, clim=clim,
+        cmap=cmap, graticule=graticule, tapped=tapped, attrs=known,
+    )  # fmt: skip
+
+
+def one_band(sky: xr.Dataset | xr.DataArray) -> xr.DataArray:
+    """Return the array of a map with its Dataset's facts; refused if it has several bands or realizations.
+
+    Raises
+    ------
+    WrongData
+        If it is no map, or has dims besides ``stokes`` and ``cells``.
+
+    Examples
+    --------
+    >>> one_band(xr.DataArray(np.ones((2, 1, 12)), dims=("frequency", "stokes", "cells"), name="sky"))
+    Traceback (most recent call last):
+    ...
+    analysis.errors.WrongData: the map has the dim frequency besides stokes and cells; choose one: sky.isel(frequency=0)
+    """
+    if not isinstance(sky, xr.Dataset | xr.DataArray):
+        raise WrongData(f"a sky is a Dataset with the variable sky, or a DataArray; not a {type(sky).__name__}")
+    if isinstance(sky, xr.Dataset) and "sky" not in sky.data_vars:
+        raise WrongData(f"the Dataset has no variable sky; it has {', '.join(map(str, sky.data_vars)) or 'none'}")
+    array = sky["sky"] if isinstance(sky, xr.Dataset) else sky
+    if extra := [str(dim) for dim in array.dims if dim not in ("stokes", "cells")]:
+        chosen = ", ".join(f"{dim}=0" for dim in extra)
+        word = "dim" if len(extra) == 1 else "dims"
+        raise WrongData(
+            f"the map has the {word} {', '.join(extra)} besides stokes and cells; choose one: sky.isel({chosen})"
+        )
+    if set(array.dims) != {"stokes", "cells"} or "stokes" not in array.coords:
+        raise WrongData(f"the map has dims {', '.join(map(str, array.dims))}; it needs stokes (with labels) and cells")
+    facts = {name: sky.attrs[name] for name in (*FACTS, "synthetic") if name in sky.attrs}
+    return array.assign_attrs(facts | array.attrs).transpose("stokes", "cells")
+
+
+def plane_of_map(array: xr.DataArray, sky: xr.Dataset | xr.DataArray, stokes: str) -> xr.DataArray:
+    """Return I, Q, U as held, or P, E or B made of Q and U, on the dim ``cells``.
+
+    Raises
+    ------
+    BadOption, UnknownVariable
+        If there is no such quantity, or the map lacks it.
+
+    Examples
+    --------
+    >>> from analysis import cmb
+    >>> sky = cmb.fetch("wmap7_w_iqu")
+    >>> plane_of_map(one_band(sky), sky, "P").attrs["long_name"]
+    'Polarized intensity P (noise bias kept)'
+    """
+    held = [str(label) for label in array["stokes"].values]
+    known = list(dict.fromkeys([*held, "I", "Q", "U", *MADE]))
+    if not isinstance(stokes, str) or stokes not in known:
+        near = get_close_matches(str(stokes).upper(), known, n=1, cutoff=0.1)
+        hint = f"; did you mean {near[0]!r}?" if near else ""
+        raise BadOption(f"stokes={stokes!r} is none of {', '.join(known)}{hint}")
+    if stokes in held:
+        one = array.sel(stokes=stokes, drop=True)
+        return one.rename(f"stokes_{stokes.lower()}").assign_attrs(long_name=f"Stokes {stokes}")
+    if stokes not in MADE or not {"Q", "U"} <= set(held):
+        raise UnknownVariable(
+            f"the map has Stokes {', '.join(held)}; {stokes} needs {stokes if stokes in 'IQU' else 'Q and U'}"
+        )
+    if stokes == "P":
+        return polarized_intensity(array)
+    return eb_maps(array, mask=observed_mask(array.sel(stokes=["Q", "U"])))[MADE[stokes]]
+
+
+def _word(stokes: str) -> str:
+    return {"P": "Polarized intensity", "E": "E modes", "B": "B modes"}.get(stokes, f"Stokes {stokes}")
+
+
+def band_explorer(
+    sky: xr.Dataset | xr.DataArray,
+    *,
+    stokes: str | None = None,
+    projection: str = "mollweide",
+    centre: Sequence[float] = (0.0, 0.0),
+    field: float = 60.0,
+    width: int = 640,
+) -> Any:
+    """Return a sky of several bands: click a cell and its values over frequency appear beside it.
+
+    Parameters
+    ----------
+    sky : xarray.Dataset or xarray.DataArray
+        Dims ``frequency, stokes, cells``, with the coordinate ``frequency``.
+    stokes : str, optional
+        Of the sky; the first that the map has if left out. The spectrum of a cell shows all.
+    projection, centre, field, width
+        As for :func:`sky_view`.
+
+    Returns
+    -------
+    panel.Column
+
+    Raises
+    ------
+    WrongData
+        If there is no dim ``frequency``, or it has no values.
+    BadOption, UnknownVariable
+        As for :func:`sky_view`.
+
+    Examples
+    --------
+    >>> from analysis import cmb
+    >>> bands = xr.concat([cmb.fetch(f"wmap7_{b}_iqu").sky for b in "vw"], xr.DataArray([61.0, 94.0], dims="frequency"))
+    >>> type(band_explorer(bands)).__name__
+    'Column'
+    """
+    import panel as pn
+
+    from analysis.errors import AnalysisError
+    from analysis.panels.loading import redrawing
+    from analysis.panels.pointings import pointing_of
+
+    array = sky["sky"] if isinstance(sky, xr.Dataset) and "sky" in sky.data_vars else sky
+    if not isinstance(array, xr.DataArray) or "frequency" not in array.dims or "frequency" not in array.coords:
+        raise WrongData("band_explorer needs a map with the dim and coordinate frequency, besides stokes and cells")
+    pointing_of(projection, centre, field)
+    title = str(sky.attrs.get("title", "Sky map"))
+    held = [str(label) for label in array["stokes"].values]
+    bands = {f"{float(nu):g} {array['frequency'].attrs.get('units', '')}".strip(): i
+             for i, nu in enumerate(array["frequency"].values)}  # fmt: skip
+    choice = pn.widgets.Select(label="Band", options=list(bands), width=140)
+    quantity = pn.widgets.Select(
+        label="Shown", options=list(dict.fromkeys([*held, *("PEB" if "Q" in held else "")])), width=100
+    )
+    if stokes is not None:
+        quantity.value = stokes if stokes in quantity.options else _refused(stokes, quantity.options)
+    holder, beside = pn.Column(), pn.Column("Click a cell to see its values over the bands.")
+    page = pn.Column(pn.Row(choice, quantity), pn.Row(holder, beside))
+
+    def spectrum(lon: float, lat: float) -> None:
+        with redrawing(page):
+            try:
+                beside.objects = [pn.pane.HoloViews(cell_spectrum(sky, lon, lat))]
+            except AnalysisError as error:  # the page is the only place where its reader can see the reason
+                beside.objects = [str(error)]
+
+    def draw(_: Any = None) -> None:
+        with redrawing(page):
+            try:
+                band = sky.isel(frequency=bands[choice.value]).assign_attrs(title=f"{title}, band {choice.value}")
+                picture = sky_view(
+                    band, stokes=quantity.value, projection=projection, centre=centre, field=field, width=width,
+                    tapped=spectrum,
+                )  # fmt: skip
+                holder.objects = [pn.pane.HoloViews(picture)]
+            except AnalysisError as error:
+                holder.objects = [str(error)]
+
+    choice.param.watch(draw, "value")
+    quantity.param.watch(draw, "value")
+    draw()
+    return page
+
+
+def _refused(stokes: str, known: Sequence[str]) -> str:
+    raise BadOption(f"stokes={stokes!r} is none of {', '.join(known)}")
+
+
+def cell_spectrum(sky: xr.Dataset | xr.DataArray, lon: float, lat: float) -> Any:
+    """Return the picture of a map's Stokes parameters over frequency in the cell of a direction, in degrees.
+
+    Raises
+    ------
+    WrongData
+        If it is no map of several bands, or does not cover that cell.
+
+    Examples
+    --------
+    >>> from analysis import cmb
+    >>> bands = xr.concat([cmb.fetch(f"wmap7_{b}_iqu").sky for b in "vw"], xr.DataArray([61.0, 94.0], dims="frequency"))
+    >>> type(cell_spectrum(bands, 184.6, -5.8)).__name__
+    'Layout'
+    """
+    import holoviews as hv
+    from ducc0.healpix import Healpix_Base
+
+    from analysis import panels
+    from analysis.cmb.maps import nside_of
+
+    array = sky["sky"] if isinstance(sky, xr.Dataset) else sky
+    if not isinstance(array, xr.DataArray) or not {"frequency", "stokes", "cells"} <= set(array.dims):
+        raise WrongData("the spectrum of a cell needs a map with the dims frequency, stokes, cells")
+    nside = nside_of(array)
+    cell = int(Healpix_Base(nside, "NEST").ang2pix(np.radians([[90 - lat, lon % 360]]))[0])
+    place = np.flatnonzero(np.asarray(array["cell_ids"].values) == cell)
+    if place.size != 1:
+        raise WrongData(
+            f"the map does not cover the cell {cell} (nside {nside}) at longitude {lon:.3f}°, latitude {lat:.3f}°"
+        )
+    row = array.isel(cells=int(place[0])).drop_vars("cell_ids")
+    frequency = row["frequency"]
+    row = row.assign_coords(
+        frequency=frequency.assign_attrs({"long_name": "Band centre", "units": "GHz"} | frequency.attrs)
+    )
+    where = f"{lon:.2f}°, {lat:+.2f}°".replace("-", "−")
+    known = dict(sky.attrs) if isinstance(sky, xr.Dataset) else dict(array.attrs)
+    centres = np.asarray(frequency.values, dtype=float)
+    wide = bool(centres.min() > 0 and centres.max() / centres.min() >= 4)  # a logarithmic axis with two ticks
+    drawn = []
+    for label in map(str, row["stokes"].values):
+        one = row.sel(stokes=label, drop=True).rename(f"stokes_{label.lower()}")
+        one = one.assign_attrs(long_name=f"Stokes {label}")
+        told = known | {"title": f"Stokes {label} in cell {cell} at {where}"}
+        drawn.append(panels.points(one, x="frequency", logx=wide, attrs=told))
+    return hv.Layout(drawn).cols(1).opts(shared_axes=False, backend="bokeh")

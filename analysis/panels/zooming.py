@@ -1,0 +1,240 @@
+"""A sky to zoom into: each frame looks up the cells under the visible pixels, and no others."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+from analysis.errors import BadOption, WrongData
+from analysis.panels.loading import loaded
+from analysis.panels.notes import TITLE_CHARACTER, note
+from analysis.panels.pointings import Pointing, direction_at, pointing_of, rotation, window
+from analysis.panels.projections import HOVER_CODE, outlines
+from analysis.panels.pyramids import sky_pyramid, viewport
+from analysis.panels.sky import COLOUR_BAR, UNSEEN, sky_borders
+from analysis.panels.sky_lines import axis_names, segments, visible_graticule
+from analysis.panels.style import (
+    DIVERGING,
+    FONTS,
+    SEQUENTIAL,
+    colour_limits,
+    dimension,
+    has_both_signs,
+    merged,
+    message,
+    values_of,
+)
+
+GNOMONIC = """
+    const x = special_vars.x, y = special_vars.y, r = 180 / Math.PI;
+    const l = -Math.atan(x) * r, b = Math.atan2(y, Math.sqrt(1 + x * x)) * r;
+"""
+SAMPLED = 4_000_000  # cells that the colour scale is read from
+
+
+def sky_zoom(
+    array: xr.DataArray,
+    *,
+    projection: str = "mollweide",
+    centre: Sequence[float] = (0.0, 0.0),
+    field: float = 60.0,
+    polarization: tuple[xr.DataArray, xr.DataArray] | None = None,
+    polconv: str | None = None,
+    width: int = 700,
+    clim: Sequence[float] | None = None,
+    cmap: str | None = None,
+    graticule: bool = True,
+    tapped: Callable[[float, float], None] | None = None,
+    attrs: Mapping[str, Any] | None = None,
+) -> Any:
+    """Return a HEALPix map as a picture of the sky that grows sharper where it is zoomed into.
+
+    Parameters
+    ----------
+    array : xarray.DataArray
+        Dim ``cells`` with a coordinate ``cell_ids`` (HEALPix NESTED), of the whole sky or a part; attr ``frame``.
+    projection : {"mollweide", "orthographic", "cartesian", "gnomonic"}, optional
+        Whole sky in an ellipse (equal areas), as two half spheres, plate carrée, or the tangent plane.
+    centre : (float, float), optional
+        Longitude and latitude in degrees of the middle (of the left half sphere).
+    field : float, optional
+        Degrees across of the tangent plane, up to 150.
+    polarization : (xarray.DataArray, xarray.DataArray), optional
+        Q and U on the same cells, drawn as headless segments; ``polconv`` says how their angle counts.
+    polconv : {"COSMO", "IAU"}, optional
+        The attr of Q if left out.
+    width : int, optional
+        Of the sky in screen pixels, 100 to 4000.
+    clim : (float, float), optional
+        Limits of the colours; by default from percentiles, symmetric about zero if the map has both signs.
+    cmap : str, optional
+        A colour map's name.
+    graticule : bool, optional
+        Labelled meridians and parallels at round angles, finer as one zooms.
+    tapped : callable, optional
+        Called with longitude (0 to 360) and latitude in degrees when a place of the sky is clicked.
+    attrs : mapping, optional
+        Global attributes of the dataset, for the note (and for ``frame``).
+
+    Returns
+    -------
+    holoviews.DynamicMap
+        Longitude grows to the left. Each pixel shows the mean of the cells of about its size that its centre lies
+        in, one cell where those are larger; grey is NaN or not covered. It follows zoom and pan where there is a
+        kernel.
+
+    Raises
+    ------
+    WrongData
+        If dims, ``cell_ids`` or its attrs are missing, or Q and U state no convention.
+    BadOption
+        If an option is unknown or out of range.
+
+    Examples
+    --------
+    >>> ids = xr.DataArray(np.arange(12), dims="cells", attrs={"level": 0, "indexing_scheme": "nested"})
+    >>> sky = xr.DataArray(np.arange(12.0), {"cell_ids": ids}, ["cells"], name="t")
+    >>> type(sky_zoom(sky, projection="gnomonic", centre=(120, 40), width=200)).__name__
+    'DynamicMap'
+    """
+    hv = loaded()
+    pointing = pointing_of(projection, centre, field)
+    if not isinstance(width, int | np.integer) or isinstance(width, bool) or not 100 <= width <= 4000:
+        raise BadOption(f"width={width!r} is not a whole number of screen pixels between 100 and 4000")
+    pyramid = sky_pyramid(array)
+    known = merged(array, attrs)
+    sample = values_of(array[:: max(1, array.size // SAMPLED)])
+    if not np.isfinite(sample).any():
+        return note(hv.Overlay([message(f"{array.name or 'the map'} holds no value (all NaN)", array)]), known)
+    sense = _checked_polconv(polarization, polconv)
+    signed = has_both_signs(sample)
+    half_width, half_height = window(pointing)
+    height = round(width * half_height / half_width)
+    whole = (-half_width, half_width), (-half_height, half_height)
+    value, frame = dimension(array), str(known.get("frame", "")).strip()
+    plane = [hv.Dimension("sky_x", label="x on the plane"), hv.Dimension("sky_y", label="y on the plane")]
+    options = dict(
+        cmap=cmap or (DIVERGING if signed else SEQUENTIAL), colorbar=True, clabel=value.pprint_label,
+        clim=colour_limits(sample, clim, log=False, diverging=signed), tools=[_hover(value, frame, pointing)],
+        colorbar_opts=COLOUR_BAR, colorbar_position="bottom", frame_width=width, frame_height=height,
+        xaxis=None, yaxis=None, xlim=whole[0], ylim=whole[1], show_frame=False, active_tools=["pan", "wheel_zoom"],
+        fontsize=FONTS, hooks=[sky_borders],
+    )  # fmt: skip
+    stream = hv.streams.RangeXY()
+
+    def pixels(x_range: Any, y_range: Any) -> Any:
+        x, y, shown, _ = viewport(pyramid, pointing, *_part(x_range, y_range, whole), width=width, height=height)
+        return hv.Image((x, y, shown), plane, value).opts(backend="bokeh", **options)
+
+    def lines(x_range: Any, y_range: Any) -> Any:
+        found, _ = visible_graticule(pointing, *_part(x_range, y_range, whole), frame=frame)
+        return hv.Path(found, kdims=plane).opts(backend="bokeh", color="black", line_width=0.6, line_alpha=0.45)
+
+    def labels(x_range: Any, y_range: Any) -> Any:
+        _, marks = visible_graticule(pointing, *_part(x_range, y_range, whole), frame=frame)
+        return hv.Labels(marks, plane, "direction").opts(
+            backend="bokeh", text_font_size="8pt", text_color="black", background_fill_color="white",
+            background_fill_alpha=0.55, text_align="left", text_baseline="bottom",
+        )  # fmt: skip
+
+    image = hv.DynamicMap(pixels, streams=[stream])
+    stream.source = image
+    if tapped is not None:
+
+        def tell(x: Any, y: Any) -> None:
+            where = direction_at(x, y, pointing) if x is not None and y is not None else None
+            if where is not None:
+                tapped(*where)
+
+        hv.streams.Tap(source=image).add_subscriber(tell)
+    edges = outlines(projection) if projection != "gnomonic" else [_box(whole)]
+    ground = hv.Polygons(edges, kdims=plane).opts(backend="bokeh", color=UNSEEN, line_alpha=0)
+    drawn = ground * image
+    if graticule:
+        drawn = drawn * hv.DynamicMap(lines, streams=[stream])
+    if polarization is not None:
+        q, u = (sky_pyramid(stokes) for stokes in polarization)
+
+        def sticks(x_range: Any, y_range: Any) -> Any:
+            found = segments(q, u, pointing, *_part(x_range, y_range, whole), polconv=sense)
+            return hv.Segments(found, [*plane, "sky_x_end", "sky_y_end"]).opts(
+                backend="bokeh", color="black", line_width=1.3
+            )
+
+        drawn = drawn * hv.DynamicMap(sticks, streams=[stream])
+    if projection != "gnomonic":
+        drawn = drawn * hv.Path(edges, kdims=plane).opts(backend="bokeh", color="black", line_width=1)
+    if graticule:
+        drawn = drawn * hv.DynamicMap(labels, streams=[stream])
+    title = str(known.get("title", "")).strip() or value.label
+    named = f" ({frame} {', '.join(axis_names(frame))})" if frame else ""
+    told = {**known, "title": f"{title}{named}"}
+    remark = "Zoomed out, each pixel is a mean over cells; zoom in for single cells."
+    if polarization is not None:
+        remark += f" Segments lie along the polarization ({sense} Q and U), longer for larger P."
+    return note(drawn, told, remark=remark, fold=max(30, int(width / TITLE_CHARACTER)))
+
+
+def _checked_polconv(polarization: tuple[xr.DataArray, xr.DataArray] | None, polconv: str | None) -> str:
+    if polarization is None:
+        if polconv is not None:
+            raise BadOption("polconv is that of Q and U; give them with polarization=(q, u)")
+        return ""
+    if len(polarization) != 2 or not all(isinstance(stokes, xr.DataArray) for stokes in polarization):
+        raise BadOption("polarization takes two DataArrays of dim cells: (q, u)")
+    stated = {str(stokes.attrs.get("polconv", "")) for stokes in polarization} - {""}
+    if polconv is not None:
+        stated |= {polconv}
+    if len(stated) != 1 or not stated <= {"COSMO", "IAU"}:
+        told = ", ".join(sorted(stated)) or "no convention"
+        raise WrongData(f"Q and U state {told}; segments need one polconv, 'COSMO' or 'IAU'")
+    one, other = (stokes["cell_ids"] for stokes in polarization)
+    if one.attrs.get("level") != other.attrs.get("level") or not np.array_equal(one.values, other.values):
+        raise WrongData("Q and U are not on the same cells")
+    return stated.pop()
+
+
+def _part(x_range: Any, y_range: Any, whole: Any) -> tuple[tuple[float, float], tuple[float, float]]:
+    """The part of the plane that is visible; all of it before anything was zoomed."""
+    made = []
+    for given, all_of_it in zip((x_range, y_range), whole, strict=True):
+        held = given if given is not None and None not in given else all_of_it
+        low, high = float(min(held)), float(max(held))
+        made.append((low, high) if high > low else all_of_it)
+    return made[0], made[1]
+
+
+def _box(whole: Any) -> np.ndarray:
+    (left, right), (low, high) = whole
+    return 3 * np.array([[left, low], [right, low], [right, high], [left, high], [left, low]])
+
+
+def _hover(value: Any, frame: str, pointing: Pointing) -> Any:
+    """Return a hover tool that shows the direction under the mouse and the value."""
+    from bokeh.models import CustomJSHover, HoverTool
+
+    return HoverTool(
+        tooltips=[(f"{frame} {', '.join(axis_names(frame))}".strip(), "$x{custom}"), (value.pprint_label, "@image")],
+        formatters={"$x": CustomJSHover(code=hover_code(pointing))},
+    )
+
+
+def hover_code(pointing: Pointing) -> str:
+    """Return JavaScript that turns the mouse's place on the plane into "lon, lat" of the sky.
+
+    Examples
+    --------
+    >>> "atan2" in hover_code(Pointing("gnomonic"))
+    True
+    """
+    own = GNOMONIC if pointing.projection == "gnomonic" else HOVER_CODE[pointing.projection].rsplit("return (((", 1)[0]
+    rows = [[float(number) for number in row] for row in rotation(pointing)]
+    return f"""{own}
+    const cl = Math.cos(l * Math.PI / 180), sl = Math.sin(l * Math.PI / 180);
+    const cb = Math.cos(b * Math.PI / 180), sb = Math.sin(b * Math.PI / 180);
+    const v = {rows}.map(m => m[0] * cb * cl + m[1] * cb * sl + m[2] * sb);
+    const lon = Math.atan2(v[1], v[0]) * 180 / Math.PI, lat = Math.atan2(v[2], Math.hypot(v[0], v[1])) * 180 / Math.PI;
+    return (((lon % 360) + 360) % 360).toFixed(3) + "°, " + lat.toFixed(3) + "°";"""

@@ -1,0 +1,101 @@
+"""How long a frame of a zoomable sky takes, beside healpy's projections of the same pixels.
+
+Run ``python benchmarks/sky_view.py`` (``--nside 512`` for a smaller map). Seconds depend on the machine, ratios hardly.
+healpy is asked for the projected array alone (its projector classes, ``projmap``), without matplotlib's
+drawing; it takes the nearest cell and has no pyramid. A peer that is not installed is left out. One thread each.
+
+Last printed (two shared cores with other work on them, Python 3.11)::
+
+    nside 2048, 700 × 350 pixels; the pyramid once: 1.31 s
+                    whole, ms  zoom 8, ms  zoom 60, ms  healpy whole, ms  ratio
+    mollweide            15.6        14.1         13.3              29.7    1.9
+    orthographic         10.1        11.0          6.8              36.8    3.6
+    cartesian            16.3        14.9         13.6              32.7    2.0
+    gnomonic              9.8        16.7          9.3              12.8    1.3
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib.util
+import time
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+from analysis.panels.pointings import Pointing, window
+from analysis.panels.pyramids import Pyramid, sky_pyramid, viewport
+
+REPEATS = 7
+WIDTH = 700
+CENTRE = (120.0, 40.0)
+
+
+def best(task: Callable[[], Any]) -> float:
+    """Return the least seconds of several runs."""
+    taken = []
+    for _ in range(REPEATS):
+        start = time.perf_counter()
+        task()
+        taken.append(time.perf_counter() - start)
+    return min(taken)
+
+
+def peers(values: np.ndarray, nside: int, height: int) -> dict[str, Callable[[], Any]]:
+    """Return healpy's projections of the same size, by our names."""
+    if importlib.util.find_spec("healpy") is None:
+        return {}
+    import healpy
+    from healpy.projector import CartesianProj, GnomonicProj, MollweideProj, OrthographicProj
+
+    def cell(x: Any, y: Any, z: Any) -> Any:
+        return healpy.vec2pix(nside, x, y, z, nest=True)
+
+    step = 60 * np.degrees(2 * window(Pointing("gnomonic", field=60))[0]) / WIDTH
+    rotation = [*CENTRE, 0]
+    made = {
+        "mollweide": MollweideProj(rot=rotation, xsize=WIDTH),
+        "orthographic": OrthographicProj(rot=rotation, xsize=WIDTH),
+        "cartesian": CartesianProj(rot=rotation, xsize=WIDTH, ysize=height),
+        "gnomonic": GnomonicProj(rot=rotation, xsize=WIDTH, ysize=height, reso=step),
+    }
+    return {name: lambda p=projector: p.projmap(values, cell) for name, projector in made.items()}
+
+
+def frame(pyramid: Pyramid, pointing: Pointing, zoom: float) -> None:
+    """Look up one frame, this much larger than the whole picture."""
+    x, y = (half / zoom for half in window(pointing))
+    viewport(pyramid, pointing, (-x, x), (-y, y), width=WIDTH, height=WIDTH // 2)
+
+
+def main() -> None:
+    """Print the figures."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--nside", type=int, default=2048)
+    nside = parser.parse_args().nside
+    cells = 12 * nside**2
+    values = np.random.default_rng(1).normal(size=cells).astype(np.float32)
+    ids = ("cells", np.arange(cells), {"level": nside.bit_length() - 1, "indexing_scheme": "nested"})
+    sky = xr.DataArray(values, {"cell_ids": ids}, ["cells"], attrs={"units": "uK"})
+    start = time.perf_counter()
+    pyramid = sky_pyramid(sky)
+    print(f"nside {nside}, {WIDTH} × {WIDTH // 2} pixels; the pyramid once: {time.perf_counter() - start:.2f} s")
+    print(f"{'':14}{'whole, ms':>11}{'zoom 8, ms':>12}{'zoom 60, ms':>13}{'healpy whole, ms':>18}{'ratio':>7}")
+    theirs = peers(values, nside, WIDTH // 2)
+    for projection in ("mollweide", "orthographic", "cartesian", "gnomonic"):
+        pointing = Pointing(projection, *CENTRE)
+        ours = [best(partial(frame, pyramid, pointing, zoom)) for zoom in (1, 8, 60)]
+        line = f"{projection:14}{ours[0] * 1e3:11.1f}{ours[1] * 1e3:12.1f}{ours[2] * 1e3:13.1f}"
+        if projection in theirs:
+            peer = best(theirs[projection])
+            line += f"{peer * 1e3:18.1f}{peer / ours[0]:7.1f}"
+        print(line)
+    if not theirs:
+        print("healpy is not installed: left out")
+
+
+if __name__ == "__main__":
+    main()
