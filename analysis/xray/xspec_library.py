@@ -168,11 +168,22 @@ def _home() -> Path:
 
 @cache
 def _library() -> Any:
-    _home()
-    with _silence():
-        import xspectrampoline
+    """XSPEC's functions, loaded for this module alone.
 
-        functions = xspectrampoline.lib_XSFunctions
+    The package itself loads them for the whole process, where their symbols take the place of those of other libraries
+    translated from Fortran: SPICE then ends the process.
+    """
+    _home()
+    import xspectrampoline_helpers
+
+    folder = Path(xspectrampoline_helpers._headas_path) / "lib"
+    with _silence():
+        loaded = [
+            ctypes.CDLL(str(folder / f"{name}.{xspectrampoline_helpers.SHARED_LIB_EXT}"), mode=ctypes.RTLD_LOCAL)
+            for name in ("libXS", "libXSUtil", "libXSFunctions")
+        ]
+        functions = loaded[-1]
+        functions.FNINIT()
         functions.FPCHAT(ctypes.c_int(0))
     _set.clear()
     return functions

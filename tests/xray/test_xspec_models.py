@@ -1,6 +1,9 @@
 """XSPEC's compiled models as components: which there are, what they are made with, and what is refused."""
 
+import subprocess
+import sys
 import threading
+from importlib.util import find_spec
 
 import numpy as np
 import pytest
@@ -9,7 +12,8 @@ import xarray as xr
 from analysis import xray
 from analysis.errors import BadOption
 
-pytest.importorskip("xspectrampoline", reason="XSPEC's models come with an extra, for Linux and macOS")
+if find_spec("xspectrampoline") is None:  # not imported: it would load its symbols for the whole process
+    pytest.skip("XSPEC's models come with an extra, for Linux and macOS", allow_module_level=True)
 
 
 @pytest.fixture(scope="module")
@@ -156,3 +160,19 @@ def test_the_flux_is_labelled(bins):
     assert isinstance(flux, xr.DataArray) and flux.attrs["library"].startswith(
         "xspec.powerlaw: XSPEC's model functions"
     )
+
+
+@pytest.mark.slow
+def test_spice_lives_beside_xspecs_library():
+    """Both are translated from Fortran, and name their helpers alike."""
+    code = (
+        "from analysis import xray; bins = xray.energy_bins(1, 5, 20);"
+        "xray.photon_flux('xspec.TBabs * xspec.powerlaw', bins);"
+        "import spiceypy; spiceypy.kclear(); print(spiceypy.tkvrsn('TOOLKIT'))"
+    )
+    try:
+        spiceypy = __import__("spiceypy")
+    except ImportError:
+        pytest.skip("SPICE comes with an extra")
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.returncode == 0 and spiceypy.tkvrsn("TOOLKIT") in done.stdout
