@@ -28,6 +28,7 @@ def free(path):
         return mine
 
 
+@pytest.mark.slow
 def test_threads_take_turns(tmp_path):
     path, inside, most = tmp_path / "new" / "a.lock", [], []
 

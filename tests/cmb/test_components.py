@@ -140,6 +140,7 @@ def test_the_gradient_is_that_of_differences():
     assert float(at(1.6)[1][0, 0]) == pytest.approx(float((up - down)[0]) / 2e-5, rel=1e-5)
 
 
+@pytest.mark.slow
 def test_patches_find_the_indices_of_each_part_of_the_sky():
     spread = {"beta_dust": 0.1, "beta_synchrotron": 0.2}
     drawn = cmb.simulated_sky("litebird", 16, seed=3, beams=None, noise=False, index_scatter=spread, index_nside=1)
@@ -177,6 +178,7 @@ def test_cells_that_were_not_seen_are_left_out_and_stay_nan(sky, fit):
         cmb.parametric_components(holes, mask=mask.copy(data=np.arange(3072) >= 50))
 
 
+@pytest.mark.slow
 def test_hits_weigh_cells_by_their_noise():
     hits = xr.DataArray(np.r_[np.full(1536, 9.0), np.full(1536, 0.1)], dims="cells", attrs={"frame": "galactic"})
     hits = hits.assign_coords(cell_ids=cmb.galactic_mask(16).cell_ids)
@@ -280,6 +282,7 @@ def test_maps_in_another_scale_or_of_no_convention_are_refused(sky):
         cmb.parametric_components(loose)
 
 
+@pytest.mark.slow
 def test_maps_with_differing_beams_are_refused_until_they_are_brought_to_one():
     drawn = cmb.simulated_sky("litebird", 16, seed=1)
     with pytest.raises(WrongData, match="common_resolution"):
@@ -445,6 +448,7 @@ def test_what_is_wrong_with_an_ilc_is_said(options, error, match):
         cmb.harmonic_ilc(drawn, **options)
 
 
+@pytest.mark.slow
 def test_needlets_warn_where_the_sky_has_too_few_modes():
     with pytest.warns(AnalysisWarning, match="loses"):
         made = cmb.needlet_ilc(cmb.simulated_sky("litebird", 4, seed=1, beams=None))

@@ -84,6 +84,7 @@ def test_a_forecast_keeps_the_contract_and_its_parts_add_up(litebird):
     assert "foregrounds are not in it" in litebird.attrs["caveats"]
 
 
+@pytest.mark.slow
 def test_a_forecast_scales_with_the_sky_and_suffers_from_all_that_is_added():
     theory = flat_theory()
     base = float(cmb.forecast(**FLAT, theory=theory).sigma_r)
@@ -97,6 +98,7 @@ def test_a_forecast_scales_with_the_sky_and_suffers_from_all_that_is_added():
     assert float(next(both)) == pytest.approx(float(next(both)))
 
 
+@pytest.mark.slow
 def test_channels_given_as_data_do_as_the_preset_does():
     theory = flat_theory()
     channels = cmb.fetch("litebird_channels")
@@ -129,6 +131,7 @@ def test_an_injected_r_is_recovered_without_bias(litebird, r):
     check(found)
 
 
+@pytest.mark.slow
 def test_without_scatter_the_estimate_is_the_truth():
     theory = flat_theory()
     for r in (-1e-6, 0.0, 0.02):
@@ -148,6 +151,7 @@ def test_realizations_on_dask_are_the_same_whatever_their_chunks():
     np.testing.assert_array_equal(fewer.cl, cmb.simulated_bandpowers(truth, realizations=40, seed=3).cl[:5])
 
 
+@pytest.mark.slow
 def test_simulated_spectra_scatter_as_their_modes_say():
     truth = cmb.forecast(**FLAT, r=0.01, theory=flat_theory())
     drawn = cmb.simulated_bandpowers(truth, realizations=4000).cl

@@ -58,6 +58,7 @@ def test_hamimeche_lewis_of_one_field_is_the_exact_likelihood(ratio):
     assert float(found) == pytest.approx(float(exact), rel=1e-9, abs=1e-12)
 
 
+@pytest.mark.slow
 def test_the_most_likely_amplitude_of_many_skies_is_the_true_one():
     rng = np.random.default_rng(5)
     ell = np.arange(2, 40)

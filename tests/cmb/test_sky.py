@@ -280,6 +280,7 @@ def test_fetch_with_a_smaller_nside_gives_the_degraded_map(w_band):
     xr.testing.assert_identical(cmb.fetch("wmap7_w_iqu", nside=32).sky, w_band.sky)
 
 
+@pytest.mark.slow
 def test_fetch_by_frequency_chooses_channels_and_checks_maps():
     import astropy.units as u
 

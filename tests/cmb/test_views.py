@@ -41,6 +41,7 @@ def test_a_map_shows_its_first_stokes_parameter_with_unit_and_title(w_band):
     assert "WMAP 7-year W band" in figure.title.text and "Stokes Q" in figure.title.text
 
 
+@pytest.mark.slow
 def test_each_stokes_parameter_asked_for_gets_its_own_scale(w_band):
     images = elements(cmb.view(w_band, stokes="IQU", width=200), hv.Image)
     assert [image.vdims[0].name for image in images] == ["stokes_i", "stokes_q", "stokes_u"]
@@ -70,6 +71,7 @@ def test_binned_spectra_are_points_at_their_effective_multipoles(spectra):
     np.testing.assert_allclose(points.dimension_values(0), bins.ell_effective)
 
 
+@pytest.mark.slow
 def test_channels_show_sensitivity_and_beam_over_frequency():
     picture = cmb.view(cmb.fetch("litebird_channels"))
     points = elements(picture, hv.Scatter)
@@ -124,6 +126,7 @@ def test_what_is_nothing_of_ours_is_refused(data):
         cmb.view(data)
 
 
+@pytest.mark.slow
 def test_the_nodes_of_a_tree_stand_in_a_column_each_with_the_options_that_apply():
     tree = cmb.collect("wmap7_v_iqu", "wmap7_mask", "planck2018_lcdm")
     picture = cmb.view(tree, stokes="Q", spectra="TT", width=200)
@@ -137,6 +140,7 @@ def test_the_nodes_of_a_tree_stand_in_a_column_each_with_the_options_that_apply(
         cmb.view(xr.DataTree())
 
 
+@pytest.mark.slow
 def test_the_explorer_takes_the_only_map_of_a_tree_and_names_several():
     assert type(cmb.explore(cmb.collect("wmap7_w_iqu", "wmap7_mask"))).__name__ == "Column"
     with pytest.raises(WrongData, match=r"wmap7_v_iqu, wmap7_w_iqu.*explore\(tree\['wmap7_v_iqu'\]\)"):

@@ -25,6 +25,7 @@ def computed(data):
 # --- single variables
 
 
+@pytest.mark.slow
 def test_a_variable_asked_for_comes_with_its_axes_its_flags_and_as_it_is_in_the_whole_file():
     whole, part = formats.read(sample.path(EPD)), formats.read(sample.path(EPD), variables=["Ion_Flux"])
     ions = whole["ion"].to_dataset()

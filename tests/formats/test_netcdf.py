@@ -187,6 +187,7 @@ def test_times_out_of_order_are_refused_unless_asked_to_sort(written):
     assert "1 exact duplicates" in data.attrs["history"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "when",
     [

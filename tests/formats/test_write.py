@@ -158,6 +158,7 @@ def test_anything_that_keeps_the_contract_comes_back(tmp_path, suffix, data):
     assert {n: v.dtype for n, v in again.variables.items()} == {n: v.dtype for n, v in data.variables.items()}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("suffix", SUFFIXES)
 def test_what_comes_from_dask_is_computed_and_what_is_written_can_be_read_on_first_use(tmp_path, suffix):
     data = series(6)
@@ -175,6 +176,7 @@ def test_results_without_a_provenance_of_their_own_get_that_of_the_file(tmp_path
         assert again.attrs["history"].endswith(data.attrs["history"])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("suffix", SUFFIXES)
 def test_where_data_came_from_is_not_replaced_by_the_file_they_were_written_to(tmp_path, suffix):
     data = formats.read(sample.path("rbspa_rel04_ect-hope-PA-L3_20121201_v0.0.0.cdf"), variables="FPDU", checksum=False)

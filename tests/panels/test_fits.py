@@ -60,6 +60,7 @@ def test_each_spectrum_has_points_and_lines_of_its_own_name(made):
     np.testing.assert_array_equal(residuals, made.residual)
 
 
+@pytest.mark.slow
 def test_points_stand_at_the_middle_of_their_bins_and_what_is_not_positive_is_left_out(made):
     points = of_type(drawn(made)[0], hv.Scatter)[0]
     np.testing.assert_allclose(points.dimension_values(0), np.sqrt([1 * 2, 2 * 3, 5 * 6]))

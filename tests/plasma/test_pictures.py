@@ -316,6 +316,7 @@ def test_a_wrong_quick_look_is_named(look, told):
     assert told in str(caught.value)
 
 
+@pytest.mark.slow
 def test_orbits_of_many_are_counted_in_the_title():
     time = np.datetime64("2020-01-01", "ns") + np.arange(5) * np.timedelta64(1, "h")
     attrs = {"units": "R_earth", "frame": "GSE"}

@@ -352,6 +352,7 @@ def of_archives(array, letter):
     return turned.assign_coords(component=[f"{letter}{axis}" for axis in turned.component.values])
 
 
+@pytest.mark.slow
 def test_the_order_and_names_of_components_do_not_matter():
     b, v, n, *_ = oblique_shock(8, noise=0.1)
     odd_b, odd_v = of_archives(b, "B"), of_archives(v, "v_")

@@ -96,6 +96,7 @@ def test_joined_bins_are_as_significant_as_asked(best):
     assert ((signal / noise)[:-1] >= 8).all()
 
 
+@pytest.mark.slow
 def test_bins_of_two_spectra_are_not_joined(ulx):
     both = xray.fit({"one": ulx, "two": ulx}, "tbabs * powerlaw", band=(2, 5), starts=0)
     group = joined_bins(both, 1e6)

@@ -85,6 +85,7 @@ def test_a_background_spectrum_is_scaled_by_exposure_and_regions(ulx):
     assert float(made["spectrum"].backscal / made["background"].backscal) == pytest.approx(ratio)
 
 
+@pytest.mark.slow
 def test_the_preset_pn_scales_its_background_as_the_observation_does(ulx):
     a, b = (xray.simulated_spectrum(MODEL, one, "40 ks", seed=1) for one in ("xmm_pn", ulx))
     assert np.array_equal(a["spectrum"].counts.values, b["spectrum"].counts.values)
@@ -109,6 +110,7 @@ def test_areascal_takes_its_part_of_all_counts_in_the_source_region(wfi):
     assert float(half["spectrum"].areascal) == 0.5
 
 
+@pytest.mark.slow
 def test_areascal_and_backscal_left_out_are_those_of_the_observation_channel_by_channel(ulx):
     n = ulx["rmf"].sizes["channel"]
     seen = np.where(np.arange(n) % 2, 0.5, 0.25)
@@ -182,6 +184,7 @@ def test_channels_of_bad_quality_may_have_regions_of_no_size(wfi, made_spectrum)
     assert np.isfinite(made["spectrum"].expected_counts.values).all()
 
 
+@pytest.mark.slow
 def test_no_background_is_no_node(wfi):
     assert list(xray.simulated_spectrum(MODEL, wfi, 100).children) == ["spectrum", "rmf", "arf"]
     assert "background" not in xray.simulated_spectrum(MODEL, "xmm_pn", 100, background=None).children
@@ -198,6 +201,7 @@ def test_a_simulation_says_what_it_is_and_of_what(wfi):
     assert "Emberger" in made["spectrum"].attrs["references"]
 
 
+@pytest.mark.slow
 def test_a_real_response_is_no_reason_to_call_a_simulation_real():
     made = xray.simulated_spectrum(MODEL, "xmm_pn", "1 ks")
     assert made["spectrum"].attrs["synthetic"] == "true" and "synthetic" not in made["rmf"].attrs

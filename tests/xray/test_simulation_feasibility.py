@@ -131,6 +131,7 @@ def test_errors_agree_with_the_scatter_of_fits(background):
     assert made.scatter_ratio_error.values == pytest.approx(1 / np.sqrt(2 * 299), rel=0.2)
 
 
+@pytest.mark.slow
 def test_the_check_is_the_same_for_the_same_seed():
     a, b, c = (xray.feasibility(MODEL, "newathena_wfi", "5 ks", check=5, seed=seed) for seed in (1, 1, 2))
     assert a.equals(b) and not np.array_equal(a.bias.values, c.bias.values)

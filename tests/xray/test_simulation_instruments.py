@@ -51,6 +51,7 @@ def test_each_photon_is_found_in_some_channel(parametric):
     assert rmf.sizes["element"] < 10**6
 
 
+@pytest.mark.slow
 def test_channels_and_energies_have_no_gaps(parametric):
     rmf = parametric["rmf"]
     assert rmf.e_max.values[:-1] == pytest.approx(rmf.e_min.values[1:])
@@ -147,6 +148,7 @@ def test_an_unknown_instrument_is_told_which_there_are(name, match):
         xray.instrument(name)
 
 
+@pytest.mark.slow
 def test_every_preset_can_be_made():
     for name in presets():
         assert {"rmf", "arf"} <= set(xray.instrument(name).children)

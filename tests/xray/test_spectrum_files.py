@@ -56,6 +56,7 @@ def test_folders_and_extensions_in_the_keywords_do_not_matter(folder):
     assert "background" in xray.spectrum_from(pha).children
 
 
+@pytest.mark.slow
 def test_all_missing_files_are_named_at_once_with_what_to_do(folder):
     (folder / "PNbackground_spectrum.fits").unlink()
     (folder / "PN.arf").unlink()
@@ -68,6 +69,7 @@ def test_all_missing_files_are_named_at_once_with_what_to_do(folder):
     assert list(without.children) == ["spectrum", "rmf", "arf"]
 
 
+@pytest.mark.slow
 def test_a_companion_given_takes_the_place_of_the_named_one(folder):
     flat = formats.read(folder / "PN.arf")
     flat["effective_area"] = flat.effective_area * 0 + 5

@@ -116,6 +116,7 @@ def test_the_sign_of_the_quadrature_is_that_of_scipys_csd(lagging, lags):
     np.testing.assert_allclose(ours.phase_lag, np.angle(cross[1:-1]), atol=1e-8)
 
 
+@pytest.mark.slow
 def test_leahy_noise_has_mean_two_and_the_variance_of_chi_squared(steady):
     single = xray.power_spectrum(steady, "5 ms")
     n = single.sizes["frequency"]
@@ -393,6 +394,7 @@ def test_blocks_find_a_flare_and_no_gap():
     assert {1000.0, 1050.0} <= set(binned.start.values.tolist())
 
 
+@pytest.mark.slow
 def test_edges_of_blocks_are_astropys():
     from astropy.stats import bayesian_blocks
 
