@@ -35,7 +35,6 @@ if TYPE_CHECKING:
 HIVON = "Hivon et al. 2002, ApJ 567, 2, doi:10.1086/338126"
 KOGUT = "Kogut et al. 2003, ApJS 148, 161, doi:10.1086/377219"
 NAMASTER = "Alonso et al. 2019, MNRAS 484, 4127, doi:10.1093/mnras/stz093"
-SPINS = {"T": "I", "E": "P", "B": "P"}
 
 
 def coupling_matrix(

@@ -18,7 +18,7 @@ from analysis.xray import (
     xspec_components,
 )
 from analysis.xray.inputs import near
-from analysis.xray.models import Component, Model, single, stem_of
+from analysis.xray.models import Component, stem_of
 
 # one function a word; each makes its component anew
 COMPONENTS: dict[str, Callable[[], Component]] = {
@@ -84,8 +84,3 @@ def model_components() -> pd.DataFrame:
             }
         )
     return pd.DataFrame(rows)
-
-
-def one(word: str) -> Model:
-    """Return a model of one component, without an expression."""
-    return single(component(word))

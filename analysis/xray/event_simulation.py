@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 
 LARGEST = 100_000_000  # events
 CENTRE = 4096.5  # pixel of the target
-CLOCKS = ("mjdref", "mjdref_int", "mjdref_frac", "timesys", "timezero_added")
 
 
 def simulated_events(

@@ -14,7 +14,7 @@ from analysis.errors import AnalysisWarning, BadOption
 from analysis.model import check, derived
 from analysis.xray.evaluation import Evaluator
 from analysis.xray.grouping import Grouping
-from analysis.xray.inputs import Amount, datasets, limits
+from analysis.xray.inputs import Amount, datasets, limits, on
 from analysis.xray.likelihoods import Prepared, Statistic, Variance, terms, variance_at
 from analysis.xray.minimizing import Minimum, least
 from analysis.xray.models import Array, Model, about, model, refuse_unless_additive, state
@@ -230,11 +230,11 @@ def _on_parameters(problem: Problem, best: Minimum, values: Mapping[str, float])
     own = "in the unit that parameter_unit names"
     held = problem.parameters
     return {
-        "value": _of("parameter", np.array([values[n] for n in names]), "1", f"Value, {own}"),
-        "error": _of("parameter", error, "1", f"1σ error from the Fisher matrix, {own}"),
-        "low": _of("parameter", _finite([held[n].low for n in names]), "1", f"Lower bound, {own}"),
-        "high": _of("parameter", _finite([held[n].high for n in names]), "1", f"Upper bound, {own}"),
-        "varied": _of("parameter", np.array([n in free for n in names]), "1", "Whether the fit varied it"),
+        "value": on("parameter", np.array([values[n] for n in names]), "1", f"Value, {own}"),
+        "error": on("parameter", error, "1", f"1σ error from the Fisher matrix, {own}"),
+        "low": on("parameter", _finite([held[n].low for n in names]), "1", f"Lower bound, {own}"),
+        "high": on("parameter", _finite([held[n].high for n in names]), "1", f"Upper bound, {own}"),
+        "varied": on("parameter", np.array([n in free for n in names]), "1", "Whether the fit varied it"),
         "covariance": (
             ("parameter", "parameter_2"),
             covariance,
@@ -283,7 +283,7 @@ def _on_bins(problem: Problem, vector: Array) -> dict[str, tuple]:
         "residual": ("1", "Signed root of the bin's part of the statistic"),
         "model_flux": ("ph cm-2 s-1 keV-1", "Photon flux density of the model, mean over the bin"),
     }
-    return {name: _of("bin", np.concatenate(parts), *told[name]) for name, parts in columns.items()}
+    return {name: on("bin", np.concatenate(parts), *told[name]) for name, parts in columns.items()}
 
 
 def background_behind(spectrum: Prepared, expected: Array) -> Array:
@@ -342,7 +342,3 @@ def _finite(values: Sequence[float]) -> Array:
     """Bounds as numbers: NaN where there is none, for infinities are fills."""
     found = np.array(values, dtype=float)
     return np.where(np.isfinite(found), found, np.nan)
-
-
-def _of(dim: str, values: Array, units: str, long_name: str) -> tuple[str, Array, dict[str, str]]:
-    return dim, values, {"units": units, "long_name": long_name}

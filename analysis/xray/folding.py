@@ -7,7 +7,7 @@ import xarray as xr
 
 from analysis.errors import MissingUnits, WrongData
 from analysis.model import check, derived, in_units, labelled
-from analysis.xray.inputs import as_dataset, datasets, synthetic_of, variable
+from analysis.xray.inputs import as_dataset, datasets, on, synthetic_of, variable
 from analysis.xray.matrices import added_up, one_matrix, overlap
 
 CAL_GEN = "CAL/GEN/92-002, George et al. (1998), The Calibration Requirements for Spectral Analysis"
@@ -79,15 +79,13 @@ def response(rmf: xr.Dataset | xr.DataTree, *, arf: xr.Dataset | xr.DataTree | N
     high = in_units(data["energy_high"], "keV").values.astype(float)
     made = xr.Dataset(
         {
-            "energy_low": _on(
-                "energy", np.where(low > 0, low, FIRST_BIN * high), "keV", "Lower edge of the energy bin"
-            ),
-            "energy_high": _on("energy", high, "keV", "Upper edge of the energy bin"),
-            "first_element": _on(
+            "energy_low": on("energy", np.where(low > 0, low, FIRST_BIN * high), "keV", "Lower edge of the energy bin"),
+            "energy_high": on("energy", high, "keV", "Upper edge of the energy bin"),
+            "first_element": on(
                 "energy", np.searchsorted(energy, np.arange(n_energies)), "1", "First element of the bin"
             ),
-            "channel_index": _on("element", channel.astype(np.int32), "1", "Row of the element's channel"),
-            "matrix": _on("element", elements, units, "Response × effective area" if units == "cm2" else "Response"),
+            "channel_index": on("element", channel.astype(np.int32), "1", "Row of the element's channel"),
+            "matrix": on("element", elements, units, "Response × effective area" if units == "cm2" else "Response"),
             "e_min": data["e_min"],
             "e_max": data["e_max"],
         },
@@ -200,7 +198,3 @@ def _area(data: xr.Dataset, arf: xr.Dataset | xr.DataTree | None) -> tuple[np.nd
                 "take the two that belong together"
             )
     return area, "cm2"
-
-
-def _on(dim: str, values: np.ndarray, units: str, long_name: str) -> tuple[str, np.ndarray, dict[str, str]]:
-    return dim, values, {"units": units, "long_name": long_name}

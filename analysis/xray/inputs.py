@@ -334,3 +334,8 @@ def number(value: object, what: str) -> float:
     if not math.isfinite(found):
         raise BadOption(f"{what}={value!r} is not a finite number")
     return found
+
+
+def on(dim: str, values: np.ndarray, units: str, long_name: str) -> tuple[str, np.ndarray, dict[str, str]]:
+    """Return a variable on one dim with its unit and name, as ``xarray.Dataset`` takes it."""
+    return dim, values, {"units": units, "long_name": long_name}

@@ -107,14 +107,6 @@ def good_time(gti: xr.Dataset) -> float:
     return total
 
 
-def exposure_between(gti: xr.Dataset, edges: np.ndarray) -> np.ndarray:
-    """Return the good seconds between each pair of neighbouring edges."""
-    start, stop = merged(gti)
-    knots = np.column_stack((start, stop)).ravel()
-    elapsed = np.column_stack((np.zeros_like(start), stop - start)).ravel().cumsum()
-    return np.diff(np.interp(edges, knots, elapsed))
-
-
 def inside(gti: xr.Dataset, times: np.ndarray) -> np.ndarray:
     """Return which times lie in a good time interval, its two ends included."""
     start, stop = merged(gti)

@@ -10,13 +10,13 @@ import xarray as xr
 from analysis.errors import BadOption, UnknownVariable, WrongData, WrongFrame
 from analysis.model import check, derived, in_units, labelled
 from analysis.xray.inputs import Amount, amount, synthetic_of, variable
+from analysis.xray.sky import FRAMES
 
 if TYPE_CHECKING:
     import pandas as pd
     from astropy.coordinates import SkyCoord
 
 WHICH = ("nearest", "all")
-FRAMES = {"": "icrs", "ICRS": "icrs", "FK5": "fk5", "FK4": "fk4"}
 DOWNES = "Downes et al. (1986), MNRAS 218, 31, doi:10.1093/mnras/218.1.31"
 ARCSEC_IN_DEG = 3600.0
 SQUARE_DEG_IN_SKY = 4 * np.pi * np.degrees(1) ** 2

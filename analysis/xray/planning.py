@@ -21,6 +21,7 @@ from analysis.xray.inputs import (
     in_band,
     limits,
     no_events,
+    on,
     titled,
     variable,
 )
@@ -133,10 +134,10 @@ def curve_of(
     clock, middles, width = clock_of(listed), (edges[:-1] + edges[1:]) / 2, float(edges[1] - edges[0])
     made = xr.Dataset(
         {
-            "rate": _on("time", counts / possible, "ct s-1", f"Count rate, {energies}"),
-            "rate_error": _on("time", poisson_error(counts) / possible, "ct s-1", "1σ error of the count rate"),
-            "counts": _on("time", counts, "ct", "Counts"),
-            "exposure": _on("time", exposure, "s", "Good time in the bin"),
+            "rate": on("time", counts / possible, "ct s-1", f"Count rate, {energies}"),
+            "rate_error": on("time", poisson_error(counts) / possible, "ct s-1", "1σ error of the count rate"),
+            "counts": on("time", counts, "ct", "Counts"),
+            "exposure": on("time", exposure, "s", "Good time in the bin"),
         },
         coords={
             "time": ("time", utc_of_clock(middles, **clock), {"long_name": "Time, middle of the bin (UTC)"}),
@@ -337,15 +338,15 @@ def spectrum_of(
     """Return counts per channel or step of energy as a spectrum with its exposure."""
     if plan.channels is not None:
         channel = ("channel", plan.channels, {"units": "1", "long_name": "Channel"})
-        made = xr.Dataset({"counts": _on("channel", counts, "ct", "Counts")}, coords={"channel": channel})
+        made = xr.Dataset({"counts": on("channel", counts, "ct", "Counts")}, coords={"channel": channel})
     else:
         low, high = plan.edges[:-1], plan.edges[1:]
         coords = {
-            "energy": _on("energy", (np.arange(low.size) + 0.5) * plan.step, "keV", "Energy"),
-            "energy_low": _on("energy", low, "keV", "Energy"),
-            "energy_high": _on("energy", high, "keV", "Upper end of the step"),
+            "energy": on("energy", (np.arange(low.size) + 0.5) * plan.step, "keV", "Energy"),
+            "energy_low": on("energy", low, "keV", "Energy"),
+            "energy_high": on("energy", high, "keV", "Upper end of the step"),
         }
-        made = xr.Dataset({"counts": _on("energy", counts, "ct", f"Counts per {plan.step:g} keV")}, coords=coords)
+        made = xr.Dataset({"counts": on("energy", counts, "ct", f"Counts per {plan.step:g} keV")}, coords=coords)
     good = good_seconds(seen.times, listed, seen.good if seen.times.column else None)
     live = live_fraction(listed.attrs)
     seconds = good if live is None else good * live
@@ -364,7 +365,3 @@ def spectrum_of(
     step += f"exposure {seconds:.1f} s: {good:.1f} s of good time intervals, {dead}{note}{seen.times.note}"
     made.attrs["band"] = band_of(listed, None)
     return check(derived(made, listed, title=titled("Spectrum", listed), step=step, also=datasets(gti, rmf)))
-
-
-def _on(dim: str, values: np.ndarray, units: str, long_name: str) -> tuple[str, np.ndarray, dict[str, str]]:
-    return dim, values, {"units": units, "long_name": long_name}
