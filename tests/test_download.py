@@ -77,6 +77,7 @@ def ask_by_processes(archive, fault, count, urls):
     assert left_behind(store.home()) == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("fault", ["reset every 50 kB", "429", "Range ignored always"])
 def test_processes_survive_the_same_faults(archive, fault):
     ask_by_processes(archive, fault, count=4, urls=2)
@@ -101,6 +102,7 @@ def test_a_cut_transfer_goes_on_where_it_broke_off(archive):
     assert {asked.headers["Accept-Encoding"] for asked in archive.asked} == {"identity"}
 
 
+@pytest.mark.slow
 def test_a_transfer_that_advances_is_cut_more_often_than_it_may_fail(archive):
     url = archive.add("/a.bin", BODY)
     archive.faults["/a.bin"] = [cut(5_000)] * 60
@@ -188,6 +190,7 @@ LASTING = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("workers", [1, 8])
 @pytest.mark.parametrize("fault", LASTING)
 def test_a_fault_that_stays_is_a_typed_error_and_leaves_nothing(archive, fault, workers):
@@ -233,6 +236,7 @@ def test_a_silent_server_is_given_up(archive):
         got(url, limits=dataclasses.replace(FAST, read=0.1, retries=1))
 
 
+@pytest.mark.slow
 def test_patience_ends_before_the_tries_do(archive):
     url = archive.add("/a.fits", BODY)
     archive.faults["/a.fits"] = status(503, after=1)

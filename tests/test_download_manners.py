@@ -273,6 +273,7 @@ def test_a_retry_after_date_counts_from_the_servers_clock():
     assert requesting.retry_after({"Retry-After": "soon"}) is None
 
 
+@pytest.mark.slow
 def test_a_bar_is_drawn_only_where_somebody_looks(archive, capsys, monkeypatch):
     url = archive.add("/a.fits", BODY)
     archive.faults["/a.fits"] = [Plan(piece=70_000, pause=0.4)]

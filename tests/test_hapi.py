@@ -644,6 +644,7 @@ def test_an_answer_that_stays_empty_is_never_taken_for_no_data(serve):
         hapi.data(server.url, "hour", "2001-01-01", "2001-01-01T01")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("mark", [b"", b"#"])
 def test_a_server_that_says_no_data_and_nothing_else_leaves_a_gap(serve, mark):
     answer = mark + b'{"HAPI": "3.2", "status": {"code": 1201, "message": "OK - no data for time range"}}\n'

@@ -148,6 +148,7 @@ def test_who_writes_into_what_he_got_changes_nobody_elses(serve, monkeypatch, sm
     identical(hapi.data(url, "field", *DAYS), truth)
 
 
+@pytest.mark.slow
 def test_records_outlive_what_is_kept(serve):
     url = serve([FIELD]).url
     first, again = (hapi.data(url, "field", *DAYS) for _ in range(2))
@@ -235,6 +236,7 @@ def refused_for_copies(real, refused):
     )
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not Path("/proc/self/fd").is_dir(), reason="no list of open descriptors")
 def test_nothing_stays_open_when_results_are_gone(serve):
     url = serve([FIELD]).url

@@ -265,6 +265,7 @@ def test_a_list_that_says_a_key_again_or_one_of_another_prefix_is_refused(archiv
         s3.listing("bkt", "z/", endpoint=archive.url)
 
 
+@pytest.mark.slow
 @pytest.mark.server
 def test_a_list_that_is_busy_or_cut_is_asked_for_again(archive):
     path = f"/bkt/?{QUERY}"

@@ -84,6 +84,7 @@ def test_threads_share_one_transfer(archive, fresh_for):
     assert sum("If-None-Match" not in asked.headers for asked in archive.asked) == 1
 
 
+@pytest.mark.slow
 def test_processes_share_one_transfer(archive):
     url = archive.add("/a.bin", BODY)
     archive.faults["/a.bin"] = [Plan(piece=10_000, pause=0.2)]
@@ -303,6 +304,7 @@ def killed_often(archive, kills, seed):
     return hit
 
 
+@pytest.mark.slow
 def test_twenty_kills_at_random_times_leave_nothing_wrong(archive, fresh_home):
     assert killed_often(archive, 20, seed=1) >= 20
     assert not list(fresh_home.rglob("*.part"))
@@ -316,6 +318,7 @@ def test_three_hundred_kills_at_random_times_leave_nothing_wrong(archive, fresh_
     assert not list(fresh_home.rglob("*.part"))
 
 
+@pytest.mark.slow
 def test_a_killed_process_frees_its_locks_and_its_bytes_are_used(archive):
     url = archive.add("/a.bin", BODY)
     archive.faults["/a.bin"] = [Plan(piece=70_000, pause=30)]

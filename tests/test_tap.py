@@ -291,6 +291,7 @@ def test_a_server_that_does_not_tell_its_limits_is_asked_without(archive):
     assert b"MAXREC" not in archive.requests("/tap/sync")[0].body
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "failure", [[status(503, after=1)], [status(503)], [cut(300)], [cut(0)]], ids=["after", "503", "cut", "reset"]
 )
@@ -332,6 +333,7 @@ def test_an_answer_that_is_no_table_is_an_error_that_quotes_it(archive, answer, 
         tap.query(archive.tap, "SELECT n FROM t")
 
 
+@pytest.mark.slow
 def test_a_silent_server_is_asked_for_a_job(archive):
     archive.add("/tap/sync", rows(3))
     archive.faults["/tap/sync"] = [cut(0, hook=lambda _: time.sleep(1.5))]

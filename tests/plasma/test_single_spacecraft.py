@@ -164,6 +164,7 @@ def test_the_axis_of_most_variance_of_an_electric_field_is_the_normal():
 # --------------------------------------------------------------------------------------------- flow frames
 
 
+@pytest.mark.slow
 @given(seed=st.integers(0, 2**32 - 1))
 def test_the_frame_of_a_steady_structure_is_found_exactly(seed):
     random = np.random.default_rng(seed)

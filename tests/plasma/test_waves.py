@@ -40,6 +40,7 @@ def coloured(size, slope, seed=1):
 # --------------------------------------------------------------------------------------------- spectra
 
 
+@pytest.mark.slow
 @given(seed=st.integers(0, 1000), size=st.integers(64, 400))
 def test_the_spectrum_holds_the_variance(seed, size):
     noise = series(np.random.default_rng(seed).normal(size=size))

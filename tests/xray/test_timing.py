@@ -18,6 +18,7 @@ from analysis.errors import (
 from analysis.model import check
 from analysis.xray.lagging import coherence_error
 
+pytestmark = pytest.mark.slow  # stingray takes seconds to import
 GAPS = [(0.0, 600.0), (5520.0, 6120.0), (11040.0, 11100.0)]
 
 
@@ -57,7 +58,6 @@ def curve_of(counts, *, step=1.0, exposure=None):
     )
 
 
-@pytest.mark.slow
 def test_powers_are_stingrays_to_the_last_bit(lagging):
     from stingray import AveragedPowerspectrum
 
@@ -71,7 +71,6 @@ def test_powers_are_stingrays_to_the_last_bit(lagging):
         assert ours.attrs["segments"] == theirs.m == 128
 
 
-@pytest.mark.slow
 def test_cross_spectra_lags_and_coherence_are_stingrays(lags, lagging):
     from stingray import AveragedCrossspectrum
     from stingray.fourier import intrinsic_coherence
@@ -95,7 +94,6 @@ def test_cross_spectra_lags_and_coherence_are_stingrays(lags, lagging):
     np.testing.assert_allclose(lags.coherence, direct, rtol=1e-9)
 
 
-@pytest.mark.slow
 def test_powers_are_those_of_scipys_periodogram(steady):
     ours = xray.power_spectrum(steady, 0.125, normalization="absolute")
     counts = np.histogram(steady["events"].time, bins=np.arange(0, 1024 + 0.0625, 0.125))[0]
@@ -104,7 +102,6 @@ def test_powers_are_those_of_scipys_periodogram(steady):
     np.testing.assert_allclose(ours.power, density[1:-1], rtol=1e-9)
 
 
-@pytest.mark.slow
 def test_the_sign_of_the_quadrature_is_that_of_scipys_csd(lagging, lags):
     time, energy = lagging["events"].time.values, lagging["events"].energy.values
     edges = np.concatenate([np.arange(10241) * 0.05])
@@ -116,7 +113,6 @@ def test_the_sign_of_the_quadrature_is_that_of_scipys_csd(lagging, lags):
     np.testing.assert_allclose(ours.phase_lag, np.angle(cross[1:-1]), atol=1e-8)
 
 
-@pytest.mark.slow
 def test_leahy_noise_has_mean_two_and_the_variance_of_chi_squared(steady):
     single = xray.power_spectrum(steady, "5 ms")
     n = single.sizes["frequency"]
@@ -172,7 +168,6 @@ def test_a_sine_has_the_rms_of_its_amplitude(word):
     assert found.rms.attrs["units"] == ("ct s-1" if word == "absolute" else "1")
 
 
-@pytest.mark.slow
 def test_the_integrated_rms_is_stingrays(lagging):
     from stingray.fourier import get_rms_from_rms_norm_periodogram
 
@@ -257,7 +252,6 @@ def test_coherence_of_one_source_in_two_bands_is_one(lags):
     assert (rebinned.raw_coherence[near] < rebinned.coherence[near]).all()
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(("coherent", "noise", "m"), [(1, 0.1, 160), (1, 1, 400), (0.7, 0.1, 160), (0.3, 0.3, 400)])
 def test_the_error_of_coherence_is_the_scatter_of_normal_signals(coherent, noise, m):
     rng = np.random.default_rng(1)
@@ -299,7 +293,6 @@ def test_two_detectors_share_their_good_time_only():
     assert found.attrs["segments"] == 40 + 5
 
 
-@pytest.mark.slow
 def test_lags_and_rms_against_energy_are_those_that_were_made(lagging):
     found = check(
         xray.lag_energy_spectrum(
@@ -315,7 +308,6 @@ def test_lags_and_rms_against_energy_are_those_that_were_made(lagging):
     np.testing.assert_allclose(found.covariance, expected, atol=0.03)
 
 
-@pytest.mark.slow
 def test_the_lag_of_a_band_beside_its_reference_is_stingrays(lagging):
     from stingray.varenergyspectrum import LagSpectrum
 
@@ -344,7 +336,6 @@ def test_a_transient_stands_where_it_was():
     np.testing.assert_allclose(absolute.power.mean("time"), average.power, rtol=1e-9)
 
 
-@pytest.mark.slow
 def test_excess_variance_is_stingrays_with_the_sample_variance():
     from stingray import Lightcurve
     from stingray.utils import excess_variance
@@ -360,7 +351,6 @@ def test_excess_variance_is_stingrays_with_the_sample_variance():
     assert float(ours.fractional_variability_error) == pytest.approx(theirs[2][1], rel=0.01)
 
 
-@pytest.mark.slow
 def test_excess_variance_has_no_bias_in_faint_curves():
     """√N with 1.84 for none would take too much off where half of the bins are empty."""
     rng, found = np.random.default_rng(5), []
@@ -369,7 +359,6 @@ def test_excess_variance_has_no_bias_in_faint_curves():
     assert abs(np.mean(found)) < 4 * np.std(found) / 200**0.5
 
 
-@pytest.mark.slow
 def test_the_error_of_the_excess_variance_is_its_scatter():
     rng, shape = np.random.default_rng(6), 100 * (1 + 0.2 * np.sin(0.3 * np.arange(300)))
     found = [xray.excess_variance(curve_of(rng.poisson(shape))) for _ in range(150)]
@@ -379,7 +368,6 @@ def test_the_error_of_the_excess_variance_is_its_scatter():
     assert values.mean() == pytest.approx(shape.var() / shape.mean() ** 2, rel=0.02)
 
 
-@pytest.mark.slow
 def test_blocks_find_a_flare_and_no_gap():
     quiet = xray.pulsed_events(1, 1, gti=[(0, 300), (900, 1200)], pulsed_fraction=0, seed=1)
     flare = xray.pulsed_events(20, 1, gti=[(1000, 1050)], pulsed_fraction=0, seed=2)
@@ -394,7 +382,6 @@ def test_blocks_find_a_flare_and_no_gap():
     assert {1000.0, 1050.0} <= set(binned.start.values.tolist())
 
 
-@pytest.mark.slow
 def test_edges_of_blocks_are_astropys():
     from astropy.stats import bayesian_blocks
 
@@ -456,7 +443,6 @@ def test_a_lorentzian_integrates_to_its_square():
     assert frequency.values[times_frequency.argmax()] == pytest.approx((3**2 + 1) ** 0.5, rel=1e-3)  # ν_max
 
 
-@pytest.mark.slow
 def test_random_light_curves_have_the_power_that_they_were_given():
     shape = xray.lorentzian_power(width="1 Hz", rms=0.25)
     events = xray.variable_events(500, shape, gti=[(0, 2048)], seed=9)
@@ -523,7 +509,6 @@ def test_other_data_are_refused(steady, lags):
         xray.integrated_rms(xray.power_spectrum(steady, 0.1, segment=8), (2, 1))
 
 
-@pytest.mark.slow
 def test_bands_that_share_photons_are_refused(steady):
     with pytest.raises(BadOption, match="overlap"):
         xray.cross_spectrum(steady, 0.1, segment=8, band=(1, 5), reference_band=(4, 10))

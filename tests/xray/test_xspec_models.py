@@ -155,6 +155,7 @@ def test_the_librarys_start_prints_nothing(capfd):
     assert capfd.readouterr().out == ""
 
 
+@pytest.mark.slow
 def test_the_flux_is_labelled(bins):
     flux = xray.photon_flux("xspec.powerlaw", bins)
     assert isinstance(flux, xr.DataArray) and flux.attrs["library"].startswith(
