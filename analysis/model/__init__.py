@@ -8,6 +8,7 @@ from analysis.model.contract import breaches, check
 from analysis.model.flags import PLAIN, bearing, bits_of, words_of
 from analysis.model.provenance import derived, history_with, is_synthetic, provenance_of, stamp
 from analysis.model.units import in_units, labelled, unit_of, unit_text
+from analysis.model.words import near
 
 __all__ = [
     "PLAIN",
@@ -20,6 +21,7 @@ __all__ = [
     "in_units",
     "is_synthetic",
     "labelled",
+    "near",
     "provenance_of",
     "span",
     "stamp",

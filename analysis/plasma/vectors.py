@@ -8,7 +8,7 @@ import numpy as np
 import xarray as xr
 
 from analysis.errors import BadOption, WrongData, WrongFrame
-from analysis.model import labelled, unit_of
+from analysis.model import labelled, near, unit_of
 from analysis.plasma.inputs import named, synthetic_attrs
 from analysis.plasma.quality import quality_of, with_worst_quality
 
@@ -158,12 +158,8 @@ def refuse_unknown(word: object, known: Sequence[str] | Mapping[str, object], wh
     >>> refuse_unknown("shue_1999", ["shue_1998", "lin_2010"], "magnetopause model")
     Traceback (most recent call last):
     ...
-    analysis.errors.BadOption: magnetopause model 'shue_1999' is not known (did you mean 'shue_1998'?); there are ...
+    analysis.errors.BadOption: magnetopause model 'shue_1999' is not known; there are ...; did you mean 'shue_1998'?
     """
-    from difflib import get_close_matches
-
     if isinstance(word, str) and word in known:
         return word
-    near = get_close_matches(str(word), list(known), n=1)
-    hint = f" (did you mean {near[0]!r}?)" if near else ""
-    raise BadOption(f"{what} {word!r} is not known{hint}; there are {', '.join(known)}")
+    raise BadOption(f"{what} {word!r} is not known; there are {', '.join(known)}{near(word, known)}")

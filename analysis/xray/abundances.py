@@ -8,7 +8,7 @@ from __future__ import annotations
 import numpy as np
 
 from analysis.errors import BadOption
-from analysis.xray.inputs import near
+from analysis.model import near
 from analysis.xray.models import Array
 
 PAPERS = {

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import re
 import tomllib
 from collections.abc import Mapping, Sequence
@@ -12,6 +11,7 @@ from importlib.resources import files
 from numbers import Integral
 
 from analysis.errors import BadOption
+from analysis.model import near
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,9 +62,8 @@ def observatory(mission: str) -> Observatory:
     by_name = {**{each.mission.lower(): each for each in known.values()}, **known}
     said = str(mission).strip().lower()
     if said not in by_name:
-        near = difflib.get_close_matches(said, by_name, n=1, cutoff=0.5)
-        hint = f"did you mean {by_name[near[0]].name!r}? " if near else ""
-        raise BadOption(f"mission={mission!r} has no observations to collect; {hint}There are {', '.join(known)}")
+        there = f"there are {', '.join(known)}{near(said, by_name)}"
+        raise BadOption(f"mission={mission!r} has no observations to collect; {there}")
     return by_name[said]
 
 

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from analysis.errors import BadOption
+from analysis.model import near
 from analysis.xray.abundances import PAPERS, SYMBOLS, abundances_of
 from analysis.xray.component_parts import XSPEC, norm, redshifted, told
 from analysis.xray.component_tables import refuse_taken_word
-from analysis.xray.inputs import near
 from analysis.xray.models import Array, Component, Model, Parameter, Shape, single
 from analysis.xray.plasma_files import Emission, PlasmaFiles, emission, files_in, files_of
 

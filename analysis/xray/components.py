@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Mapping
 import pandas as pd
 
 from analysis.errors import BadOption
+from analysis.model import near
 from analysis.xray import (
     component_absorption,
     component_continua,
@@ -17,7 +18,6 @@ from analysis.xray import (
     component_thermal,
     xspec_components,
 )
-from analysis.xray.inputs import near
 from analysis.xray.models import Component, stem_of
 
 # one function a word; each makes its component anew

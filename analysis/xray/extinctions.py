@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import difflib
 from dataclasses import dataclass
 
 import numpy as np
 import xarray as xr
 
 from analysis.errors import BadOption
-from analysis.model import in_units, labelled
+from analysis.model import in_units, labelled, near
 from analysis.xray.inputs import Amount, amount, synthetic_of
 
 RV = 3.1  # A_V / E(B-V) of the diffuse gas of the Milky Way
@@ -184,9 +183,7 @@ def column_of_extinction(
 
 def _relation(name: str) -> Relation:
     if name not in RELATIONS:
-        near = difflib.get_close_matches(str(name), RELATIONS, n=1, cutoff=0.4)
-        hint = f"did you mean {near[0]!r}? " if near else ""
-        raise BadOption(f"relation={name!r} is not known; {hint}there are {', '.join(RELATIONS)}")
+        raise BadOption(f"relation={name!r} is not known; there are {', '.join(RELATIONS)}{near(name, RELATIONS)}")
     return RELATIONS[name]
 
 

@@ -11,10 +11,10 @@ import xarray as xr
 
 from analysis.errors import BadOption, WrongData
 from analysis.model import check as checked
-from analysis.model import derived
+from analysis.model import derived, near
 from analysis.xray.fitting import changed
 from analysis.xray.grouping import channel_bins, is_whole
-from analysis.xray.inputs import Amount, datasets, named_band, near
+from analysis.xray.inputs import Amount, datasets, named_band
 from analysis.xray.instruments import instrument_of
 from analysis.xray.minimizing import descended, described, least
 from analysis.xray.models import Array, Model, about, labels, model, refuse_unless_additive, state, told_parameters

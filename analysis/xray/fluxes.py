@@ -9,9 +9,9 @@ import numpy as np
 import xarray as xr
 
 from analysis.errors import BadOption, WrongData
-from analysis.model import check, derived, stamp
+from analysis.model import check, derived, near, stamp
 from analysis.xray.evaluation import Evaluator
-from analysis.xray.inputs import Amount, amount, limits, near, number
+from analysis.xray.inputs import Amount, amount, limits, number
 from analysis.xray.models import Array, Component, Model, Term, about, factors, labels
 from analysis.xray.propagating import Taken, described_number, propagated, taken_from
 

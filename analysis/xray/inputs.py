@@ -6,7 +6,7 @@ Everything here refuses what it cannot use with an error that names it; nothing 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
@@ -297,22 +297,6 @@ def named_band(band: tuple[Amount, Amount] | None) -> str:
         return "all energies"
     low, high = limits(band)
     return f"{low:g}-{high:g} keV"
-
-
-def near(word: str, known: Iterable[str]) -> str:
-    """Return a question after the known word that is nearest to an unknown one; nothing if none is.
-
-    Examples
-    --------
-    >>> near("powerlow", ["powerlaw", "tbabs"])
-    "; did you mean 'powerlaw'?"
-    """
-    from difflib import get_close_matches
-
-    lower = {name.lower(): name for name in known}
-    found = get_close_matches(str(word).lower(), lower, n=2, cutoff=0.5)
-    found.sort(key=lambda name: name[:1] != str(word).lower()[:1])  # a first letter is seldom wrong
-    return f"; did you mean {' or '.join(repr(lower[name]) for name in found)}?" if found else ""
 
 
 def number(value: object, what: str) -> float:

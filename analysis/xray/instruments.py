@@ -12,7 +12,8 @@ from typing import Any
 import xarray as xr
 
 from analysis.errors import BadOption, WrongData
-from analysis.xray.inputs import as_dataset, near
+from analysis.model import near
+from analysis.xray.inputs import as_dataset
 from analysis.xray.parametric import parametric_response
 from analysis.xray.problems import response_of
 

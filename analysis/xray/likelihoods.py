@@ -15,11 +15,11 @@ import numpy as np
 import xarray as xr
 
 from analysis.errors import AnalysisWarning, BadOption, WrongData
-from analysis.model import in_units
+from analysis.model import in_units, near
 from analysis.xray.exposures import exposure_of, paired, per_channel, same_channels
 from analysis.xray.folders import Folder, compiled
 from analysis.xray.grouping import Grouping, channel_bins, channel_energies, summed
-from analysis.xray.inputs import Amount, as_dataset, near
+from analysis.xray.inputs import Amount, as_dataset
 from analysis.xray.models import Array
 from analysis.xray.statistics import profiled_background, w_terms, x_log_ratio
 

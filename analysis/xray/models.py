@@ -17,7 +17,8 @@ from typing import Literal, SupportsIndex, TypeAlias
 import numpy as np
 
 from analysis.errors import BadOption
-from analysis.xray.inputs import near, number
+from analysis.model import near
+from analysis.xray.inputs import number
 
 Kind = Literal["additive", "multiplicative", "convolution"]
 Array: TypeAlias = np.ndarray

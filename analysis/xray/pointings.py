@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
 from analysis.errors import BadOption
+from analysis.model import near
 from analysis.xray.inputs import Amount, amount
 from analysis.xray.sky import position
 
@@ -135,9 +135,7 @@ def _missions(mission: str | Iterable[str] | None) -> list[str] | None:
     found = []
     for name in given:
         if str(name).lower() not in known:
-            near = difflib.get_close_matches(str(name).lower(), known, n=1, cutoff=0.5)
-            hint = f"did you mean {known[near[0]]}? " if near else ""
-            there = ", ".join(sorted(known.values()))
-            raise BadOption(f"mission={name!r} has no list of observations here; {hint}There are {there}")
+            there = f"there are {', '.join(sorted(known.values()))}{near(name, known.values())}"
+            raise BadOption(f"mission={name!r} has no list of observations here; {there}")
         found.append(known[str(name).lower()])
     return found

@@ -10,7 +10,7 @@ import numpy as np
 import xarray as xr
 
 from analysis.errors import BadOption, WrongData
-from analysis.xray.inputs import near
+from analysis.model import near
 from analysis.xray.models import Array, Model, restored
 from analysis.xray.problems import Problem, posed, spectra_of
 

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import difflib
-
 import numpy as np
 import xarray as xr
 
 from analysis.errors import BadOption, WrongData
-from analysis.model import check, derived, in_units
+from analysis.model import check, derived, in_units, near
 from analysis.xray.grouping import OGIP
 from analysis.xray.inputs import as_dataset
 
@@ -153,9 +151,7 @@ def _wanted(data: xr.Dataset, number: int | None, grating: str | None, order: in
     if grating is not None:
         part = PARTS.get(str(grating).lower())
         if part is None:
-            near = difflib.get_close_matches(str(grating).lower(), PARTS, n=1)
-            hint = f"; did you mean {near[0]!r}?" if near else ""
-            raise BadOption(f"grating={grating!r} is none of {', '.join(map(repr, PARTS))}{hint}")
+            raise BadOption(f"grating={grating!r} is none of {', '.join(map(repr, PARTS))}{near(grating, PARTS)}")
         wanted &= _gratings(data, "tg_part") == part
     if order is not None:
         _refuse_fraction(order, "order")

@@ -13,8 +13,8 @@ import xarray as xr
 
 from analysis.download.progress import counted
 from analysis.errors import AnalysisWarning, BadOption, WrongData
-from analysis.model import check, derived
-from analysis.xray.inputs import near, number
+from analysis.model import check, derived, near
+from analysis.xray.inputs import number
 from analysis.xray.minimizing import descended, described
 from analysis.xray.models import Array, Model
 from analysis.xray.problems import Problem

@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import difflib
 import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -17,7 +16,7 @@ import numpy as np
 import xarray as xr
 
 from analysis.errors import BadOption, MissingUnits, UnknownProduct, WrongData
-from analysis.model import check, history_with, in_units, provenance_of, stamp
+from analysis.model import check, history_with, in_units, near, provenance_of, stamp
 from analysis.xray.inputs import Amount, amount
 from analysis.xray.matching import ARCSEC_IN_DEG, as_sources, matched, places_of
 from analysis.xray.sky import position
@@ -209,9 +208,7 @@ _DEG = {"units": "deg", "long_name": "Position"}
 def _catalogue(name: str) -> Catalogue:
     known = catalogues()
     if name not in known:
-        near = difflib.get_close_matches(str(name).lower(), known, n=1, cutoff=0.5)
-        hint = f"did you mean {near[0]!r}? " if near else ""
-        raise UnknownProduct(f"catalogue={name!r} is not known; {hint}There are {', '.join(known)}")
+        raise UnknownProduct(f"catalogue={name!r} is not known; there are {', '.join(known)}{near(name, known)}")
     return known[name]
 
 

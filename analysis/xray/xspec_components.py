@@ -9,8 +9,8 @@ import numpy as np
 import pandas as pd
 
 from analysis.errors import BadOption
+from analysis.model import near
 from analysis.xray import xspec_library as library
-from analysis.xray.inputs import near
 from analysis.xray.models import Array, Component, Inner, Kind, Parameter, Shape
 
 PREFIX = "xspec."

@@ -426,7 +426,7 @@ def test_a_search_online_has_the_place_of_each_observation(lists):
     [
         ({"radius": "0 deg"}, "radius"),
         ({"radius": "6 deg"}, "at most 5 deg"),
-        ({"mission": "nustr"}, "did you mean NuSTAR"),
+        ({"mission": "nustr"}, "did you mean 'NuSTAR'"),
         ({"mission": []}, "empty list"),
         ({"mission": 3}, "mission=3"),
         ({"sort": "date"}, "none of separation, start"),
