@@ -18,6 +18,7 @@ from analysis.cmb.bands import stacked_bands
 from analysis.cmb.beams import beam_window, pixel_window
 from analysis.cmb.bicep_keck import Foregrounds, bicep_keck_bandpowers, bicep_keck_log_likelihood, bicep_keck_posterior
 from analysis.cmb.birefringence import channel_spectra, polarization_angles
+from analysis.cmb.channel_noise import noise_spectrum
 from analysis.cmb.channels import combined_sensitivity
 from analysis.cmb.coefficients import harmonic_coefficients, synthesized
 from analysis.cmb.common_beams import common_resolution
@@ -28,7 +29,6 @@ from analysis.cmb.emission import mixing_matrix
 from analysis.cmb.emulator import emulated_spectra
 from analysis.cmb.estimates import estimated_r, r_posterior, simulated_bandpowers
 from analysis.cmb.estimators import power_spectra
-from analysis.cmb.experiments import experiment_channels, noise_spectrum
 from analysis.cmb.filtering import eb_maps, smoothed
 from analysis.cmb.fisher import fisher_forecast
 from analysis.cmb.forecasts import forecast
@@ -88,7 +88,6 @@ __all__ = [
     "emulated_spectra",
     "estimated_r",
     "expected_bandpowers",
-    "experiment_channels",
     "explore",
     "fetch",
     "fisher_forecast",

@@ -257,8 +257,9 @@ def mixing_matrix(
 
     References
     ----------
-    Planck Collaboration XI 2020, A&A 641, A11, doi:10.1051/0004-6361/201832618 (β_d, T_d); Stompor et al. 2009,
-    MNRAS 392, 216, doi:10.1111/j.1365-2966.2008.14023.x.
+    Thorne et al. 2017, MNRAS 469, 2821, doi:10.1093/mnras/stx949 (β_d and β_s, those of PySM's d0 and s0); Planck
+    Collaboration XI 2020, A&A 641, A11, doi:10.1051/0004-6361/201832618 (T_d; it measures β_d = 1.53 ± 0.02);
+    Stompor et al. 2009, MNRAS 392, 216, doi:10.1111/j.1365-2966.2008.14023.x.
 
     Examples
     --------

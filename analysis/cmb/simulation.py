@@ -96,7 +96,7 @@ def simulated_sky(
     Parameters
     ----------
     channels : str or xarray.Dataset
-        ``"litebird"``, ``"planck"``, ``"ground"``, or a table as :func:`instrument_channels` gives.
+        ``"litebird"``, ``"planck"``, ``"so_sat"``, or a table as :func:`instrument_channels` gives.
     nside : int
         Power of two.
     seed : int
@@ -261,7 +261,7 @@ def _depths(table: xr.Dataset, stokes: str, bands: int) -> NDArray[np.float64]:
 def _knees(table: xr.Dataset, bands: int, *, noise: bool) -> NDArray[np.float64]:
     if not noise:
         raise BadOption("one_over_f=True needs noise=True: its level is that of the white noise")
-    instead = "one_over_f=False (cmb.instrument_channels('ground') has knees)"
+    instead = "one_over_f=False (cmb.instrument_channels('so_sat') has knees)"
     both = [_column(table, name, "1", bands, instead) for name in ("knee_multipole", "knee_slope")]
     if (both[1] >= 0).any():
         raise WrongData("knee_slope must be negative: 1/f noise falls with the multipole")
