@@ -45,6 +45,7 @@ from analysis.cmb.noise import noise_spectra
 from analysis.cmb.orders import single_order
 from analysis.cmb.planck_lite import plik_lite_bandpowers, plik_lite_log_likelihood
 from analysis.cmb.predictions import bandpower_windows, expected_bandpowers
+from analysis.cmb.pysm_engine import pysm_sky
 from analysis.cmb.quadratic import qml_spectra
 from analysis.cmb.regions import inverted_mask, source_mask, threshold_mask, union_mask
 from analysis.cmb.resampling import pyramid, upgraded
@@ -120,6 +121,7 @@ __all__ = [
     "polarized_intensity",
     "power_spectra",
     "pyramid",
+    "pysm_sky",
     "qml_spectra",
     "r_posterior",
     "random_coefficients",

@@ -73,7 +73,9 @@ def tabulated_bands(bandpass: Bandpass, centres: NDArray, names: Sequence[str] |
     (1, 12)
     """
     nodes = []
-    for number, (table, centre) in enumerate(zip(_in_order(bandpass, len(centres), names), centres, strict=True)):
+    for number, (table, centre) in enumerate(
+        zip(bandpass_in_order(bandpass, len(centres), names), centres, strict=True)
+    ):
         what = f"the bandpass of {names[number] if names is not None else f'band {number + 1}'}"
         try:
             nu, tau = sampled_bandpass(table)
@@ -86,7 +88,19 @@ def tabulated_bands(bandpass: Bandpass, centres: NDArray, names: Sequence[str] |
     return Bands(at, gains(at, weight))
 
 
-def _in_order(bandpass: Bandpass, count: int, names: Sequence[str] | None) -> list[xr.DataArray]:
+def bandpass_in_order(bandpass: Bandpass, count: int, names: Sequence[str] | None) -> list[xr.DataArray]:
+    """Return tables in the order of the bands.
+
+    Raises
+    ------
+    BadOption
+        If these are no tables, or not one for each band.
+
+    Examples
+    --------
+    >>> bandpass_in_order({"b": 2, "a": 1}, 2, ["a", "b"])
+    [1, 2]
+    """
     if isinstance(bandpass, str) or not isinstance(bandpass, Sequence | Mapping):
         asked = repr(bandpass) if isinstance(bandpass, str) else f"a {type(bandpass).__name__}"
         raise BadOption(
