@@ -20,9 +20,7 @@ if TYPE_CHECKING:
 # "delta", "tophat", or tables: one a band in their order, or by channel_name
 Bandpass: TypeAlias = str | Sequence[xr.DataArray] | Mapping[str, xr.DataArray]
 INTERVALS = 8  # a table has at least so many, with three Gauss–Legendre nodes in each
-NODES = (12, 24, 48)  # of a Gauss rule that stands for all of them, if one is good enough
-POWERS = (-6.0, -3.0, 0.0, 2.0, 5.0, 8.0)  # of ν: spectra times 2kν²/c², which a rule must integrate
-GOOD = 1e-10
+NODES = 12  # of the Gauss rule that stands for all of them within an octave
 TAIL = 0.005  # share of the response on either side of which a band's nominal frequency does not lie
 
 
@@ -144,23 +142,23 @@ def _composite(nu: NDArray, tau: NDArray, centre: float, what: str) -> tuple[NDA
 
 
 def _reduced(at: NDArray, weight: NDArray) -> tuple[NDArray, NDArray]:
-    """Return a Gauss rule of few nodes in place of many, if it integrates spectra as well."""
-    if (weight < 0).any():  # a measured response may be, where it is noise: then there is no such rule
-        return at, weight
-    middle = (weight * at).sum() / weight.sum()
+    """Return Gauss rules of few nodes in place of many: one an octave, for positive and for negative responses.
 
-    def integrals(nu: NDArray, w: NDArray) -> NDArray:
-        powers = [(w * (nu / middle) ** power).sum() for power in POWERS]
-        return np.array([*powers, (w * cmb_intensity(nu)).sum()])
-
-    wanted = integrals(at, weight)
-    for count in NODES:
-        if count >= at.size:
-            break
-        found = _gauss_rule(at, weight, count)
-        if np.abs(integrals(*found) / wanted - 1).max() < GOOD:
-            return found
-    return at, weight
+    A spectrum that is a power of ν, or thermal, is a polynomial over an octave to rounding; a measured response may be
+    negative where it is noise.
+    """
+    middle = (np.abs(weight) * at).sum() / np.abs(weight).sum()
+    octave = np.floor(np.log2(at / middle) + 0.5)  # the middle of the band is in one
+    made = []
+    for number in np.unique(octave):
+        for sign in (1, -1):
+            held = (octave == number) & (sign * weight > 0)
+            if held.sum() <= NODES:
+                made.append((at[held], weight[held]))
+            else:
+                nu, size = _gauss_rule(at[held], sign * weight[held], NODES)
+                made.append((nu, sign * size))
+    return np.concatenate([nu for nu, _ in made]), np.concatenate([w for _, w in made])
 
 
 def _gauss_rule(at: NDArray, weight: NDArray, count: int) -> tuple[NDArray, NDArray]:

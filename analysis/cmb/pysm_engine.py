@@ -172,7 +172,10 @@ def _components(model: Any, nside: int, pysm3: Any) -> Iterator[Any]:
             model = pysm3.get_pysm_emission(model, nside)[0]
     if int(model.nside) != nside:
         raise BadOption(f"{type(model).__name__} has nside {model.nside}, the sky {nside}; make it with nside={nside}")
-    for part in getattr(model, "components", None) or [model]:
+    parts = getattr(model, "components", [model])
+    if not parts:
+        raise BadOption(f"the {type(model).__name__} of PySM has no components")
+    for part in parts:
         if part is model:
             yield part
         else:

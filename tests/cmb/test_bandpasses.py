@@ -109,6 +109,21 @@ def test_many_samples_are_replaced_by_few_nodes_that_say_the_same():
         assert made[0, column] == pytest.approx(above / below, rel=1e-7)
 
 
+def test_tails_over_decades_of_frequency_count_and_cost_few_nodes():
+    nu = np.linspace(3, 3000, 20001)
+    tau = np.exp(-(((nu / 143 - 1) / 0.16) ** 8)) + 1e-5 * (1 + np.sin(nu))
+    tau -= 2e-5 * (np.abs(nu - 1000) < 5)  # and some of them are negative
+    few = tabulated_bands([response(nu, tau)], np.array([143.0]), None)
+    assert few.nu.shape[1] <= 12 * 12
+    dust = columns(few, ["dust"], INDICES)[0][0, 0]
+    law = (nu / 353) ** 2.54 * np.expm1(0.04799243073366221 * 353 / 19.6)
+    law = law / np.expm1(0.04799243073366221 * nu / 19.6)
+    above = np.trapezoid(tau * rj_intensity(nu) * law, nu) / np.trapezoid(tau * cmb_intensity(nu), nu)
+    assert dust == pytest.approx(above * cmb_intensity(353.0) / rj_intensity(353.0), rel=1e-6)
+    core = mixed([response(nu, np.where(np.abs(nu - 143) < 50, tau, 0))], 143.0)
+    assert dust > 1.001 * core
+
+
 def test_small_negative_responses_of_a_measurement_are_kept():
     nu = np.linspace(60, 160, 2001)
     clean = np.exp(-(((nu - 100) / 12) ** 4))

@@ -12,6 +12,7 @@ from analysis.cmb.maps import ring_order
 from analysis.errors import BadOption, Unreachable, WrongData
 from analysis.model import check, is_synthetic
 
+pytestmark = pytest.mark.slow
 needs_pysm = pytest.mark.skipif(find_spec("pysm3") is None, reason="PySM is not among the requirements")
 NSIDE = 4
 CENTRES = np.array([23.0, 40.0, 100.0, 143.0, 353.0, 545.0])
@@ -171,14 +172,18 @@ def test_templates_that_cannot_be_had_are_named_not_traced_back(channels, model,
     ("models", "match"),
     [
         (["d99"], "near: .*d9"),
+        (["empty"], "has no components"),
         ([], "a list of presets"),
         ("d1", "a list of presets"),
         ([5], "neither a preset"),
     ],
 )
 def test_models_that_are_none_are_refused(channels, models, match):
+    import pysm3
+
+    given = [pysm3.Sky(nside=NSIDE)] if models == ["empty"] else models
     with pytest.raises(BadOption, match=match):
-        cmb.pysm_sky(channels, NSIDE, models)
+        cmb.pysm_sky(channels, NSIDE, given)
 
 
 @needs_pysm
