@@ -309,6 +309,14 @@ def test_polarization_of_planck_is_noisier_than_temperature_by_root_two_and_by_m
     assert (ratio[3:] > 1.5).all() and ratio[-1] == ratio.max()  # some bolometers see no polarization
 
 
+def test_litebirds_channels_at_one_frequency_together_are_its_fifteen_bands():
+    # depths of the 15 bands, uK arcmin, as noise models of the collaboration have them (cmbdb, github.com/dpole/cmbdb)
+    published = [37.42, 33.46, 21.31, 16.87, 12.07, 11.30, 6.56, 4.58, 4.79, 5.57, 5.85, 10.79, 13.80, 21.95, 47.45]
+    channels = cmb.instrument_channels("litebird")
+    weight = (channels.polarization_sensitivity**-2).groupby(channels.frequency).sum()
+    np.testing.assert_allclose(weight**-0.5, published, atol=0.006)
+
+
 def test_what_is_no_published_share_of_the_sky_is_said_to_be_none():
     for name in ("litebird", "planck"):
         made = cmb.instrument_channels(name)
