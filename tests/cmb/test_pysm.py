@@ -135,6 +135,25 @@ def test_a_sky_of_pysm_is_the_sum_of_its_components(channels, templates):
 
 
 @needs_pysm
+def test_presets_read_their_templates_from_a_folder_even_offline(channels, templates, monkeypatch, tmp_path):
+    import healpy
+
+    (tmp_path / "pysm_2").mkdir()
+    for name, maps in zip(("dust", "synch"), templates, strict=True):
+        for label, row in zip("tqu", maps, strict=True):
+            healpy.write_map(tmp_path / "pysm_2" / f"{name}_{label}_new.fits", row, dtype=np.float64)
+    monkeypatch.setenv("PYSM_LOCAL_DATA", str(tmp_path))
+    with store.offline():
+        made = cmb.pysm_sky(channels, NSIDE, ["d0", "s0"], stokes="QU")
+    indices, at = {"temperature_dust": 20.0}, ["dust", "synchrotron"]  # of d0 and s0; 545 GHz is among the bands
+    mixing = cmb.mixing_matrix(channels, components=at, indices=indices)
+    in_cmb = [float(cmb.temperature_factor(nu, "K_CMB", origin="K_RJ")) for nu in (353, 23)]
+    amplitudes = in_cells(templates)[:, 1:] * np.array(in_cmb)[:, None, None]
+    np.testing.assert_allclose(made.sky, np.einsum("fc,csp->fsp", mixing.values, amplitudes), rtol=2e-5)
+    assert made.attrs["pysm_models"] == "d0, s0" and "'d0', 's0'" in made.attrs["history"]
+
+
+@needs_pysm
 def test_pysm_and_separation_with_its_bands_agree_and_without_do_not(channels, templates):
     sky = cmb.pysm_sky(channels, NSIDE, [dust(templates[0]), synchrotron(templates[1])], bandpass=tables(), stokes="QU")
     depth = xr.DataArray(np.ones(6), dims="frequency", attrs={"units": "uK arcmin"})
