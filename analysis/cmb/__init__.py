@@ -18,6 +18,7 @@ from analysis.cmb.bands import stacked_bands
 from analysis.cmb.beams import beam_window, pixel_window
 from analysis.cmb.bicep_keck import Foregrounds, bicep_keck_bandpowers, bicep_keck_log_likelihood, bicep_keck_posterior
 from analysis.cmb.birefringence import channel_spectra, polarization_angles
+from analysis.cmb.channel_noise import noise_spectrum
 from analysis.cmb.channels import combined_sensitivity
 from analysis.cmb.coefficients import harmonic_coefficients, synthesized
 from analysis.cmb.common_beams import common_resolution
@@ -28,7 +29,6 @@ from analysis.cmb.emission import mixing_matrix
 from analysis.cmb.emulator import emulated_spectra
 from analysis.cmb.estimates import estimated_r, r_posterior, simulated_bandpowers
 from analysis.cmb.estimators import power_spectra
-from analysis.cmb.experiments import experiment_channels, noise_spectrum
 from analysis.cmb.filtering import eb_maps, smoothed
 from analysis.cmb.fisher import fisher_forecast
 from analysis.cmb.forecasts import forecast
@@ -45,6 +45,7 @@ from analysis.cmb.noise import noise_spectra
 from analysis.cmb.orders import single_order
 from analysis.cmb.planck_lite import plik_lite_bandpowers, plik_lite_log_likelihood
 from analysis.cmb.predictions import bandpower_windows, expected_bandpowers
+from analysis.cmb.pysm_engine import pysm_sky
 from analysis.cmb.quadratic import qml_spectra
 from analysis.cmb.regions import inverted_mask, source_mask, threshold_mask, union_mask
 from analysis.cmb.resampling import pyramid, upgraded
@@ -88,7 +89,6 @@ __all__ = [
     "emulated_spectra",
     "estimated_r",
     "expected_bandpowers",
-    "experiment_channels",
     "explore",
     "fetch",
     "fisher_forecast",
@@ -121,6 +121,7 @@ __all__ = [
     "polarized_intensity",
     "power_spectra",
     "pyramid",
+    "pysm_sky",
     "qml_spectra",
     "r_posterior",
     "random_coefficients",

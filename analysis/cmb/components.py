@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import xarray as xr
 
+from analysis.cmb.bandpasses import Bandpass, bandpass_tables, bandpass_told
 from analysis.cmb.bands import band_array, checked_stokes, hits_of, kept_cells, noise_levels
 from analysis.cmb.emission import (
     COMPONENTS,
@@ -52,7 +53,7 @@ def parametric_components(
     stokes: str = "QU",
     mask: Mask | None = None,
     hits: xr.DataArray | None = None,
-    bandpass: str = "delta",
+    bandpass: Bandpass = "delta",
 ) -> xr.Dataset:
     r"""Return the components that explain maps of several bands best, and their spectral indices.
 
@@ -85,8 +86,8 @@ def parametric_components(
         Cells to use, True or False; those seen in every band if left out.
     hits : xarray.DataArray, optional
         Relative inverse variance of the noise of each cell, the same in all bands; the map's ``hits`` if left out.
-    bandpass : {"delta", "tophat"}, optional
-        That of the maps: one frequency where bands are wide biases the indices.
+    bandpass : {"delta", "tophat"} or tables, optional
+        That of the maps, see :func:`mixing_matrix`: one frequency where bands are wide biases the indices.
 
     Returns
     -------
@@ -146,7 +147,7 @@ def parametric_components(
     start = np.tile([at[name] for name in chosen], (groups, 1))
     solution = _solved(statistic, mixing_of, start, chosen)
     fit = _amplitudes(array, solution, statistic, mixing_of, names, chosen, kept)
-    told = {"components": names, "free": chosen, "indices": at, "references": held, "bandpass": bandpass}
+    told = {"components": names, "free": chosen, "indices": at, "references": held, "bandpass": bandpass_told(bandpass)}
     step = f"cmb.parametric_components(stokes={stokes!r}, patches={patches}): {json.dumps(told)}; " + (
         "cells observed in every band" if mask is None else mask_told(mask, np.asarray(kept, dtype=float))
     )
@@ -155,6 +156,7 @@ def parametric_components(
         **_goodness(statistic, solution, len(names), len(chosen), array),
     }
     title, also = f"Components of {sky.attrs.get('title', 'a sky')}", [d for d in (noise, mask, hits) if d is not None]
+    also += bandpass_tables(bandpass)
     return check(derived(fit, sky, title=title, step=step, references=[STOMPOR], also=also))
 
 

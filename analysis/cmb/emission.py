@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import TYPE_CHECKING
 
 import numpy as np
 import xarray as xr
 
+from analysis.cmb.bandpasses import Bandpass, Bands, gains, tabulated_bands
 from analysis.cmb.channels import gigahertz
 from analysis.cmb.origins import synthetic_attrs
 from analysis.cmb.temperatures import H_OVER_K, cmb_intensity, rj_intensity
@@ -26,14 +26,6 @@ INDEX_UNITS = {"beta_dust": "1", "temperature_dust": "K", "beta_synchrotron": "1
 LIMITS = {"beta_dust": (-2.0, 6.0), "temperature_dust": (3.0, 200.0), "beta_synchrotron": (-8.0, 2.0)}
 REFERENCES: Mapping[str, float] = {"dust": 353.0, "synchrotron": 23.0}  # GHz
 NODES = 12  # Gauss–Legendre nodes of a top hat
-
-
-@dataclass(frozen=True, eq=False)
-class Bands:
-    """Frequencies (bands, nodes) in GHz, and the weight of K_RJ at each towards K_CMB of the band."""
-
-    nu: NDArray
-    gain: NDArray
 
 
 def bands_of(centres: NDArray, widths: NDArray | None = None) -> Bands:
@@ -60,8 +52,7 @@ def bands_of(centres: NDArray, widths: NDArray | None = None) -> Bands:
             raise WrongData("a bandwidth must be positive and less than twice the frequency")
         place, weight = np.polynomial.legendre.leggauss(NODES)
         nu = centres[:, None] + widths[:, None] / 2 * place
-    gain = weight * rj_intensity(nu) / (weight * cmb_intensity(nu)).sum(axis=1, keepdims=True)
-    return Bands(nu, gain)
+    return Bands(nu, gains(nu, weight))
 
 
 def columns(
@@ -184,22 +175,22 @@ def checked_references(references: Mapping[str, object] | None) -> dict[str, flo
     return {name: gigahertz(given.get(name, nu)) for name, nu in REFERENCES.items()}
 
 
-def channel_bands(channels: xr.Dataset | xr.DataArray, bandpass: str) -> Bands:
+def channel_bands(channels: xr.Dataset | xr.DataArray, bandpass: Bandpass) -> Bands:
     """Return the bands of channels or maps that have the coordinate ``frequency``.
 
     Parameters
     ----------
     channels : xarray.Dataset or xarray.DataArray
         With ``frequency``, and ``bandwidth`` (variable or coordinate) for top hats.
-    bandpass : {"delta", "tophat"}
-        Bands at one frequency, or even in radiance over the bandwidth.
+    bandpass : {"delta", "tophat"} or tables
+        Bands at one frequency, even in radiance over the bandwidth, or as tabulated.
 
     Raises
     ------
     BadOption
-        If ``bandpass`` is neither.
+        If ``bandpass`` is none of these.
     WrongData
-        If there is no frequency, or no bandwidth.
+        If there is no frequency or no bandwidth, or a table is none.
 
     Examples
     --------
@@ -207,14 +198,15 @@ def channel_bands(channels: xr.Dataset | xr.DataArray, bandpass: str) -> Bands:
     >>> channel_bands(xr.Dataset(coords={"frequency": nu}), "delta").nu.tolist()
     [[100.0]]
     """
-    if bandpass not in ("delta", "tophat"):
-        raise BadOption(f"bandpass={bandpass!r} is unknown; give 'delta' (one frequency a band) or 'tophat'")
     if not isinstance(channels, xr.Dataset | xr.DataArray) or "frequency" not in channels.coords:
         raise WrongData("there is no coordinate frequency; give channels, as cmb.fetch('litebird_channels')")
     centres = np.atleast_1d(in_units(channels["frequency"], "GHz").values)
-    if bandpass == "delta":
+    if isinstance(bandpass, str) and bandpass == "delta":
         return bands_of(centres)
     held = channels.variables if isinstance(channels, xr.Dataset) else channels.coords
+    if not isinstance(bandpass, str) or bandpass != "tophat":
+        labels = np.atleast_1d(channels["channel_name"].values) if "channel_name" in held else None
+        return tabulated_bands(bandpass, centres, None if labels is None else [str(name) for name in labels])
     if "bandwidth" not in held:
         raise WrongData("bandpass='tophat' needs bandwidth, one a channel; there is none: give bandpass='delta'")
     return bands_of(centres, np.atleast_1d(in_units(channels["bandwidth"], "GHz").values))
@@ -226,13 +218,14 @@ def mixing_matrix(
     components: Sequence[str] = COMPONENTS,
     indices: Mapping[str, float] | None = None,
     references: Mapping[str, float] | None = None,
-    bandpass: str = "delta",
+    bandpass: Bandpass = "delta",
 ) -> xr.DataArray:
     r"""Return how bright each component is in each band, in K_CMB.
 
     CMB is 1 everywhere. In K_RJ dust is the modified blackbody :math:`\nu^{\beta_d+1}/(e^{h\nu/kT_d}-1)`,
-    synchrotron the power law :math:`\nu^{\beta_s}`; both are 1 K_CMB at their reference frequency. A top hat is
-    even in spectral radiance over the bandwidth.
+    synchrotron the power law :math:`\nu^{\beta_s}`; both are 1 K_CMB at their reference frequency. Over a band
+    :math:`\tau(\nu)` the response is :math:`\int \tau I_\nu d\nu / \int \tau\,\partial_T B_\nu d\nu`, for maps that are
+    calibrated on the CMB; this over the value at the nominal frequency is the colour correction.
 
     Parameters
     ----------
@@ -243,7 +236,10 @@ def mixing_matrix(
         ``beta_dust`` (1.54), ``temperature_dust`` (19.6 K), ``beta_synchrotron`` (-3.0).
     references : mapping, optional
         Frequencies in GHz: dust 353, synchrotron 23.
-    bandpass : {"delta", "tophat"}
+    bandpass : {"delta", "tophat"} or tables
+        One frequency a band; even in spectral radiance over the bandwidth; or tables of transmission, a list in the
+        order of the bands or ``{channel_name: table}``: DataArrays on the dim ``frequency`` with units, responses to
+        spectral radiance as for :func:`temperature_factor`, linear between their samples.
 
     Returns
     -------
@@ -257,8 +253,9 @@ def mixing_matrix(
 
     References
     ----------
-    Planck Collaboration XI 2020, A&A 641, A11, doi:10.1051/0004-6361/201832618 (β_d, T_d); Stompor et al. 2009,
-    MNRAS 392, 216, doi:10.1111/j.1365-2966.2008.14023.x.
+    Thorne et al. 2017, MNRAS 469, 2821, doi:10.1093/mnras/stx949 (β_d and β_s, those of PySM's d0 and s0); Planck
+    Collaboration XI 2020, A&A 641, A11, doi:10.1051/0004-6361/201832618 (T_d; it measures β_d = 1.53 ± 0.02);
+    Stompor et al. 2009, MNRAS 392, 216, doi:10.1111/j.1365-2966.2008.14023.x.
 
     Examples
     --------

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import xarray as xr
 
-from analysis.cmb.experiments import noise_spectrum
+from analysis.cmb.channel_noise import noise_spectrum
 from analysis.cmb.forecasts import KNOX, _at, _channels, _fraction
 from analysis.cmb.likelihoods import checked_fields, spectra_matrix
 from analysis.cmb.theory import PLANCK_2018, checked_multipole, checked_number, rotated_spectra, theory_spectra

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import xarray as xr
 
-from analysis.cmb.experiments import experiment_channels, noise_spectrum, single_channel
+from analysis.cmb.channel_noise import noise_spectrum, single_channel
+from analysis.cmb.instruments import instrument_channels
 from analysis.cmb.theory import checked_multipole, checked_number, theory_spectra
 from analysis.errors import BadOption, WrongData
 from analysis.model import check, derived, in_units, labelled, stamp
@@ -42,7 +43,7 @@ def forecast(
     Parameters
     ----------
     experiment : str or xarray.Dataset, optional
-        "litebird", "planck", "so_sat", or channels as :func:`experiment_channels` gives them.
+        "litebird", "planck", "so_sat", or channels as :func:`instrument_channels` gives them.
     r, nt : float, optional
         Tensor-to-scalar ratio (may be negative as long as the sum stays positive) and tensor index.
     delensing : float, optional
@@ -73,7 +74,7 @@ def forecast(
 
     References
     ----------
-    Knox 1995, PRD 52, 4307, doi:10.1103/PhysRevD.52.4307. Presets: :func:`experiment_channels`.
+    Knox 1995, PRD 52, 4307, doi:10.1103/PhysRevD.52.4307. Presets: :func:`instrument_channels`.
 
     Examples
     --------
@@ -125,7 +126,7 @@ def _channels(experiment: str | xr.Dataset, noise: float | None, beam: float | N
     if (noise is None) != (beam is None):
         raise BadOption("noise= and beam= go together: µK arcmin and arcmin")
     if isinstance(experiment, str):
-        channels, name = experiment_channels(experiment), experiment.lower()
+        channels, name = instrument_channels(experiment), experiment.lower()
     elif isinstance(experiment, xr.Dataset):
         channels, name = experiment, str(experiment.attrs.get("title", "channels as given"))
     else:

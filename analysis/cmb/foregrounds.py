@@ -2,8 +2,9 @@
 
 They are synthetic. Dust: slopes of EE and BB from Planck 2018 XI (α = -2.42, -2.54 in C_ℓ; TE and TT follow EE), at
 353 GHz D_80 = 350 µK² (TT), 100 µK² (EE), BB half of EE, correlation of T and E 0.35. Synchrotron at 23 GHz: D_80 =
-20 µK² (TT), 4.3 µK² (EE), BB half of EE, D_ℓ falling as 1/ℓ, T and E uncorrelated. The amplitudes are those of
-the Gaussian models of so_pysm_models, made for the tenth of the sky that the Simons Observatory's small telescopes see.
+20 µK² (TT), 4.3 µK² (EE), BB half of EE, D_ℓ falling as 1/ℓ, T and E uncorrelated. Amplitudes and the correlation are
+those declared by GaussianDust and GaussianSynchrotron of github.com/simonsobs/so_pysm_models, made for the tenth of the
+sky that the Simons Observatory's small telescopes see.
 """
 
 from __future__ import annotations

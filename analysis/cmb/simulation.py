@@ -11,6 +11,7 @@ import numpy as np
 import xarray as xr
 
 from analysis.cmb.angles import degrees
+from analysis.cmb.bandpasses import Bandpass, bandpass_tables, bandpass_told
 from analysis.cmb.bands import bands_dataset, cell_arcmin, checked_stokes, hits_of
 from analysis.cmb.emission import (
     COMPONENTS,
@@ -79,7 +80,7 @@ def simulated_sky(
     references: Mapping[str, float] | None = None,
     modulated: bool = True,
     beams: str | Angle | None = "channels",
-    bandpass: str = "delta",
+    bandpass: Bandpass = "delta",
     noise: bool = True,
     one_over_f: bool = False,
     hits: xr.DataArray | None = None,
@@ -96,7 +97,7 @@ def simulated_sky(
     Parameters
     ----------
     channels : str or xarray.Dataset
-        ``"litebird"``, ``"planck"``, ``"ground"``, or a table as :func:`instrument_channels` gives.
+        ``"litebird"``, ``"planck"``, ``"so_sat"``, or a table as :func:`instrument_channels` gives.
     nside : int
         Power of two.
     seed : int
@@ -120,7 +121,8 @@ def simulated_sky(
         False: templates without growth towards the plane.
     beams : "channels", angle or None, optional
         Each band's own Gaussian beam, one FWHM for all (degrees or text with a unit), or none.
-    bandpass : {"delta", "tophat"}, optional
+    bandpass : {"delta", "tophat"} or tables, optional
+        See :func:`mixing_matrix`.
     noise : bool, optional
         White noise from ``polarization_sensitivity``; that of I is ``temperature_sensitivity``, or
         :math:`\sqrt{2}` less than polarization.
@@ -209,10 +211,17 @@ def simulated_sky(
         made["beam"] = ("frequency", full, {"units": "arcmin", "long_name": "Beam, full width at half maximum"})
     if weights is not None:
         made["hits"] = ("cells", weights, {"units": "1", "long_name": "Hits over their mean", "frame": "galactic"})
-    told = {"components": names, "indices": values, "index_scatter": scatter, "bandpass": bandpass, "lmax": lmax}
+    told = {
+        "components": names,
+        "indices": values,
+        "index_scatter": scatter,
+        "bandpass": bandpass_told(bandpass),
+        "lmax": lmax,
+    }
     step = f"cmb.simulated_sky(nside={nside}, seed={seed}, noise={noise}, one_over_f={one_over_f}): " + json.dumps(told)
     title = f"Synthetic sky: {' + '.join([*names, *(['noise'] if noise else [])]) or 'nothing'}"
     also = [data for data in (spectra if "cmb" in names else None, hits) if data is not None]
+    also += bandpass_tables(bandpass)
     papers = ["Planck Collaboration XI 2020, A&A 641, A11, doi:10.1051/0004-6361/201832618"] if galactic else []
     made = derived(made, table, title=title, step=step, references=papers, also=also)
     caveat = "Synthetic: drawn at random, foregrounds from a parametric model and not from measured templates."
@@ -261,7 +270,7 @@ def _depths(table: xr.Dataset, stokes: str, bands: int) -> NDArray[np.float64]:
 def _knees(table: xr.Dataset, bands: int, *, noise: bool) -> NDArray[np.float64]:
     if not noise:
         raise BadOption("one_over_f=True needs noise=True: its level is that of the white noise")
-    instead = "one_over_f=False (cmb.instrument_channels('ground') has knees)"
+    instead = "one_over_f=False (cmb.instrument_channels('so_sat') has knees)"
     both = [_column(table, name, "1", bands, instead) for name in ("knee_multipole", "knee_slope")]
     if (both[1] >= 0).any():
         raise WrongData("knee_slope must be negative: 1/f noise falls with the multipole")

@@ -120,7 +120,7 @@ def temperature_factor(
     """
     checked_scale(to, "to"), checked_scale(origin, "origin")
     centre = gigahertz(frequency)
-    nu, tau = (np.array([centre]), np.array([1.0])) if bandpass is None else _sampled(bandpass)
+    nu, tau = (np.array([centre]), np.array([1.0])) if bandpass is None else sampled_bandpass(bandpass)
     made = {}
     for scale in {to, origin}:
         unit = _unit_intensity(scale, nu, centre, slope)
@@ -138,8 +138,20 @@ def _unit_intensity(scale: str, nu: NDArray, centre: float, slope: float) -> NDA
     return cmb_intensity(nu) if scale == "K_CMB" else rj_intensity(nu)
 
 
-def _sampled(bandpass: xr.DataArray) -> tuple[NDArray, NDArray]:
-    """Return frequencies in GHz and responses of a bandpass, checked."""
+def sampled_bandpass(bandpass: xr.DataArray) -> tuple[NDArray, NDArray]:
+    """Return frequencies in GHz and responses of a bandpass, checked.
+
+    Raises
+    ------
+    WrongData
+        If it is none: no DataArray on ``frequency``, not finite, or without a positive integral.
+
+    Examples
+    --------
+    >>> nu = xr.DataArray([9e10, 1.1e11], dims="frequency", attrs={"units": "Hz"})
+    >>> sampled_bandpass(xr.DataArray([1.0, 1.0], dims="frequency", coords={"frequency": nu}))[0].tolist()
+    [90.0, 110.0]
+    """
     if not isinstance(bandpass, xr.DataArray) or bandpass.dims != ("frequency",) or "frequency" not in bandpass.coords:
         raise WrongData("the bandpass must be a DataArray on the one dim frequency, with that coordinate")
     nu = np.asarray(in_units(bandpass["frequency"], "GHz").values, dtype=float)

@@ -396,7 +396,7 @@ def test_squares_of_needlets_add_to_one():
 
 @pytest.mark.slow
 def test_needlets_follow_foregrounds_that_change_over_the_sky():
-    quiet = cmb.instrument_channels("ground")
+    quiet = cmb.instrument_channels("so_sat")
     depth = quiet.polarization_sensitivity
     quiet["polarization_sensitivity"] = (depth / 10).assign_attrs(depth.attrs)
     even, local = [], []

@@ -288,10 +288,40 @@ def test_a_simulation_says_that_it_is_one():
     assert sky.sizes["frequency"] == 22 and sky.channel_name[0] == "L1-040"
 
 
-@pytest.mark.parametrize("name", ["litebird", "planck", "ground"])
+@pytest.mark.parametrize("name", ["litebird", "planck", "so_sat"])
 def test_instruments_keep_the_contract(name):
     channels = check(cmb.instrument_channels(name))
     assert (channels.polarization_sensitivity > 0).all() and channels.frequency.attrs["units"] == "GHz"
+
+
+def test_an_instrument_has_one_table_for_maps_and_forecasts():
+    channels = cmb.instrument_channels("so_sat")
+    assert float(cmb.forecast("so_sat", lmax=80).sigma_r) == float(cmb.forecast(channels, lmax=80).sigma_r)
+    drawn = cmb.simulated_sky("SO_SAT", 4, seed=1)
+    assert drawn.identical(cmb.simulated_sky(channels, 4, seed=1))
+    np.testing.assert_array_equal(drawn.depth.sel(stokes="Q"), channels.polarization_sensitivity)
+
+
+def test_polarization_of_planck_is_noisier_than_temperature_by_root_two_and_by_more_at_353_ghz():
+    planck = cmb.instrument_channels("planck")
+    ratio = (planck.polarization_sensitivity / planck.temperature_sensitivity).values
+    assert ratio[:3] == pytest.approx(2**0.5, rel=0.06)  # all radiometers measure both
+    assert (ratio[3:] > 1.5).all() and ratio[-1] == ratio.max()  # some bolometers see no polarization
+
+
+def test_litebirds_channels_at_one_frequency_together_are_its_fifteen_bands():
+    # depths of the 15 bands, uK arcmin, as noise models of the collaboration have them (cmbdb, github.com/dpole/cmbdb)
+    published = [37.42, 33.46, 21.31, 16.87, 12.07, 11.30, 6.56, 4.58, 4.79, 5.57, 5.85, 10.79, 13.80, 21.95, 47.45]
+    channels = cmb.instrument_channels("litebird")
+    weight = (channels.polarization_sensitivity**-2).groupby(channels.frequency).sum()
+    np.testing.assert_allclose(weight**-0.5, published, atol=0.006)
+
+
+def test_what_is_no_published_share_of_the_sky_is_said_to_be_none():
+    for name in ("litebird", "planck"):
+        made = cmb.instrument_channels(name)
+        assert made.attrs["sky_fraction"] == 0.5 and "not published" in made.attrs["caveats"]
+        assert "not published" in cmb.forecast(made, lmax=50).attrs["caveats"]
 
 
 def test_the_ground_instrument_is_what_its_noise_calculator_gives():
@@ -299,7 +329,7 @@ def test_the_ground_instrument_is_what_its_noise_calculator_gives():
     net = np.array([21 * 5**0.5, 13 * 5**0.5, 3.4 * (2 / 1.8) ** 0.5, 4.3 * (2 / 1.8) ** 0.5, 8.6, 22])
     area, time = 0.1 * 4 * np.pi * (10800 / np.pi) ** 2, 5 * 365 * 86400 * 0.2 * 0.85
     depth = net * np.sqrt(2 * area / time)
-    np.testing.assert_allclose(cmb.instrument_channels("ground").polarization_sensitivity, depth, rtol=0.035)
+    np.testing.assert_allclose(cmb.instrument_channels("so_sat").polarization_sensitivity, depth, rtol=0.035)
 
 
 # ---------------------------------------------------------------------------------------------------- refusals
