@@ -1,7 +1,6 @@
-"""PySM as an engine. What needs PySM runs where it is installed, on small templates made here."""
+"""PySM as an engine, on small templates made here."""
 
 import sys
-from importlib.util import find_spec
 
 import numpy as np
 import pytest
@@ -13,7 +12,6 @@ from analysis.errors import BadOption, Unreachable, WrongData
 from analysis.model import check, is_synthetic
 
 pytestmark = pytest.mark.slow
-needs_pysm = pytest.mark.skipif(find_spec("pysm3") is None, reason="PySM is not among the requirements")
 NSIDE = 4
 CENTRES = np.array([23.0, 40.0, 100.0, 143.0, 353.0, 545.0])
 
@@ -73,7 +71,6 @@ def in_cells(ring):
 # --------------------------------------------------------------------------------------------- what it must give
 
 
-@needs_pysm
 @pytest.mark.parametrize("bandpass", ["delta", "tophat", "tables"])
 def test_the_spectra_of_pysm_are_those_of_the_mixing_matrix(channels, templates, bandpass):
     given = tables() if bandpass == "tables" else bandpass
@@ -84,7 +81,6 @@ def test_the_spectra_of_pysm_are_those_of_the_mixing_matrix(channels, templates,
     np.testing.assert_allclose(made.sky, np.einsum("fc,csp->fsp", mixing.values, amplitudes), rtol=2e-5)
 
 
-@needs_pysm
 def test_cells_are_where_healpy_says():
     import healpy
 
@@ -92,7 +88,6 @@ def test_cells_are_where_healpy_says():
     np.testing.assert_array_equal(in_cells(ring), healpy.nest2ring(NSIDE, np.arange(ring.size)))
 
 
-@needs_pysm
 def test_it_is_a_labelled_synthetic_galactic_map_that_names_its_models(channels, templates):
     import pysm3
 
@@ -106,7 +101,6 @@ def test_it_is_a_labelled_synthetic_galactic_map_that_names_its_models(channels,
     xr.testing.assert_equal(both.sky.sel(stokes=["Q", "U"]), made.sky)
 
 
-@needs_pysm
 def test_polarization_is_scaled_at_the_frequency_of_the_intensity_template(channels, templates):
     # PySM 3.4.6 leaves Q and U as they are at 353 GHz when 545 GHz is asked for; d0 and d1 have these references
     part = dust(templates[0], reference="353 GHz", intensity="545 GHz")
@@ -116,7 +110,6 @@ def test_polarization_is_scaled_at_the_frequency_of_the_intensity_template(chann
     np.testing.assert_allclose(ratio, mixing[5] / mixing[4], rtol=1e-6)
 
 
-@needs_pysm
 def test_emission_without_polarization_adds_to_intensity_alone(channels, templates):
     alone = cmb.pysm_sky(channels, NSIDE, [dust(templates[0])])
     both = cmb.pysm_sky(channels, NSIDE, [dust(templates[0]), synchrotron(templates[1], polarized=False)])
@@ -124,7 +117,6 @@ def test_emission_without_polarization_adds_to_intensity_alone(channels, templat
     assert float(abs(added).max()) == 0 and float((both.sky - alone.sky).sel(stokes="I").min()) > 0
 
 
-@needs_pysm
 def test_a_sky_of_pysm_is_the_sum_of_its_components(channels, templates):
     import pysm3
 
@@ -134,7 +126,6 @@ def test_a_sky_of_pysm_is_the_sum_of_its_components(channels, templates):
     np.testing.assert_allclose(one.sky, two.sky, rtol=1e-12)
 
 
-@needs_pysm
 def test_presets_read_their_templates_from_a_folder_even_offline(channels, templates, monkeypatch, tmp_path):
     import healpy
 
@@ -153,7 +144,6 @@ def test_presets_read_their_templates_from_a_folder_even_offline(channels, templ
     assert made.attrs["pysm_models"] == "d0, s0" and "'d0', 's0'" in made.attrs["history"]
 
 
-@needs_pysm
 def test_pysm_and_separation_with_its_bands_agree_and_without_do_not(channels, templates):
     sky = cmb.pysm_sky(channels, NSIDE, [dust(templates[0]), synchrotron(templates[1])], bandpass=tables(), stokes="QU")
     depth = xr.DataArray(np.ones(6), dims="frequency", attrs={"units": "uK arcmin"})
@@ -173,7 +163,6 @@ def test_without_pysm_it_is_said_how_to_install_it(channels, monkeypatch):
         cmb.pysm_sky(channels, NSIDE, ["d1"])
 
 
-@needs_pysm
 @pytest.mark.parametrize("model", ["d0", "d1", "s1", "f1", "c1", "co1", "d10"])
 def test_templates_that_cannot_be_had_are_named_not_traced_back(channels, model, monkeypatch, tmp_path):
     from astropy.utils import data
@@ -186,7 +175,6 @@ def test_templates_that_cannot_be_had_are_named_not_traced_back(channels, model,
         cmb.pysm_sky(channels, NSIDE, [model])
 
 
-@needs_pysm
 @pytest.mark.parametrize(
     ("models", "match"),
     [
@@ -205,7 +193,6 @@ def test_models_that_are_none_are_refused(channels, models, match):
         cmb.pysm_sky(channels, NSIDE, given)
 
 
-@needs_pysm
 def test_components_of_another_nside_and_negative_responses_are_refused(channels, templates):
     with pytest.raises(BadOption, match="make it with nside=8"):
         cmb.pysm_sky(channels, 8, [dust(templates[0])])
