@@ -158,11 +158,13 @@ def expected_bandpowers(theory: xr.Dataset | xr.DataArray, windows: xr.Dataset) 
         made[out] = made.get(out, 0) + array.sel(transfer=name).values @ given
     labels = [label for label in SPECTRA if label in made]
     form = str(windows.attrs["form"])
+    facts = {k: cl.attrs.get(k, theory.attrs.get(k)) for k in ("polconv", "temperature_scale")}
+    facts = {k: v for k, v in facts.items() if v is not None} | synthetic_attrs(theory, windows)
     return check(
         derived(
             bandpower_dataset(
-                {label: made[label] for label in labels}, windows.coords, form, str(cl.attrs["units"])
-            ).assign_attrs(synthetic_attrs(theory, windows)),
+                {label: made[label] for label in labels}, windows.coords, form, str(cl.attrs["units"]), facts
+            ).assign_attrs(facts),
             theory,
             title=f"Expected bandpowers of {theory.attrs.get('title', 'a theory')}",
             step="cmb.expected_bandpowers",

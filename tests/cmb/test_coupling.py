@@ -295,3 +295,10 @@ def test_windows_need_what_makes_them():
         cmb.bandpower_windows(cmb.galactic_mask(8))
     with pytest.raises(WrongData, match="bandpower_windows"):
         cmb.expected_bandpowers(cmb.fetch("planck2018_lcdm"), xr.Dataset())
+
+
+def test_expected_bandpowers_keep_the_convention_of_their_theory():
+    windows = cmb.bandpower_windows(cmb.coupling_matrix(cmb.galactic_mask(8, latitude=10), lmax=16), width=5)
+    turned = cmb.rotated_spectra(cmb.fetch("planck2018_lcdm"), "1 deg", polconv="IAU")
+    made = cmb.expected_bandpowers(turned, windows)
+    assert made.attrs["polconv"] == made.cl.attrs["polconv"] == "IAU"

@@ -5,7 +5,7 @@ import pytest
 import xarray as xr
 
 from analysis import cmb
-from analysis.errors import BadOption, WrongData
+from analysis.errors import BadOption, WrongData, WrongFrame
 from analysis.model import check
 
 LMAX, NSIDE, NUMBER = 10, 4, 150
@@ -98,6 +98,23 @@ def test_the_iau_convention_flips_eb_and_tb_only(skies, planck, mask):
     signs = xr.DataArray([1, 1, 1, 1, -1, -1], dims="spectrum", coords={"spectrum": cosmo.spectrum})
     assert bool((np.abs(iau.cl - cosmo.cl * signs) < 1e-6 * cosmo.sigma).all())
     np.testing.assert_allclose(iau.sigma, cosmo.sigma, rtol=1e-6)
+
+
+@pytest.mark.slow
+def test_eb_of_a_theory_is_brought_to_the_convention_of_the_map(planck, mask):
+    turned = cmb.rotated_spectra(planck, "20 deg")  # states COSMO
+    sky = cmb.synthesized(cmb.random_coefficients(turned, lmax=LMAX, seed=4), nside=NSIDE)
+    options = {"theory": turned, "variance": variance(), "mask": mask, "lmax": LMAX, "width": 3}
+    cosmo, iau = (cmb.qml_spectra(s, **options) for s in (sky, cmb.to_polconv(sky, "IAU")))
+    signs = xr.DataArray([1, 1, 1, 1, -1, -1], dims="spectrum", coords={"spectrum": cosmo.spectrum})
+    assert bool((np.abs(iau.cl - cosmo.cl * signs) < 1e-6 * cosmo.sigma).all())
+
+
+def test_spectra_of_another_convention_do_not_make_coefficients(planck):
+    turned = cmb.rotated_spectra(planck, "20 deg", polconv="IAU")
+    with pytest.raises(WrongFrame, match="polconv='IAU'"):
+        cmb.random_coefficients(turned, lmax=8, seed=1)
+    assert cmb.random_coefficients(turned, lmax=8, seed=1, polconv="IAU").attrs["polconv"] == "IAU"
 
 
 def test_i_alone_and_q_and_u_alone_are_enough(skies, planck, mask):
