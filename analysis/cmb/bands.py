@@ -241,7 +241,7 @@ def noise_levels(array: xr.DataArray, noise: xr.DataArray | None, sky: xr.Datase
         held = {"frequency": given["frequency"]} if "frequency" in given.coords else {}
         nu = {name: ("frequency", coord.values, coord.attrs) for name, coord in held.items()}
         given = xr.DataArray(given.values, dims="frequency", coords=nu, attrs=given.attrs)
-    if (scale := given.attrs.get("temperature_scale", "K_CMB")) != "K_CMB":
+    if (scale := given.attrs.get("temperature_scale")) in ("K_RJ", "intensity"):
         raise WrongUnits(f"noise says temperature_scale={scale!r}; give it in K_CMB, as the maps are")
     is_depth = unit_of(given).is_equivalent("K arcmin")
     given = in_units(given, "uK arcmin" if is_depth else "uK")

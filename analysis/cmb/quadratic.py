@@ -80,7 +80,8 @@ def qml_spectra(
     BadOption
         If nside is too large or an option out of range.
     WrongData
-        If noise is missing or not positive, or the mask leaves too little to tell all spectra apart.
+        If noise is missing, not positive or too little to invert the covariance, or the mask leaves too little to
+        tell all spectra apart.
     WrongFrame, WrongUnits
         As for :func:`power_spectra`.
 
@@ -215,7 +216,13 @@ def _estimate(
             if power.any():
                 covariance += (basis[i].T * power[ells]) @ basis[j]
     flat = basis.reshape(-1, basis.shape[-1])
-    factor = cho_factor(covariance, lower=True, overwrite_a=True)
+    try:
+        factor = cho_factor(covariance, lower=True, overwrite_a=True)
+    except np.linalg.LinAlgError as error:
+        raise WrongData(
+            f"too little noise for this theory: with variances from {noise.min():.1e} on the cells' covariance is "
+            "singular to rounding; add a little white noise to the map and its variance"
+        ) from error
     solved = cho_solve(factor, flat.T)
     shape = (len(fields), ells.size)
     z = (flat @ solved).reshape(*shape, *shape)

@@ -166,7 +166,7 @@ def _kept(arrays: list[xr.DataArray], values: np.ndarray, mask: Mask | None) -> 
 def _level(noise: xr.DataArray, nside: int) -> float:
     if not isinstance(noise, xr.DataArray) or noise.size != 1:
         raise BadOption("noise must be a DataArray with one number and the units 'uK arcmin' or 'uK'")
-    if (scale := noise.attrs.get("temperature_scale", "K_CMB")) != "K_CMB":
+    if (scale := noise.attrs.get("temperature_scale")) in ("K_RJ", "intensity"):
         raise WrongUnits(f"noise says temperature_scale={scale!r}; give it in K_CMB, as the maps are")
     is_depth = unit_of(noise).is_equivalent("K arcmin")
     level = float(in_units(noise, "uK arcmin" if is_depth else "uK").values.item())

@@ -466,6 +466,22 @@ def test_needlets_warn_where_the_sky_has_too_few_modes():
     assert float(made.bias.min()) < -0.05
 
 
+@pytest.mark.slow
+def test_one_component_to_null_may_be_text_and_history_says_it(planck_sky):
+    made = cmb.harmonic_ilc(planck_sky, null="dust")
+    assert "null=['dust']" in made.attrs["history"]
+
+
+@pytest.mark.slow
+def test_the_depth_of_smoothed_bands_is_the_noise_of_their_cells():
+    from analysis.cmb.bands import cell_arcmin
+
+    noise = cmb.simulated_sky("planck", 16, seed=1, components=[], stokes="IQU")
+    even = cmb.common_resolution(noise, beam="5 deg")
+    ratio = even.sky.std("cells") * cell_arcmin(16) / even.depth
+    np.testing.assert_allclose(ratio.mean("frequency"), 1, atol=0.03)
+
+
 def test_copies_of_a_band_are_refused(planck_sky):
     twice = planck_sky.isel(frequency=[0, 0, 3])
     with pytest.raises(WrongData, match="copies"):
@@ -518,6 +534,19 @@ def test_templates_of_another_resolution_are_refused_until_they_are_brought_to_o
         cmb.template_fit(single(sky, 4), single(sky, 0), noise=level)
     even = cmb.common_resolution(sky)
     cmb.template_fit(single(even, 4), single(even, 0), noise=level)
+
+
+def test_template_coefficients_are_those_of_least_squares_with_the_hits_as_weights():
+    drawn = cmb.simulated_sky("planck", 4, seed=3, beams=None)
+    weight = np.arange(192) + 1.0
+    hits = xr.DataArray(weight, dims="cells", coords={"cell_ids": drawn.cell_ids}, attrs={"units": "1"})
+    level = xr.DataArray(2.0, attrs={"units": "uK"})
+    made = cmb.template_fit(single(drawn, 4), single(drawn, 0), single(drawn, 6), noise=level, hits=hits)
+    root = np.sqrt(weight / weight.mean())
+    data, *design = ((drawn.sky.values[band] * root).ravel() for band in (4, 0, 6))
+    design = np.stack(design, axis=-1)
+    np.testing.assert_allclose(made.coefficient, np.linalg.lstsq(design, data, rcond=None)[0], rtol=1e-9)
+    np.testing.assert_allclose(made.coefficient_covariance, 4 * np.linalg.inv(design.T @ design), rtol=1e-9)
 
 
 def test_a_synthetic_template_makes_each_result_synthetic():

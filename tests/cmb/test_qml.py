@@ -110,6 +110,17 @@ def test_eb_of_a_theory_is_brought_to_the_convention_of_the_map(planck, mask):
     assert bool((np.abs(iau.cl - cosmo.cl * signs) < 1e-6 * cosmo.sigma).all())
 
 
+@pytest.mark.slow
+def test_beams_and_pixels_are_undone(planck):
+    alm = cmb.random_coefficients(planck, lmax=LMAX, seed=4)
+    plain = cmb.synthesized(alm, nside=NSIDE)
+    smooth = cmb.synthesized(alm, nside=NSIDE, beam="20 deg", pixels=True)
+    options = {"theory": planck, "variance": variance(1e-6), "lmax": LMAX}  # the whole sky without noise: exact
+    wanted = cmb.qml_spectra(plain, **options).cl.sel(spectrum=["TT", "EE", "TE"])
+    found = cmb.qml_spectra(smooth, beam="20 deg", pixels=True, **options).cl
+    assert bool((np.abs(found - wanted) < 1e-2 * np.abs(wanted).max("bin")).all())
+
+
 def test_spectra_of_another_convention_do_not_make_coefficients(planck):
     turned = cmb.rotated_spectra(planck, "20 deg", polconv="IAU")
     with pytest.raises(WrongFrame, match="polconv='IAU'"):
@@ -139,6 +150,7 @@ def test_units_are_converted(skies, planck, mask):
     [
         ({"variance": variance(0.0)}, WrongData, "positive"),
         ({"variance": variance(float("nan"))}, WrongData, "positive"),
+        ({"variance": variance(1e-12)}, WrongData, "too little noise"),
         ({"lmax": 12}, BadOption, "lmax=12"),
         ({"width": 0}, BadOption, "width=0"),
         ({"theory": xr.Dataset()}, WrongData, "no variable 'cl'"),
