@@ -99,7 +99,7 @@ def binned(spectra: Spectra, *, width: int) -> Spectra:
     BadOption
         If ``width`` is not a positive whole number.
     WrongData
-        If it is no spectra, or there are no multipoles from 2 on.
+        If it is no spectra (standard deviations do not average), or there are no multipoles from 2 on.
 
     Examples
     --------
@@ -116,6 +116,11 @@ def binned(spectra: Spectra, *, width: int) -> Spectra:
         raise WrongData(f"spectra is a {type(spectra).__name__}; give what power_spectra returns")
     if "ell" not in spectra.coords or "ell" not in spectra.dims or spectra["ell"].max() < 2:
         raise WrongData(f"the spectra have dims {sorted(map(str, spectra.dims))}; they need ell, up to 2 or beyond")
+    for name, array in spectra.data_vars.items():
+        if str(array.attrs.get("long_name", "")).startswith("Standard deviation"):
+            raise WrongData(
+                f"{name} is a standard deviation, and that of a mean is no mean; give knox_error(…, width=)"
+            )
     kept = spectra.sel(ell=spectra["ell"] >= 2)
     ell = kept["ell"].values
     if not np.array_equal(ell, np.arange(2, 2 + ell.size)):

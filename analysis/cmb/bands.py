@@ -13,7 +13,7 @@ from analysis.cmb.maps import FACTS, POLCONVS, cell_ids, map_dataset, nside_of, 
 from analysis.cmb.masks import Mask, weights_for
 from analysis.cmb.origins import synthetic_attrs, with_inputs
 from analysis.cmb.temperatures import kelvin_cmb
-from analysis.errors import BadOption, WrongData, WrongFrame
+from analysis.errors import BadOption, WrongData, WrongFrame, WrongUnits
 from analysis.model import check, in_units, unit_of
 
 if TYPE_CHECKING:
@@ -241,6 +241,8 @@ def noise_levels(array: xr.DataArray, noise: xr.DataArray | None, sky: xr.Datase
         held = {"frequency": given["frequency"]} if "frequency" in given.coords else {}
         nu = {name: ("frequency", coord.values, coord.attrs) for name, coord in held.items()}
         given = xr.DataArray(given.values, dims="frequency", coords=nu, attrs=given.attrs)
+    if (scale := given.attrs.get("temperature_scale")) in ("K_RJ", "intensity"):
+        raise WrongUnits(f"noise says temperature_scale={scale!r}; give it in K_CMB, as the maps are")
     is_depth = unit_of(given).is_equivalent("K arcmin")
     given = in_units(given, "uK arcmin" if is_depth else "uK")
     if "frequency" not in given.dims or set(given.dims) - {"frequency", "stokes"}:

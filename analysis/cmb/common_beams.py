@@ -144,10 +144,14 @@ def prepared(
     """
     stokes = checked_stokes(stokes)
     nulled = checked_components(null, ("dust", "synchrotron")) if len(null) else []
+    if indices and not nulled:
+        raise BadOption(
+            f"indices={dict(indices)!r} are those of what is nulled, and that is nothing; give null=['dust']"
+        )
     array = band_array(sky, stokes=stokes, least=2 + len(nulled))
     nside = nside_of(array)
     lmax, iterations = checked_lmax(lmax, nside), checked_iterations(iterations)
-    at = checked_indices(indices, nulled) if nulled or indices else {}
+    at = checked_indices(indices, nulled) if nulled else {}
     names = ["cmb", *nulled]
     spectra = columns(channel_bands(sky, bandpass), names, at, checked_references(None))[0]
     size = np.linalg.norm(spectra, axis=0)

@@ -184,7 +184,7 @@ def _refuse_beams(sky: xr.Dataset) -> None:
     if "beam" not in sky.variables:
         return
     own = np.atleast_1d(np.asarray(sky["beam"].values, dtype=float))
-    if own.max() - own.min() > 0.01 * own.max():
+    if not own.max() - own.min() <= 0.01 * own.max():
         raise WrongData(
             f"the bands have beams from {own.min():g} to {own.max():g} {sky['beam'].attrs.get('units', '')}, so a cell "
             "mixes different skies; bring them to one with cmb.common_resolution(sky)"

@@ -6,7 +6,7 @@ r"""Bandpowers with the mask undone: the pseudo-spectra's coupling inverted, bin
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -30,9 +30,15 @@ WORST = 1e7  # condition number: beyond, bandpowers are differences of nearly eq
 
 
 def windows_of(
-    beams: Sequence[Angle | xr.DataArray | None], *, lmax: int, nside: int | None
+    beams: Sequence[Angle | xr.DataArray | None],
+    *,
+    lmax: int,
+    nside: int | None,
+    fields: Sequence[Collection[str]] = ("TEB", "TEB"),
 ) -> dict[str, NDArray[np.float64]]:
     """Return by what each spectrum is lowered: the beams of two maps, and pixels of ``nside`` in both.
+
+    Spectra of unlike fields are means over both orders, as far as the maps hold these ``fields``.
 
     Examples
     --------
@@ -48,7 +54,12 @@ def windows_of(
             made = {field: made[field] * pixels[field] for field in made}
         pair.append(made)
     first, second = pair
-    return {s: (first[s[0]] * second[s[1]] + first[s[1]] * second[s[0]]) / 2 for s in SPECTRA}
+    found = {}
+    for s in SPECTRA:
+        both = [(s[0], s[1]), (s[1], s[0])]
+        orders = [(a, b) for a, b in both if a in fields[0] and b in fields[1]] or both
+        found[s] = np.mean([first[a] * second[b] for a, b in orders], axis=0)
+    return found
 
 
 def _by_field(window: xr.DataArray) -> dict[str, NDArray[np.float64]]:
@@ -174,7 +185,7 @@ def spectra_array(spectra: xr.Dataset | xr.DataArray, what: str, *, lmax: int) -
     Raises
     ------
     WrongData
-        If it is no C_ℓ, lacks multipoles, or holds NaN.
+        If it is no C_ℓ, holds others than the six spectra or one twice, lacks multipoles, or holds NaN.
 
     Examples
     --------
@@ -191,6 +202,9 @@ def spectra_array(spectra: xr.Dataset | xr.DataArray, what: str, *, lmax: int) -
         raise WrongData(f"{what} is no C_ℓ with the coordinates spectrum and ell; fetch('planck2018_lcdm') is")
     if set(spectra.dims) != {"spectrum", "ell"}:
         raise WrongData(f"{what} has dims {tuple(map(str, spectra.dims))}; it needs spectrum, ell")
+    labels = [str(label) for label in spectra["spectrum"].values]
+    if set(labels) - set(SPECTRA) or len(set(labels)) < len(labels):
+        raise WrongData(f"{what} holds {', '.join(labels)}; the spectra are {', '.join(SPECTRA)}, each once")
     if "C_ℓ" not in str(spectra.attrs.get("long_name", "")):
         raise WrongData(f"long_name {spectra.attrs.get('long_name')!r} of {what} does not say C_ℓ; give C_ℓ, not D_ℓ")
     wanted = np.arange(lmax + 1)

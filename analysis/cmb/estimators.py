@@ -175,7 +175,7 @@ def power_spectra(
         if noise is not None:
             values = noise_taken(values, noise, matrices, units=units, purify=purify)
         beams = [beam, beam if other_beam is None else other_beam]
-        windows = windows_of(beams, lmax=lmax, nside=nside if pixels else None)
+        windows = windows_of(beams, lmax=lmax, nside=nside if pixels else None, fields=(alms, second_alms))
         values = decoupled(values, matrices, bins, windows, purify)
         result = bandpower_dataset(values, bins.coords, form, units, facts)
         undone = ["mask", *(["beam"] if beam is not None else []), *(["pixel window"] if pixels else [])]

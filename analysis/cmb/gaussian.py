@@ -12,7 +12,7 @@ from analysis.cmb.decoupling import spectra_array
 from analysis.cmb.harmonics import multipoles
 from analysis.cmb.maps import POLCONVS
 from analysis.cmb.rotation import FRAMES
-from analysis.errors import BadOption, WrongData
+from analysis.errors import BadOption, WrongData, WrongFrame
 from analysis.model import check, derived, unit_of
 
 if TYPE_CHECKING:
@@ -54,6 +54,8 @@ def random_coefficients(
         If an option is out of range or a word unknown.
     WrongData
         If the spectra are no C_ℓ, end before ``lmax``, or no fields can have them (:math:`C_{TE}^2 > C_{TT} C_{EE}`).
+    WrongFrame
+        If spectra with EB or TB state another ``polconv``.
 
     Examples
     --------
@@ -69,6 +71,11 @@ def random_coefficients(
     if frame not in FRAMES or polconv not in POLCONVS:
         raise BadOption(f"frame={frame!r}, polconv={polconv!r}: give one of {', '.join(FRAMES)}, and COSMO or IAU")
     array = spectra_array(spectra, "the spectra", lmax=lmax)
+    said = spectra.attrs.get("polconv", array.attrs.get("polconv", polconv))
+    if said != polconv and {"EB", "TB"} & set(map(str, array["spectrum"].values)):
+        raise WrongFrame(
+            f"the spectra are in {said}, in {polconv} EB and TB have the other sign; give polconv={said!r}"
+        )
     roots = _roots(array)
     ell, m = multipoles(lmax)
     rng = np.random.default_rng(seed)
@@ -87,8 +94,6 @@ def random_coefficients(
 def _roots(array: xr.DataArray) -> NDArray[np.float64]:
     """A square root of the covariance of T, E, B at each ℓ, shape (ℓ, 3, 3)."""
     known = {str(label): array.sel(spectrum=label).values for label in array["spectrum"].values}
-    if strange := set(known) - {"TT", "EE", "BB", "TE", "EB", "TB"}:
-        raise WrongData(f"the spectra hold {', '.join(sorted(strange))}; they are TT, EE, BB, TE, EB, TB")
     matrix = np.zeros((array.sizes["ell"], 3, 3))
     for label, values in known.items():
         i, j = "TEB".index(label[0]), "TEB".index(label[1])

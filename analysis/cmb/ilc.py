@@ -65,7 +65,8 @@ def harmonic_ilc(
     stokes : {"QU", "I", "IQU"}, optional
         T, E and B are combined each on its own.
     mask : xarray.DataArray or xarray.Dataset, optional
-        Weights from 0 to 1, the maps are multiplied by them; without it every cell must have been observed.
+        Weights from 0 to 1, the maps are multiplied by them and so is the result (divide soft ones out before taking
+        spectra with the same mask); without it every cell must have been observed.
     beam : angle, optional
         FWHM of the result, degrees or text with a unit; the largest of the bands if left out.
     noise : xarray.DataArray, optional
@@ -106,6 +107,7 @@ def harmonic_ilc(
     >>> bool(abs(made.weight.sum("frequency") - 1).max() < 1e-9)
     True
     """
+    null = [null] if isinstance(null, str) else list(null)
     ready = prepared(sky, null, stokes, mask, beam, indices, bandpass, lmax, iterations)
     edges = _edges(ready, _checked_tolerance(tolerance))
     ell, m = multipoles(ready.lmax)
@@ -132,7 +134,7 @@ def harmonic_ilc(
     _label_weights(result, weights, edges, names, ready, sky)
     if noise is not None or "depth" in sky.data_vars:
         result["noise_cl"] = _noise_spectra(weights, edges, ready, noise_levels(ready.array, noise, sky), stokes)
-    step = f"cmb.harmonic_ilc(null={list(null)}, tolerance={tolerance:g}, lmax={ready.lmax})"
+    step = f"cmb.harmonic_ilc(null={null}, tolerance={tolerance:g}, lmax={ready.lmax})"
     also = [data for data in (mask, through) if data is not None]
     return _finished(result, sky, ready, step, "Harmonic ILC", mask, also)
 
@@ -192,6 +194,7 @@ def needlet_ilc(
     >>> needlet_ilc(sky, null=["dust"]).sky.sizes["cells"]
     3072
     """
+    null = [null] if isinstance(null, str) else list(null)
     ready = prepared(sky, null, stokes, mask, beam, indices, bandpass, lmax, iterations)
     target = (ready.alms.shape[1] - ready.spectra.shape[1]) / _checked_tolerance(tolerance)
     enough = target / _sky_share(ready)
@@ -227,7 +230,7 @@ def needlet_ilc(
             f"even averaged over all of the sky kept, a scale loses {worst:.1%} of the CMB's power, more than asked"
         )
         warnings.warn(message, AnalysisWarning, stacklevel=2)
-    step = f"cmb.needlet_ilc(null={list(null)}, tolerance={tolerance:g}, lmax={ready.lmax}, scales={len(scales)})"
+    step = f"cmb.needlet_ilc(null={null}, tolerance={tolerance:g}, lmax={ready.lmax}, scales={len(scales)})"
     also = [data for data in (mask, through) if data is not None]
     return _finished(result, sky, ready, step, "Needlet ILC", mask, also)
 

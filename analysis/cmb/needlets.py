@@ -150,9 +150,10 @@ def needlet_weights(
         )
     norm = np.maximum(kernel @ share, 1e-30)
     covariance = (kernel @ sums.reshape(cells, -1)).reshape(cells, bands, bands) / norm[:, None, None]
-    weights = np.zeros((cells, bands))
-    used = share > 0
-    weights[used] = constrained_weights(covariance[used], spectra)
+    near = count >= least  # needlets of the kept cells reach beyond the mask: no weight there would take CMB away
+    whole = sums.sum(axis=0) / max(float(share.sum()), 1e-30)
+    weights = np.broadcast_to(constrained_weights(whole, spectra), (cells, bands)).copy()
+    weights[near] = constrained_weights(covariance[near], spectra)
     width = 360.0 if variance >= WHOLE else float(np.degrees(np.sqrt(8 * np.log(2) * variance)))
     return weights, (bands - constraints) / least, width
 

@@ -149,8 +149,6 @@ def expected_bandpowers(theory: xr.Dataset | xr.DataArray, windows: xr.Dataset) 
     array = windows["window"]
     cl = spectra_array(theory, "the theory", lmax=array.sizes["ell_in"] - 1)
     known = {str(label): cl.sel(spectrum=label).values for label in cl["spectrum"].values}
-    if unknown := set(known) - set(SPECTRA):
-        raise WrongData(f"the theory holds {', '.join(sorted(unknown))}; the spectra are {', '.join(SPECTRA)}")
     made: dict[str, NDArray] = {}
     for name in array["transfer"].values:
         out, into = _pair(str(name))
@@ -158,11 +156,13 @@ def expected_bandpowers(theory: xr.Dataset | xr.DataArray, windows: xr.Dataset) 
         made[out] = made.get(out, 0) + array.sel(transfer=name).values @ given
     labels = [label for label in SPECTRA if label in made]
     form = str(windows.attrs["form"])
+    facts = {k: cl.attrs.get(k, theory.attrs.get(k)) for k in ("polconv", "temperature_scale")}
+    facts = {k: v for k, v in facts.items() if v is not None} | synthetic_attrs(theory, windows)
     return check(
         derived(
             bandpower_dataset(
-                {label: made[label] for label in labels}, windows.coords, form, str(cl.attrs["units"])
-            ).assign_attrs(synthetic_attrs(theory, windows)),
+                {label: made[label] for label in labels}, windows.coords, form, str(cl.attrs["units"]), facts
+            ).assign_attrs(facts),
             theory,
             title=f"Expected bandpowers of {theory.attrs.get('title', 'a theory')}",
             step="cmb.expected_bandpowers",

@@ -56,7 +56,7 @@ def qml_spectra(
     sky : xarray.Dataset or xarray.DataArray
         A map of nside 16 or less, dims ``stokes, cells``: I, or Q and U, or all three.
     theory : xarray.Dataset or xarray.DataArray
-        Fiducial :math:`C_\ell`, dims ``spectrum, ell``.
+        Fiducial :math:`C_\ell`, dims ``spectrum, ell``; EB and TB in the convention it states, else that of the map.
     variance : xarray.Dataset or xarray.DataArray
         Noise variance of each cell: a map with the Stokes parameters of ``sky``, or a scalar for all, in squared
         units. No correlations between cells. Some is needed: add a little white noise to a degraded map.
@@ -80,7 +80,8 @@ def qml_spectra(
     BadOption
         If nside is too large or an option out of range.
     WrongData
-        If noise is missing or not positive, or the mask leaves too little to tell all spectra apart.
+        If noise is missing, not positive or too little to invert the covariance, or the mask leaves too little to
+        tell all spectra apart.
     WrongFrame, WrongUnits
         As for :func:`power_spectra`.
 
@@ -114,7 +115,9 @@ def qml_spectra(
     weights = weights_for(array, mask)
     kept = weights > 0
     sign = u_sign(array)
-    cl = _fiducial(in_units(spectra_array(theory, "the theory", lmax=lmax), square), sign)
+    given_theory = spectra_array(theory, "the theory", lmax=lmax)
+    said = theory.attrs.get("polconv", given_theory.attrs.get("polconv"))
+    cl = _fiducial(in_units(given_theory, square), sign if said is None else -1 if said == "IAU" else 1)
     noise = _variance(variance, array, square, kept)
     fields = ("T" if "I" in held else "") + ("EB" if "Q" in held else "")
     basis = _harmonics(fields, nside, lmax, kept, _smoothing(beam, pixels, nside, lmax))
@@ -213,7 +216,13 @@ def _estimate(
             if power.any():
                 covariance += (basis[i].T * power[ells]) @ basis[j]
     flat = basis.reshape(-1, basis.shape[-1])
-    factor = cho_factor(covariance, lower=True, overwrite_a=True)
+    try:
+        factor = cho_factor(covariance, lower=True, overwrite_a=True)
+    except np.linalg.LinAlgError as error:
+        raise WrongData(
+            f"too little noise for this theory: with variances from {noise.min():.1e} on the cells' covariance is "
+            "singular to rounding; add a little white noise to the map and its variance"
+        ) from error
     solved = cho_solve(factor, flat.T)
     shape = (len(fields), ells.size)
     z = (flat @ solved).reshape(*shape, *shape)

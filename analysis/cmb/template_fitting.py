@@ -10,9 +10,9 @@ import xarray as xr
 from analysis.cmb.bands import cell_arcmin, hits_of
 from analysis.cmb.maps import FACTS, nside_of, seen, sky_array
 from analysis.cmb.masks import Mask, mask_told, weights_for
-from analysis.cmb.origins import with_inputs
+from analysis.cmb.origins import synthetic_attrs, with_inputs
 from analysis.cmb.temperatures import kelvin_cmb
-from analysis.errors import BadOption, WrongData, WrongFrame
+from analysis.errors import BadOption, WrongData, WrongFrame, WrongUnits
 from analysis.model import check, in_units, labelled, unit_of
 
 SINGULAR = 1e10
@@ -85,6 +85,7 @@ def template_fit(
     arrays = [
         kelvin_cmb(sky_array(m, what=w), w) for m, w in zip((sky, *templates), _names(len(templates)), strict=True)
     ]
+    _refuse_beams(sky, *templates)
     labels = _fitted(arrays)
     arrays = [array.sel(stokes=labels).transpose("stokes", "cells") for array in arrays]
     values = np.stack([np.asarray(array.values, dtype=float) for array in arrays])
@@ -108,11 +109,12 @@ def template_fit(
         raise WrongData(f"the coefficients {alpha.tolist()} add to 1: the templates take all of the CMB away")
     cleaned = (values[0] - np.tensordot(alpha, values[1:], axes=1)) / left
     cleaned[:, ~kept] = np.nan
-    made = _dataset(arrays[0], cleaned, alpha, covariance)
+    made = _dataset(arrays[0], cleaned, alpha, covariance, synthetic_attrs(sky, *templates))
     if template_noises is not None:
         level = np.sqrt(sigma[0] ** 2 + (alpha**2 * np.square(sigma[1:])).sum()) / abs(left)
         said = "Noise of a cell of the cleaned map"
-        made["noise_level"] = labelled(xr.DataArray(level), "noise_level", units="uK", long_name=said)
+        about = synthetic_attrs(sky, *templates)
+        made["noise_level"] = labelled(xr.DataArray(level), "noise_level", units="uK", long_name=said, attrs=about)
     told = "cells observed in every map" if mask is None else mask_told(mask, kept.astype(float))
     step = f"cmb.template_fit(cmb_in_templates={cmb_in_templates}): coefficients {alpha.round(6).tolist()}; {told}"
     papers = ["Planck Collaboration V 2020, A&A 641, A5, doi:10.1051/0004-6361/201936386"]
@@ -124,6 +126,16 @@ def template_fit(
 
 def _names(templates: int) -> list[str]:
     return ["the map", *(f"template {n}" for n in range(1, templates + 1))]
+
+
+def _refuse_beams(*maps: xr.Dataset) -> None:
+    stated = [in_units(m["beam"], "arcmin").values.max() for m in maps if "beam" in getattr(m, "variables", {})]
+    if stated and not max(stated) - min(stated) <= 0.01 * max(stated):
+        widths = ", ".join(f"{width:g}" for width in stated)
+        raise WrongData(
+            f"the maps have beams of {widths} arcmin, so a template is not what the map holds; bring all bands to one "
+            "first: cmb.common_resolution(sky)"
+        )
 
 
 def _fitted(arrays: list[xr.DataArray]) -> list[str]:
@@ -154,6 +166,8 @@ def _kept(arrays: list[xr.DataArray], values: np.ndarray, mask: Mask | None) -> 
 def _level(noise: xr.DataArray, nside: int) -> float:
     if not isinstance(noise, xr.DataArray) or noise.size != 1:
         raise BadOption("noise must be a DataArray with one number and the units 'uK arcmin' or 'uK'")
+    if (scale := noise.attrs.get("temperature_scale")) in ("K_RJ", "intensity"):
+        raise WrongUnits(f"noise says temperature_scale={scale!r}; give it in K_CMB, as the maps are")
     is_depth = unit_of(noise).is_equivalent("K arcmin")
     level = float(in_units(noise, "uK arcmin" if is_depth else "uK").values.item())
     if not np.isfinite(level) or level <= 0:
@@ -161,8 +175,9 @@ def _level(noise: xr.DataArray, nside: int) -> float:
     return level / cell_arcmin(nside) if is_depth else level
 
 
-def _dataset(like: xr.DataArray, cleaned: np.ndarray, alpha: np.ndarray, covariance: np.ndarray) -> xr.Dataset:
-    about = {"synthetic": "true"} if "synthetic" in like.attrs else {}
+def _dataset(
+    like: xr.DataArray, cleaned: np.ndarray, alpha: np.ndarray, covariance: np.ndarray, about: dict[str, str]
+) -> xr.Dataset:
     label = {"long_name": "Template", "units": "1"}
     made = xr.Dataset(coords={"stokes": like["stokes"], "cell_ids": like["cell_ids"]})
     made = made.drop_vars([name for name in made.coords if name not in ("stokes", "cell_ids")])

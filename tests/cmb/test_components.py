@@ -338,6 +338,17 @@ def test_ilc_lets_the_cmb_through_whole_and_takes_foregrounds_away(method):
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("soft", [False, True])
+def test_needlets_let_the_cmb_through_whole_under_a_mask_too(soft):
+    mask = cmb.galactic_mask(16, latitude=20)
+    mask = cmb.apodized_mask(mask, scale="20 deg", kind="C2") if soft else mask
+    alone = cmb.simulated_sky("planck", 16, seed=3, beams="6 deg", components=["cmb"], noise=False)
+    drawn = cmb.simulated_sky("planck", 16, seed=3, beams="6 deg")
+    one, other = (f(drawn, through=alone, mask=mask, lmax=32).propagated for f in (cmb.needlet_ilc, cmb.harmonic_ilc))
+    assert float(abs(one - other).max()) < 1e-4 * float(other.std())  # both are the masked CMB up to lmax
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize("method", [cmb.harmonic_ilc, cmb.needlet_ilc])
 def test_constrained_ilc_lets_no_dust_of_that_spectrum_through(method):
     drawn = cmb.simulated_sky("litebird", 32, seed=2, beams="2 deg")
@@ -455,6 +466,22 @@ def test_needlets_warn_where_the_sky_has_too_few_modes():
     assert float(made.bias.min()) < -0.05
 
 
+@pytest.mark.slow
+def test_one_component_to_null_may_be_text_and_history_says_it(planck_sky):
+    made = cmb.harmonic_ilc(planck_sky, null="dust")
+    assert "null=['dust']" in made.attrs["history"]
+
+
+@pytest.mark.slow
+def test_the_depth_of_smoothed_bands_is_the_noise_of_their_cells():
+    from analysis.cmb.bands import cell_arcmin
+
+    noise = cmb.simulated_sky("planck", 16, seed=1, components=[], stokes="IQU")
+    even = cmb.common_resolution(noise, beam="5 deg")
+    ratio = even.sky.std("cells") * cell_arcmin(16) / even.depth
+    np.testing.assert_allclose(ratio.mean("frequency"), 1, atol=0.03)
+
+
 def test_copies_of_a_band_are_refused(planck_sky):
     twice = planck_sky.isel(frequency=[0, 0, 3])
     with pytest.raises(WrongData, match="copies"):
@@ -498,6 +525,53 @@ def test_noise_of_a_cleaned_map_is_that_of_its_parts():
     made = cmb.template_fit(single(clean, 4), single(clean, 6), noise=levels[0], template_noises=levels[1:])
     alpha = float(made.coefficient[0])
     assert float(made.noise_level) == pytest.approx(np.hypot(1, 2 * alpha) / (1 - alpha))
+
+
+def test_templates_of_another_resolution_are_refused_until_they_are_brought_to_one():
+    sky = cmb.simulated_sky("planck", 16, seed=3)
+    level = xr.DataArray(1.0, attrs={"units": "uK"})
+    with pytest.raises(WrongData, match="common_resolution"):
+        cmb.template_fit(single(sky, 4), single(sky, 0), noise=level)
+    even = cmb.common_resolution(sky)
+    cmb.template_fit(single(even, 4), single(even, 0), noise=level)
+
+
+def test_template_coefficients_are_those_of_least_squares_with_the_hits_as_weights():
+    drawn = cmb.simulated_sky("planck", 4, seed=3, beams=None)
+    weight = np.arange(192) + 1.0
+    hits = xr.DataArray(weight, dims="cells", coords={"cell_ids": drawn.cell_ids}, attrs={"units": "1"})
+    level = xr.DataArray(2.0, attrs={"units": "uK"})
+    made = cmb.template_fit(single(drawn, 4), single(drawn, 0), single(drawn, 6), noise=level, hits=hits)
+    root = np.sqrt(weight / weight.mean())
+    data, *design = ((drawn.sky.values[band] * root).ravel() for band in (4, 0, 6))
+    design = np.stack(design, axis=-1)
+    np.testing.assert_allclose(made.coefficient, np.linalg.lstsq(design, data, rcond=None)[0], rtol=1e-9)
+    np.testing.assert_allclose(made.coefficient_covariance, 4 * np.linalg.inv(design.T @ design), rtol=1e-9)
+
+
+def test_a_synthetic_template_makes_each_result_synthetic():
+    drawn = cmb.simulated_sky("planck", 8, seed=3, beams=None)
+    real = single(drawn, 4).copy(deep=True)
+    for held in (real, *real.variables.values()):
+        held.attrs.pop("synthetic", None)
+    level = xr.DataArray(1.0, attrs={"units": "uK"})
+    made = cmb.template_fit(real, single(drawn, 6), noise=level, template_noises=[level])
+    assert all(is_synthetic(array) for array in made.data_vars.values())
+
+
+def test_noise_in_another_temperature_scale_is_refused(sky):
+    level = sky.depth.assign_attrs(temperature_scale="K_RJ")
+    with pytest.raises(WrongUnits, match="K_RJ"):
+        cmb.parametric_components(sky, noise=level)
+    planck = cmb.simulated_sky("planck", 8, seed=3, beams=None)
+    one = xr.DataArray(1.0, attrs={"units": "uK", "temperature_scale": "K_RJ"})
+    with pytest.raises(WrongUnits, match="K_RJ"):
+        cmb.template_fit(single(planck, 4), single(planck, 6), noise=one)
+
+
+def test_a_beam_that_is_not_known_is_refused(sky):
+    with pytest.raises(WrongData, match="beams"):
+        cmb.parametric_components(sky.assign(beam=("frequency", np.full(22, np.nan), {"units": "arcmin"})))
 
 
 def test_templates_that_do_not_fit_are_refused():

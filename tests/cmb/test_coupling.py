@@ -295,3 +295,43 @@ def test_windows_need_what_makes_them():
         cmb.bandpower_windows(cmb.galactic_mask(8))
     with pytest.raises(WrongData, match="bandpower_windows"):
         cmb.expected_bandpowers(cmb.fetch("planck2018_lcdm"), xr.Dataset())
+
+
+def test_expected_bandpowers_keep_the_convention_of_their_theory():
+    windows = cmb.bandpower_windows(cmb.coupling_matrix(cmb.galactic_mask(8, latitude=10), lmax=16), width=5)
+    turned = cmb.rotated_spectra(cmb.fetch("planck2018_lcdm"), "1 deg", polconv="IAU")
+    made = cmb.expected_bandpowers(turned, windows)
+    assert made.attrs["polconv"] == made.cl.attrs["polconv"] == "IAU"
+
+
+def table(t, p, lmax=16):
+    """Return a beam that lowers T and polarization unlike, falling with ℓ."""
+    ell = np.arange(lmax + 1)
+    values = np.stack([t * np.exp(-ell / 40), p * np.exp(-ell / 25), p * np.exp(-ell / 25)])
+    return xr.DataArray(values, dims=("field", "ell"), coords={"field": list("TEB"), "ell": ell}, attrs={"units": "1"})
+
+
+@pytest.mark.slow
+def test_beams_of_t_and_of_polarization_are_told_apart():
+    theory = cmb.fetch("planck2018_lcdm")
+    alm = cmb.random_coefficients(theory, lmax=16, seed=2)
+    plain = cmb.synthesized(alm, nside=16)
+    one, two = table(1.0, 0.8), table(0.9, 0.5)
+    first, second = (cmb.synthesized(alm, nside=16, beam=beam, pixels=True) for beam in (one, two))
+    options = {"lmax": 16, "width": 1, "decouple": True}
+    wanted = cmb.power_spectra(plain, **options).cl
+    beams = {"beam": one, "other_beam": two, "pixels": True}
+    whole = cmb.power_spectra(first, second, **options, **beams).cl
+    scale = np.abs(wanted).max("bin")
+    assert float((np.abs(whole - wanted) / scale).sel(spectrum=["TT", "EE", "TE"]).max()) < 1e-3
+    apart = cmb.power_spectra(first.sel(stokes=["I"]), second.sel(stokes=["Q", "U"]), **options, **beams).cl
+    assert float((np.abs(apart - wanted) / scale).sel(spectrum="TE").max()) < 1e-3
+
+
+def test_noise_of_polarization_is_the_mean_of_q_and_u_with_the_square_of_the_weights(make):
+    mask = cmb.galactic_mask(4, latitude=20) * 0.5
+    levels = np.array([1.0, 2.0, 6.0])[:, None] * np.ones(192)
+    drawn = make.sky(levels).sky.assign_attrs(units="uK2", frame="galactic", polconv="COSMO")
+    found = cmb.noise_spectra(drawn, mask=mask.assign_attrs(frame="galactic"), lmax=8).cl
+    share = np.pi / 48 * 0.25 * float(cmb.galactic_mask(4, latitude=20).mean())
+    np.testing.assert_allclose(found.sel(ell=5), np.array([1.0, 4.0, 4.0]) * share)

@@ -102,3 +102,15 @@ def test_theories_that_do_not_fit_are_refused(planck, w_band):
     pseudo = cmb.power_spectra(w_band, lmax=LMAX)
     with pytest.raises(WrongData, match="pseudo-C_ℓ"):
         cmb.bandpower_covariance(planck, cmb.galactic_mask(32), noise=pseudo, lmax=LMAX)
+
+
+def test_standard_deviations_are_not_averaged_as_spectra_are(planck):
+    with pytest.raises(WrongData, match=r"knox_error\(…, width=\)"):
+        cmb.binned(cmb.knox_error(planck, sky_fraction=0.5, lmax=30), width=5)
+
+
+@pytest.mark.parametrize("labels", [["tt", "ee"], ["TT", "TT"], ["TT", "PP"]])
+def test_spectra_that_are_not_the_six_once_are_refused(planck, labels):
+    given = planck.isel(spectrum=[0, 1]).assign_coords(spectrum=labels)
+    with pytest.raises(WrongData, match="each once"):
+        cmb.knox_error(given, sky_fraction=0.5, lmax=10)

@@ -5,7 +5,7 @@ import pytest
 import xarray as xr
 
 from analysis import cmb
-from analysis.errors import BadOption, WrongData
+from analysis.errors import BadOption, WrongData, WrongFrame
 from analysis.model import check
 
 LMAX, NSIDE, NUMBER = 10, 4, 150
@@ -100,6 +100,34 @@ def test_the_iau_convention_flips_eb_and_tb_only(skies, planck, mask):
     np.testing.assert_allclose(iau.sigma, cosmo.sigma, rtol=1e-6)
 
 
+@pytest.mark.slow
+def test_eb_of_a_theory_is_brought_to_the_convention_of_the_map(planck, mask):
+    turned = cmb.rotated_spectra(planck, "20 deg")  # states COSMO
+    sky = cmb.synthesized(cmb.random_coefficients(turned, lmax=LMAX, seed=4), nside=NSIDE)
+    options = {"theory": turned, "variance": variance(), "mask": mask, "lmax": LMAX, "width": 3}
+    cosmo, iau = (cmb.qml_spectra(s, **options) for s in (sky, cmb.to_polconv(sky, "IAU")))
+    signs = xr.DataArray([1, 1, 1, 1, -1, -1], dims="spectrum", coords={"spectrum": cosmo.spectrum})
+    assert bool((np.abs(iau.cl - cosmo.cl * signs) < 1e-6 * cosmo.sigma).all())
+
+
+@pytest.mark.slow
+def test_beams_and_pixels_are_undone(planck):
+    alm = cmb.random_coefficients(planck, lmax=LMAX, seed=4)
+    plain = cmb.synthesized(alm, nside=NSIDE)
+    smooth = cmb.synthesized(alm, nside=NSIDE, beam="20 deg", pixels=True)
+    options = {"theory": planck, "variance": variance(1e-6), "lmax": LMAX}  # the whole sky without noise: exact
+    wanted = cmb.qml_spectra(plain, **options).cl.sel(spectrum=["TT", "EE", "TE"])
+    found = cmb.qml_spectra(smooth, beam="20 deg", pixels=True, **options).cl
+    assert bool((np.abs(found - wanted) < 1e-2 * np.abs(wanted).max("bin")).all())
+
+
+def test_spectra_of_another_convention_do_not_make_coefficients(planck):
+    turned = cmb.rotated_spectra(planck, "20 deg", polconv="IAU")
+    with pytest.raises(WrongFrame, match="polconv='IAU'"):
+        cmb.random_coefficients(turned, lmax=8, seed=1)
+    assert cmb.random_coefficients(turned, lmax=8, seed=1, polconv="IAU").attrs["polconv"] == "IAU"
+
+
 def test_i_alone_and_q_and_u_alone_are_enough(skies, planck, mask):
     options = {"theory": planck, "variance": variance(), "mask": mask, "lmax": LMAX}
     one = skies.isel(realization=0)
@@ -122,6 +150,7 @@ def test_units_are_converted(skies, planck, mask):
     [
         ({"variance": variance(0.0)}, WrongData, "positive"),
         ({"variance": variance(float("nan"))}, WrongData, "positive"),
+        ({"variance": variance(1e-12)}, WrongData, "too little noise"),
         ({"lmax": 12}, BadOption, "lmax=12"),
         ({"width": 0}, BadOption, "width=0"),
         ({"theory": xr.Dataset()}, WrongData, "no variable 'cl'"),
