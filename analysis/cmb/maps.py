@@ -172,6 +172,7 @@ def sky_array(sky: xr.Dataset | xr.DataArray, *, needs: str = "", what: str = "t
         if "sky" not in sky.data_vars:
             raise WrongData(f"{what} has no variable 'sky'; it has {', '.join(map(str, sky.data_vars)) or 'none'}")
         array = sky["sky"]
+        _refuse_contradiction(sky, array, what)
         facts = {k: sky.attrs[k] for k in FACTS if k in sky.attrs} | array.attrs
         array = array.assign_attrs(facts | synthetic_attrs(sky, array))
     elif isinstance(sky, xr.DataArray):
@@ -187,6 +188,8 @@ def sky_array(sky: xr.Dataset | xr.DataArray, *, needs: str = "", what: str = "t
     if "stokes" not in array.dims:
         array = array.expand_dims("stokes")
     held = [str(label) for label in array["stokes"].values]
+    if len(set(held)) < len(held):
+        raise WrongData(f"{what} holds Stokes {', '.join(held)}: one of them twice; choose with isel(stokes=…)")
     if missing := [label for label in needs if label not in held]:
         raise WrongData(f"{what} lacks Stokes {', '.join(missing)}; it has {', '.join(held)}")
     if {"Q", "U"} & set(held) and array.attrs.get("polconv") not in POLCONVS:
@@ -197,6 +200,17 @@ def sky_array(sky: xr.Dataset | xr.DataArray, *, needs: str = "", what: str = "t
     if extra := set(array.dims) - {"stokes", "cells"}:
         raise WrongData(f"{what} has the dims {sorted(map(str, extra))} besides stokes and cells; choose one of each")
     return whole_sky(array, what=what).transpose("stokes", "cells")
+
+
+def _refuse_contradiction(sky: xr.Dataset, array: xr.DataArray, what: str) -> None:
+    """Refuse a Dataset that says one thing of its map and the map's variable another."""
+    for name in FACTS:
+        told, own = sky.attrs.get(name), array.attrs.get(name)
+        if told is not None and own is not None and str(told).lower() != str(own).lower():
+            raise WrongFrame(
+                f"{what} says {name}={told!r}, its variable 'sky' {name}={own!r}; "
+                f"make them one: del sky.sky.attrs[{name!r}], if the first is right"
+            )
 
 
 def u_sign(array: xr.DataArray) -> int:
