@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from analysis.cmb.angles import Angle
 
 FACTS = ("frame", "polconv", "temperature_scale")
+STOKES = ("I", "Q", "U", "V")
 POLCONVS = ("COSMO", "IAU")
 LARGEST_NSIDE = 8192
 UNSEEN = 1.6375e30  # HEALPix writes -UNSEEN where nothing was observed; a change of sign of U turns it
@@ -188,6 +189,9 @@ def sky_array(sky: xr.Dataset | xr.DataArray, *, needs: str = "", what: str = "t
     if "stokes" not in array.dims:
         array = array.expand_dims("stokes")
     held = [str(label) for label in array["stokes"].values]
+    if strange := [label for label in held if label not in STOKES]:
+        hint = "; T is 'I' here: assign_coords(stokes=['I', …])" if "T" in strange else ""
+        raise WrongData(f"{what} holds Stokes {', '.join(strange)}, which are none of {', '.join(STOKES)}{hint}")
     if len(set(held)) < len(held):
         raise WrongData(f"{what} holds Stokes {', '.join(held)}: one of them twice; choose with isel(stokes=…)")
     if missing := [label for label in needs if label not in held]:

@@ -172,7 +172,7 @@ def to_polconv(sky: Sky, polconv: str) -> Sky:
         return _flipped(sky, polconv)
     mixed = [name for name in sky.data_vars if WITH_U.search(str(name))]
     turned = {name: (-sky[name]).assign_attrs(sky[name].attrs) for name in mixed}
-    changed = sky.assign(sky=_flipped(sky["sky"], polconv), **turned)
+    changed = sky.assign({"sky": _flipped(sky["sky"], polconv), **turned})
     changed.attrs = {**sky.attrs, "polconv": polconv}
     told = "".join(f", {name} too" for name in mixed)
     step = f"cmb.to_polconv({polconv!r}): U changed its sign ({held} before){told}"

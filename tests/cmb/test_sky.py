@@ -70,6 +70,11 @@ def test_a_map_that_contradicts_its_variable_is_refused(w_band, name, other):
         cmb.power_spectra(said_twice)
 
 
+def test_a_map_of_t_q_u_is_refused_before_t_is_left_out(w_band):
+    with pytest.raises(WrongData, match="T is 'I' here"):
+        cmb.smoothed(w_band.assign_coords(stokes=["T", "Q", "U"]), fwhm=20)
+
+
 def test_a_stokes_parameter_held_twice_is_refused(w_band):
     with pytest.raises(WrongData, match="twice"):
         cmb.power_spectra(w_band.isel(stokes=[0, 1, 2, 2]))
