@@ -116,6 +116,8 @@ def _write_level(level: xr.Dataset, dtype: np.dtype, store: Path, nside: int) ->
     kept = level[["sky"]]
     if dtype == np.float32:  # as the map was given: half the size
         kept = kept.assign(sky=kept["sky"].astype(np.float32))
+    for name, words in (("sky", "Sky"), ("stokes", "Stokes parameter")):
+        kept[name].attrs.setdefault("long_name", words)
     size = min(CHUNK, kept.sizes["cells"])
     encoding: dict[str, dict[str, Any]] = {
         "sky": {"chunks": (1, size), "compressors": (ZstdCodec(level=3), Crc32cCodec())},

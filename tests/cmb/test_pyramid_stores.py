@@ -244,6 +244,13 @@ def test_a_map_without_convention_is_refused_before_anything_is_written(w_band, 
     assert not list(tmp_path.iterdir())
 
 
+def test_a_bare_map_is_written_with_labels(make, tmp_path):
+    sky = make.sky(np.arange(24.0).reshape(2, 12), "QU")
+    there = check(cmb.open_pyramid(cmb.write_pyramid(sky, tmp_path / "map.zarr"))["nside_1"].to_dataset())
+    np.testing.assert_array_equal(there.sky, sky if isinstance(sky, xr.DataArray) else sky.sky)
+    assert there.stokes.attrs["long_name"] == "Stokes parameter"
+
+
 def test_levels_that_are_no_whole_sky_are_refused(w_band):
     part = w_band.sky.sel(stokes="I", drop=True).isel(cells=slice(0, 100))
     with pytest.raises(WrongData, match="no whole sky"):
