@@ -120,6 +120,10 @@ def whole_sky(array: xr.DataArray, *, fill: float = np.nan, what: str = "the map
     array = array.transpose(..., "cells")
     if _is_whole(ids, 12 * nside**2):
         return array
+    if ids.dtype.kind not in "iu":
+        raise WrongData(
+            f"the cell_ids of {what} are {ids.dtype}, not whole numbers; use .astype(int), keep their attrs"
+        )
     everywhere = cell_ids(nside)
     if ids.size and (ids.min() < 0 or ids.max() >= everywhere.size or np.unique(ids).size != ids.size):
         raise WrongData(f"{what} has cell_ids that are repeated or not of nside {nside}")

@@ -94,7 +94,9 @@ def sky_view(
         planes = [_held_plane(level, stokes) for level in levels]
         shown: Any = planes[0]
         drawn: Any = planes
-        pair: Any = tuple([_held_plane(level, label) for level in levels] for label in "QU") if polarization else None
+        pair: Any = None
+        if polarization:
+            pair = tuple([_held_plane(level, label) for level in levels] for label in "QU")
     else:
         array = one_band(sky)
         drawn = shown = plane_of_map(array, sky, stokes)
@@ -181,7 +183,7 @@ def plane_of_map(array: xr.DataArray, sky: xr.Dataset | xr.DataArray, stokes: st
         return one.rename(f"stokes_{stokes.lower()}").assign_attrs(long_name=f"Stokes {stokes}")
     if stokes not in MADE or not {"Q", "U"} <= set(held):
         raise UnknownVariable(
-            f"the map has Stokes {', '.join(held)}; {stokes} needs {stokes if stokes in 'IQU' else 'Q and U'}"
+            f"the map has Stokes {', '.join(held)}; {stokes} {'is not there' if stokes in 'IQU' else 'needs Q and U'}"
         )
     if stokes == "P":
         return polarized_intensity(array)

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from analysis import cmb
-from analysis.errors import BadOption, WrongData, WrongFrame
+from analysis.errors import AnalysisWarning, BadOption, WrongData, WrongFrame
 
 
 def directions(nside, frame="galactic"):
@@ -161,3 +161,16 @@ def test_a_mask_of_a_simulation_says_so(w_band):
     ):
         assert mask.attrs["synthetic"] == "true"
     assert cmb.to_frame(w_band, "icrs", mask=cmb.threshold_mask(simulated, above=1)).attrs["synthetic"] == "true"
+
+
+@pytest.mark.parametrize("work", [cmb.combined_mask, cmb.union_mask])
+def test_a_mask_without_frame_takes_that_of_the_other_with_a_warning(work):
+    bare, said = cmb.galactic_mask(4, latitude=40).copy(), cmb.galactic_mask(4, latitude=20)
+    del bare.attrs["frame"]
+    for masks in ((bare, said), (said, bare)):
+        with pytest.warns(AnalysisWarning, match="no frame"):
+            assert work(*masks).attrs["frame"] == "galactic"
+    with pytest.raises(WrongFrame, match="must be one"):
+        work(said, cmb.rotated_mask(said, "icrs"))
+    with pytest.raises(WrongData, match="nside"):
+        work(said, cmb.galactic_mask(8))

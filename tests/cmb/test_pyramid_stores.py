@@ -128,6 +128,9 @@ def test_what_a_pyramid_does_not_hold_is_refused(store):
         cmb.sky_view(store, stokes="q")
     with pytest.raises(WrongData, match="no pyramid"):
         cmb.sky_view(xr.DataTree())
+    alone = xr.DataTree.from_dict({"/nside_32": cmb.fetch("wmap7_w_iqu").sel(stokes=["I"])})
+    with pytest.raises(UnknownVariable, match="the map has Stokes I; Q is not there"):
+        cmb.sky_view(alone, polarization=True)
 
 
 def test_a_path_that_is_no_pyramid_is_refused(w_band, tmp_path):

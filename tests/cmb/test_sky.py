@@ -70,6 +70,12 @@ def test_a_map_that_contradicts_its_variable_is_refused(w_band, name, other):
         cmb.power_spectra(said_twice)
 
 
+def test_cell_ids_that_are_no_whole_numbers_are_refused(w_band):
+    ids = w_band.cell_ids.astype(float).assign_attrs(w_band.cell_ids.attrs)
+    with pytest.raises(WrongData, match="float64, not whole numbers"):
+        cmb.degraded(w_band.assign_coords(cell_ids=ids), 8)
+
+
 def test_a_map_of_t_q_u_is_refused_before_t_is_left_out(w_band):
     with pytest.raises(WrongData, match="T is 'I' here"):
         cmb.smoothed(w_band.assign_coords(stokes=["T", "Q", "U"]), fwhm=20)
