@@ -174,3 +174,10 @@ def test_a_mask_without_frame_takes_that_of_the_other_with_a_warning(work):
         work(said, cmb.rotated_mask(said, "icrs"))
     with pytest.raises(WrongData, match="nside"):
         work(said, cmb.galactic_mask(8))
+
+
+def test_a_smooth_edge_is_half_way_up_at_two_and_a_half_scales():
+    soft = cmb.apodized_mask(cmb.galactic_mask(32, latitude=20), scale=4, kind="Smooth")
+    latitude = 90 - np.degrees(Healpix_Base(32, "NEST").pix2ang(soft.cell_ids.values)[:, 0])
+    there = np.abs(np.abs(latitude) - 30) < 1
+    assert float(soft[there].mean()) == pytest.approx(0.5, abs=0.08)  # of a straight edge; 0.69 at two scales
