@@ -181,3 +181,14 @@ def test_a_smooth_edge_is_half_way_up_at_two_and_a_half_scales():
     latitude = 90 - np.degrees(Healpix_Base(32, "NEST").pix2ang(soft.cell_ids.values)[:, 0])
     there = np.abs(np.abs(latitude) - 30) < 1
     assert float(soft[there].mean()) == pytest.approx(0.5, abs=0.08)  # of a straight edge; 0.69 at two scales
+
+
+@pytest.mark.parametrize("kind", ["C1", "C2"])
+def test_weights_near_an_edge_are_the_formula_of_the_nearest_cell_left_out(kind):
+    hard = cmb.source_mask(16, ([40.0], [30.0]), radius="20 deg")
+    soft = cmb.apodized_mask(hard, scale="25 deg", kind=kind).values
+    centres = Healpix_Base(16, "NEST").pix2vec(hard.cell_ids.values)
+    nearest = (centres @ centres[~hard.values].T).max(axis=1)
+    x = np.minimum(np.sqrt((1 - np.minimum(nearest, 1)) / (1 - np.cos(np.radians(25)))), 1)
+    weight = x - np.sin(2 * np.pi * x) / (2 * np.pi) if kind == "C1" else (1 - np.cos(np.pi * x)) / 2
+    np.testing.assert_allclose(soft, np.where(hard, weight, 0), atol=1e-7)

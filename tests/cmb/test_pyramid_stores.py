@@ -66,6 +66,14 @@ def test_doubles_iau_and_holes_stay_what_they_are(w_band, tmp_path):
     assert there.attrs["polconv"] == "IAU" and there.sky.dtype == np.float64
 
 
+def test_a_part_of_the_sky_is_written_with_nan_around_it(w_band, tmp_path, monkeypatch):
+    monkeypatch.setattr(pyramid_stores, "CHUNK", 4**4)
+    part = w_band.isel(cells=slice(1000, 3000))
+    there = cmb.open_pyramid(cmb.write_pyramid(part, tmp_path / "part.zarr", smallest=32))["nside_32"].sky
+    np.testing.assert_array_equal(there[:, 1000:3000], part.sky)
+    assert int(there.notnull().sum()) == 3 * 2000
+
+
 PLACES = [
     (pointing_of("mollweide", (0, 0), 60), (-2.8, 2.8), (-1.4, 1.4), 50),
     (pointing_of("mollweide", (120, 0), 60), (-2.8, 2.8), (-1.4, 1.4), 300),
