@@ -45,6 +45,7 @@ from analysis.cmb.noise import noise_spectra
 from analysis.cmb.orders import single_order
 from analysis.cmb.planck_lite import plik_lite_bandpowers, plik_lite_log_likelihood
 from analysis.cmb.predictions import bandpower_windows, expected_bandpowers
+from analysis.cmb.pyramid_stores import open_pyramid, write_pyramid
 from analysis.cmb.pysm_engine import pysm_sky
 from analysis.cmb.quadratic import qml_spectra
 from analysis.cmb.regions import inverted_mask, source_mask, threshold_mask, union_mask
@@ -111,6 +112,7 @@ __all__ = [
     "noise_spectra",
     "noise_spectrum",
     "observed_mask",
+    "open_pyramid",
     "parametric_components",
     "pixel_sed",
     "pixel_window",
@@ -150,6 +152,7 @@ __all__ = [
     "upgraded",
     "view",
     "wishart_log_likelihood",
+    "write_pyramid",
 ]
 
 

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from analysis.cmb.angles import Angle
 
 FACTS = ("frame", "polconv", "temperature_scale")
+STOKES = ("I", "Q", "U", "V")
 POLCONVS = ("COSMO", "IAU")
 LARGEST_NSIDE = 8192
 UNSEEN = 1.6375e30  # HEALPix writes -UNSEEN where nothing was observed; a change of sign of U turns it
@@ -119,6 +120,10 @@ def whole_sky(array: xr.DataArray, *, fill: float = np.nan, what: str = "the map
     array = array.transpose(..., "cells")
     if _is_whole(ids, 12 * nside**2):
         return array
+    if ids.dtype.kind not in "iu":
+        raise WrongData(
+            f"the cell_ids of {what} are {ids.dtype}, not whole numbers; use .astype(int), keep their attrs"
+        )
     everywhere = cell_ids(nside)
     if ids.size and (ids.min() < 0 or ids.max() >= everywhere.size or np.unique(ids).size != ids.size):
         raise WrongData(f"{what} has cell_ids that are repeated or not of nside {nside}")
@@ -172,6 +177,7 @@ def sky_array(sky: xr.Dataset | xr.DataArray, *, needs: str = "", what: str = "t
         if "sky" not in sky.data_vars:
             raise WrongData(f"{what} has no variable 'sky'; it has {', '.join(map(str, sky.data_vars)) or 'none'}")
         array = sky["sky"]
+        _refuse_contradiction(sky, array, what)
         facts = {k: sky.attrs[k] for k in FACTS if k in sky.attrs} | array.attrs
         array = array.assign_attrs(facts | synthetic_attrs(sky, array))
     elif isinstance(sky, xr.DataArray):
@@ -187,6 +193,11 @@ def sky_array(sky: xr.Dataset | xr.DataArray, *, needs: str = "", what: str = "t
     if "stokes" not in array.dims:
         array = array.expand_dims("stokes")
     held = [str(label) for label in array["stokes"].values]
+    if strange := [label for label in held if label not in STOKES]:
+        hint = "; T is 'I' here: assign_coords(stokes=['I', …])" if "T" in strange else ""
+        raise WrongData(f"{what} holds Stokes {', '.join(strange)}, which are none of {', '.join(STOKES)}{hint}")
+    if len(set(held)) < len(held):
+        raise WrongData(f"{what} holds Stokes {', '.join(held)}: one of them twice; choose with isel(stokes=…)")
     if missing := [label for label in needs if label not in held]:
         raise WrongData(f"{what} lacks Stokes {', '.join(missing)}; it has {', '.join(held)}")
     if {"Q", "U"} & set(held) and array.attrs.get("polconv") not in POLCONVS:
@@ -197,6 +208,17 @@ def sky_array(sky: xr.Dataset | xr.DataArray, *, needs: str = "", what: str = "t
     if extra := set(array.dims) - {"stokes", "cells"}:
         raise WrongData(f"{what} has the dims {sorted(map(str, extra))} besides stokes and cells; choose one of each")
     return whole_sky(array, what=what).transpose("stokes", "cells")
+
+
+def _refuse_contradiction(sky: xr.Dataset, array: xr.DataArray, what: str) -> None:
+    """Refuse a Dataset that says one thing of its map and the map's variable another."""
+    for name in FACTS:
+        told, own = sky.attrs.get(name), array.attrs.get(name)
+        if told is not None and own is not None and str(told).lower() != str(own).lower():
+            raise WrongFrame(
+                f"{what} says {name}={told!r}, its variable 'sky' {name}={own!r}; "
+                f"make them one: del sky.sky.attrs[{name!r}], if the first is right"
+            )
 
 
 def u_sign(array: xr.DataArray) -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import warnings
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -133,15 +134,13 @@ def combined_mask(*masks: Mask) -> xr.DataArray:
     """
     if not masks:
         raise BadOption("combined_mask needs at least one mask, for example galactic_mask(32)")
-    arrays = [mask_array(mask) for mask in masks]
-    nside, frame = nside_of(arrays[0], "the mask"), arrays[0].attrs.get("frame")
+    arrays, like = alike(masks)
     values = arrays[0].values
     for array in arrays[1:]:
-        _refuse_mismatch(array, nside, frame, "the first mask")
         values = values & array.values if values.dtype == array.dtype == bool else values * array.values
     names = [mask_name(mask) for mask in masks]
     together = "Kept: " + " and ".join(name.removeprefix("Kept: ") for name in names)
-    combined = named_mask(values, arrays[0], _unnamed(values) if set(names) & set(UNNAMED) else together)
+    combined = named_mask(values, like, _unnamed(values) if set(names) & set(UNNAMED) else together)
     return combined.assign_attrs(synthetic_attrs(*arrays))
 
 
@@ -304,15 +303,46 @@ def weights_for(array: xr.DataArray, mask: Mask | None) -> NDArray:
     return weights
 
 
+def alike(masks: Sequence[Mask]) -> tuple[list[xr.DataArray], xr.DataArray]:
+    """Return masks as arrays of one nside and frame, and one of them that states the frame, if any does.
+
+    Raises
+    ------
+    WrongData, WrongFrame
+        If one is no mask, or they differ.
+
+    Examples
+    --------
+    >>> bare = galactic_mask(2).copy()
+    >>> bare.attrs = {}
+    >>> with warnings.catch_warnings():
+    ...     warnings.simplefilter("ignore")
+    ...     alike([bare, galactic_mask(2)])[1].attrs["frame"]
+    'galactic'
+    """
+    arrays = [mask_array(mask) for mask in masks]
+    like = next((array for array in arrays if "frame" in array.attrs), arrays[0])
+    for array in arrays:
+        if array is not like:
+            _refuse_mismatch(array, nside_of(like, "the mask"), like.attrs.get("frame"), "the other mask")
+    return arrays, like
+
+
 def _refuse_mismatch(mask: xr.DataArray, nside: int, frame: object, other: str) -> None:
     own = nside_of(mask, "the mask")
     if own != nside:
-        raise WrongData(f"the mask has nside {own}, {other} {nside}; make both alike, for example with nside={nside}")
+        raise WrongData(
+            f"the mask has nside {own}, {other} {nside}; make both alike, for example with nside={nside}, or with "
+            "degraded_mask"
+        )
     if "frame" not in mask.attrs:
         message = f"the mask says no frame; taken to be that of {other}, {frame}"
         warnings.warn(message + " (set attrs['frame'])", AnalysisWarning, stacklevel=4)
     elif str(mask.attrs["frame"]).lower() != str(frame).lower():
-        raise WrongFrame(f"the mask is in the frame {mask.attrs['frame']!r}, {other} in {frame!r}; they must be one")
+        raise WrongFrame(
+            f"the mask is in the frame {mask.attrs['frame']!r}, {other} in {frame!r}; they must be one: "
+            "rotated_mask(mask, frame)"
+        )
 
 
 def degraded_mask(mask: Mask, nside: int) -> xr.DataArray:

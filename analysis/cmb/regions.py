@@ -8,12 +8,12 @@ import numpy as np
 import xarray as xr
 
 from analysis.cmb.angles import degrees
-from analysis.cmb.maps import cell_ids, checked_nside, measured, nside_of, sky_array
-from analysis.cmb.masks import Mask, mask_array, mask_name, named_mask
+from analysis.cmb.maps import cell_ids, checked_nside, measured, sky_array
+from analysis.cmb.masks import Mask, alike, mask_array, mask_name, named_mask
 from analysis.cmb.origins import synthetic_attrs
 from analysis.cmb.rotation import FRAMES
 from analysis.cmb.stokes import units_of
-from analysis.errors import BadOption, WrongData, WrongFrame
+from analysis.errors import BadOption, WrongData
 from analysis.model import in_units
 
 if TYPE_CHECKING:
@@ -293,17 +293,12 @@ def union_mask(*masks: Mask) -> xr.DataArray:
     """
     if not masks:
         raise BadOption("union_mask needs at least one mask, for example galactic_mask(32)")
-    arrays = [mask_array(mask) for mask in masks]
-    nside, frame = nside_of(arrays[0], "the mask"), arrays[0].attrs.get("frame")
+    arrays, like = alike(masks)
     values = arrays[0].values
     for array in arrays[1:]:
-        if nside_of(array, "a mask") != nside:
-            raise WrongData(f"the masks have nside {nside} and {nside_of(array)}; make them alike with degraded_mask")
-        if str(array.attrs.get("frame")).lower() != str(frame).lower():
-            raise WrongFrame(f"the masks are in {frame!r} and {array.attrs.get('frame')!r}; use rotated_mask first")
         values = np.maximum(values, array.values)
     names = [mask_name(mask).removeprefix("Kept: ") for mask in masks]
-    return named_mask(values, arrays[0], f"Kept: {' or '.join(names)}").assign_attrs(synthetic_attrs(*arrays))
+    return named_mask(values, like, f"Kept: {' or '.join(names)}").assign_attrs(synthetic_attrs(*arrays))
 
 
 def inverted_mask(mask: Mask) -> xr.DataArray:

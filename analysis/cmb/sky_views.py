@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Sequence
 from difflib import get_close_matches
 from typing import Any
@@ -10,8 +11,9 @@ import numpy as np
 import xarray as xr
 
 from analysis.cmb.filtering import eb_maps
-from analysis.cmb.maps import FACTS, sky_array
+from analysis.cmb.maps import FACTS, nside_of, sky_array
 from analysis.cmb.masks import observed_mask
+from analysis.cmb.pyramid_stores import sky_levels
 from analysis.cmb.stokes import polarized_intensity
 from analysis.errors import BadOption, UnknownVariable, WrongData
 
@@ -19,7 +21,7 @@ MADE = {"P": "polarized_intensity", "E": "e_modes", "B": "b_modes"}
 
 
 def sky_view(
-    sky: xr.Dataset | xr.DataArray,
+    sky: xr.Dataset | xr.DataArray | xr.DataTree | str | os.PathLike[str],
     *,
     stokes: str = "I",
     projection: str = "mollweide",
@@ -37,7 +39,8 @@ def sky_view(
     Parameters
     ----------
     sky : xarray.Dataset or xarray.DataArray
-        A map of one band, dims ``stokes, cells``, nside up to 8192, of the whole sky or a part.
+        A map of one band, dims ``stokes, cells``, nside up to 8192, of the whole sky or a part. Or a pyramid, opened or
+        its path (:func:`open_pyramid`), of I, Q, U: each picture reads the chunks that it shows.
     stokes : {"I", "Q", "U", "P", "E", "B"}, optional
         What the colours show: P is :func:`polarized_intensity`; E and B are those of :func:`eb_maps` (their
         ``lmax`` is 2 nside; where the sky is cut, E leaks into B near the edge).
@@ -85,21 +88,41 @@ def sky_view(
     """
     from analysis import panels
 
-    array = one_band(sky)
-    shown = plane_of_map(array, sky, stokes)
-    pair = None
-    if polarization:
-        whole = sky_array(array, needs="QU")
-        pair = (whole.sel(stokes="Q"), whole.sel(stokes="U"))
+    if isinstance(sky, xr.DataTree | str | os.PathLike):
+        levels = sky_levels(sky)
+        array = sky = levels[0]
+        planes = [_held_plane(level, stokes) for level in levels]
+        shown: Any = planes[0]
+        drawn: Any = planes
+        pair: Any = None
+        if polarization:
+            pair = tuple([_held_plane(level, label) for level in levels] for label in "QU")
+    else:
+        array = one_band(sky)
+        drawn = shown = plane_of_map(array, sky, stokes)
+        pair = None
+        if polarization:
+            whole = sky_array(array, needs="QU")
+            pair = (whole.sel(stokes="Q"), whole.sel(stokes="U"))
     known = dict(sky.attrs) | {name: array.attrs[name] for name in FACTS if name in array.attrs}
     title = str(sky.attrs.get("title", "")).strip()
     known["title"] = f"{_word(stokes)}: {title}" if title else _word(stokes)
     if shown.attrs.get("synthetic"):
         known["synthetic"] = shown.attrs["synthetic"]
     return panels.sky_zoom(
-        shown, projection=projection, centre=centre, field=field, polarization=pair, width=width, clim=clim,
+        drawn, projection=projection, centre=centre, field=field, polarization=pair, width=width, clim=clim,
         cmap=cmap, graticule=graticule, tapped=tapped, attrs=known,
     )  # fmt: skip
+
+
+def _held_plane(level: xr.DataArray, stokes: str) -> xr.DataArray:
+    """Return a Stokes parameter that a level of a pyramid holds; P, E and B are of one map."""
+    if stokes in MADE:
+        name = f"nside_{nside_of(level)}"
+        raise UnknownVariable(
+            f"a pyramid holds I, Q and U; {stokes} is made of one map: sky_view(tree[{name!r}].to_dataset(), …)"
+        )
+    return plane_of_map(level, level, stokes)
 
 
 def one_band(sky: xr.Dataset | xr.DataArray) -> xr.DataArray:
@@ -160,7 +183,7 @@ def plane_of_map(array: xr.DataArray, sky: xr.Dataset | xr.DataArray, stokes: st
         return one.rename(f"stokes_{stokes.lower()}").assign_attrs(long_name=f"Stokes {stokes}")
     if stokes not in MADE or not {"Q", "U"} <= set(held):
         raise UnknownVariable(
-            f"the map has Stokes {', '.join(held)}; {stokes} needs {stokes if stokes in 'IQU' else 'Q and U'}"
+            f"the map has Stokes {', '.join(held)}; {stokes} {'is not there' if stokes in 'IQU' else 'needs Q and U'}"
         )
     if stokes == "P":
         return polarized_intensity(array)
@@ -280,7 +303,6 @@ def cell_spectrum(sky: xr.Dataset | xr.DataArray, lon: float, lat: float) -> Any
     from ducc0.healpix import Healpix_Base
 
     from analysis import panels
-    from analysis.cmb.maps import nside_of
 
     array = sky["sky"] if isinstance(sky, xr.Dataset) else sky
     if not isinstance(array, xr.DataArray) or not {"frequency", "stokes", "cells"} <= set(array.dims):

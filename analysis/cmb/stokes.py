@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TypeVar
 
 import numpy as np
@@ -14,6 +15,7 @@ from analysis.errors import BadOption, MissingUnits, WrongData
 from analysis.model import history_with, labelled
 
 Sky = TypeVar("Sky", xr.Dataset, xr.DataArray)
+WITH_U = re.compile(r"(^|_)(iu|tu|qu|ui|ut|uq)(_|$)", re.IGNORECASE)  # covariances odd in U
 SENSE = {"IAU": "north through east", "COSMO": "south through east"}
 
 
@@ -128,6 +130,8 @@ def polarization_angle(sky: xr.Dataset | xr.DataArray, *, polconv: str | None = 
 def to_polconv(sky: Sky, polconv: str) -> Sky:
     """Return a map with its polarization in the other convention: U changes its sign, Q does not.
 
+    So do the covariances of U with I or Q that are beside the map (``iu_cov``, ``qu_cov``, ``qu`` and the like).
+
     Parameters
     ----------
     sky : xarray.Dataset or xarray.DataArray
@@ -166,9 +170,13 @@ def to_polconv(sky: Sky, polconv: str) -> Sky:
         return sky
     if isinstance(sky, xr.DataArray):
         return _flipped(sky, polconv)
-    changed = sky.assign(sky=_flipped(sky["sky"], polconv))
+    mixed = [name for name in sky.data_vars if WITH_U.search(str(name))]
+    turned = {name: (-sky[name]).assign_attrs(sky[name].attrs) for name in mixed}
+    changed = sky.assign({"sky": _flipped(sky["sky"], polconv), **turned})
     changed.attrs = {**sky.attrs, "polconv": polconv}
-    changed.attrs["history"] = history_with(sky, f"cmb.to_polconv({polconv!r}): U changed its sign ({held} before)")
+    told = "".join(f", {name} too" for name in mixed)
+    step = f"cmb.to_polconv({polconv!r}): U changed its sign ({held} before){told}"
+    changed.attrs["history"] = history_with(sky, step)
     return changed
 
 
@@ -179,7 +187,7 @@ def _checked_polconv(polconv: str) -> str:
 
 
 def _flipped(array: xr.DataArray, polconv: str) -> xr.DataArray:
-    sign = xr.where(array["stokes"] == "U", -1, 1)
+    sign = xr.where(array["stokes"] == "U", -1, 1).astype(array.dtype if array.dtype.kind == "f" else int)
     return (array * sign).transpose(*array.dims).assign_attrs({**array.attrs, "polconv": polconv}).rename(array.name)
 
 

@@ -24,6 +24,8 @@ SCALES = ("K_CMB", "K_RJ", "intensity")
 H_OVER_K = 0.04799243073366221  # K per GHz: h/k of the SI of 2019
 RJ = 0.030723583744807447  # MJy/sr per K and GHz²: 2k/c² × 1e38
 IRAS_SLOPE = -1.0
+SAME_BAND = 0.15  # relative: effective frequencies differ from nominal ones by less
+HIGHEST = 3e4  # GHz, 10 µm: what is written in Hz lies far above
 
 
 def rj_intensity(ghz: NDArray) -> NDArray:
@@ -120,6 +122,8 @@ def temperature_factor(
     """
     checked_scale(to, "to"), checked_scale(origin, "origin")
     centre = gigahertz(frequency)
+    if centre > HIGHEST:
+        raise BadOption(f"frequency={frequency!r} is {centre:g} GHz, beyond {HIGHEST:g}; a bare number is GHz, not Hz")
     nu, tau = (np.array([centre]), np.array([1.0])) if bandpass is None else sampled_bandpass(bandpass)
     made = {}
     for scale in {to, origin}:
@@ -189,12 +193,13 @@ def in_temperature_scale(
     Returns
     -------
     xarray.Dataset or xarray.DataArray
-        As given, lazy if it was; ``sky`` and ``depth`` of a Dataset are converted.
+        As given, lazy if it was; of a Dataset ``sky``, ``depth`` and what is in squares of its unit (covariances of
+        the noise) are converted.
 
     Raises
     ------
     BadOption
-        If the scale is none, or the frequency is not known.
+        If the scale is none, or the frequency is not known or is that of another band than the map says.
     WrongData, WrongUnits
         If the map does not state its scale, or has units that do not fit it.
 
@@ -215,11 +220,15 @@ def in_temperature_scale(
         held = _stated(sky["sky"], sky)
         options = {"frequency": frequency, "bandpass": bandpass, "slope": slope}
         names = [name for name in ("sky", "depth") if name in sky.data_vars]
-        changed = sky.assign({name: _scaled(sky[name], held, scale, sky, **options) for name in names})
+        made = {name: _scaled(sky[name], held, scale, sky, **options) for name in names}
+        noise = [] if held == scale else _covariances(sky, held)
+        made |= {name: _squared(sky[name], held, scale, sky, **options) for name in noise}
+        changed = sky.assign(made)
         changed.attrs = {**sky.attrs, "temperature_scale": scale}
         if "temperature_scale" not in sky["sky"].attrs:
             changed["sky"].attrs.pop("temperature_scale", None)
-        changed.attrs["history"] = history_with(sky, f"cmb.in_temperature_scale({scale!r}): from {held}")
+        told = "".join(f", {name} too" for name in noise)
+        changed.attrs["history"] = history_with(sky, f"cmb.in_temperature_scale({scale!r}): from {held}{told}")
         return changed
     return _scaled(sky, _stated(sky, sky), scale, sky, frequency=frequency, bandpass=bandpass, slope=slope)
 
@@ -245,25 +254,61 @@ def _scaled(array, held, scale, sky, *, frequency, bandpass, slope):
     plain = in_units(plain, base)
     if held == scale:
         return array
-    if "frequency" in array.dims:
-        if bandpass is not None or frequency is not None:
-            raise BadOption("frequency= and bandpass= are for a map of one band; choose one with isel(frequency=0)")
-        centres = in_units(array["frequency"], "GHz").values
-        made = [float(temperature_factor(nu, scale, origin=held)) for nu in centres]
-        factor = xr.DataArray(made, dims="frequency")
-    else:
-        stated = array.attrs.get("frequency", sky.attrs.get("frequency")) if frequency is None else frequency
-        if stated is None and "frequency" in array.coords:
-            stated = array["frequency"]
-        if stated is None:
-            raise BadOption("the map does not state its frequency; give it, for example frequency=143 (GHz)")
-        factor = temperature_factor(stated, scale, origin=held, bandpass=bandpass, slope=slope)
+    factor = _factor(array, held, scale, sky, frequency=frequency, bandpass=bandpass, slope=slope)
     if scale == "intensity":
         plain, base = in_units(plain, "K"), "MJy sr-1"
     elif held == "intensity":
         factor, base = factor * 1e6, "uK"
     new = (plain * factor.drop_vars(list(factor.coords))).transpose(*array.dims).rename(array.name)
-    return new.assign_attrs({**array.attrs, "units": base + per, "temperature_scale": scale})
+    new.attrs = {**array.attrs, "units": base + per, "temperature_scale": scale}
+    return new
+
+
+def _factor(array, held, scale, sky, *, frequency, bandpass, slope):
+    """Return the factor of each band of an array, from K or MJy sr-1 to K or MJy sr-1."""
+    if "frequency" in array.dims:
+        if bandpass is not None or frequency is not None:
+            raise BadOption("frequency= and bandpass= are for a map of one band; choose one with isel(frequency=0)")
+        centres = in_units(array["frequency"], "GHz").values
+        made = [float(temperature_factor(nu, scale, origin=held)) for nu in centres]
+        return xr.DataArray(made, dims="frequency")
+    stated = array.attrs.get("frequency", sky.attrs.get("frequency"))
+    if stated is None and "frequency" in array.coords:
+        stated = array["frequency"]
+    if stated is None and frequency is None:
+        raise BadOption("the map does not state its frequency; give it, for example frequency=143 (GHz)")
+    if stated is not None and frequency is not None:
+        own, told = gigahertz(stated), gigahertz(frequency)
+        if abs(told / own - 1) > SAME_BAND:
+            raise BadOption(f"frequency={frequency!r} is {told:g} GHz, the map says {own:g} GHz, another band")
+    chosen = stated if frequency is None else frequency
+    return temperature_factor(chosen, scale, origin=held, bandpass=bandpass, slope=slope)
+
+
+def _squared(array, held, scale, sky, *, frequency, bandpass, slope):
+    """Return a covariance of the map, in squared units, times the squared factor."""
+    factor = _factor(array, held, scale, sky, frequency=frequency, bandpass=bandpass, slope=slope)
+    base = str(array.attrs["units"])
+    if held == "intensity":
+        array, factor, base = in_units(array, "MJy2 sr-2"), factor * 1e6, "uK2"
+    elif scale == "intensity":
+        array, base = in_units(array, "K2"), "MJy2 sr-2"
+    new = (array * factor.drop_vars(list(factor.coords)) ** 2).transpose(*array.dims).rename(array.name)
+    new.attrs = {**array.attrs, "units": base}
+    return new
+
+
+def _covariances(sky: xr.Dataset, held: str) -> list[str]:
+    """Return the names of the variables in squares of the map's unit: those of its noise."""
+    import astropy.units as u
+
+    wanted, found = u.Unit("MJy2 sr-2" if held == "intensity" else "K2"), []
+    for name, array in sky.data_vars.items():
+        if name not in ("sky", "depth") and "cells" in array.dims and array.dtype.kind == "f":
+            units = str(array.attrs.get("units", "1"))
+            if u.Unit(units, parse_strict="silent").is_equivalent(wanted):
+                found.append(str(name))
+    return found
 
 
 def kelvin_cmb(array: xr.DataArray, what: str = "the map") -> xr.DataArray:

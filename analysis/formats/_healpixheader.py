@@ -22,6 +22,7 @@ FRAMES = {
     **dict.fromkeys(("C", "Q", "EQ", "CEL", "CELESTIAL", "ICRS", "J2000", "EQUATORIAL", "FK5"), "icrs"),
     **dict.fromkeys(("E", "ECL", "ECLIPTIC"), "ecliptic"),
 }
+POLCONVS = ("COSMO", "IAU")
 LARGEST_LEVEL = 29  # where cell ids fill 64-bit integers
 
 
@@ -127,3 +128,32 @@ def frame(hdu: Hdu, primary: Hdu, known: meta.Facts) -> str:
             "if the map is in one of these, say so: assume={'frame': 'galactic'}, 'icrs' or 'ecliptic'"
         )
     return known.fact("frame", stated, "galactic", hdu.where)
+
+
+def polconv(hdu: Hdu, primary: Hdu, known: meta.Facts) -> str | None:
+    """Return the polarization convention that the headers state, COSMO or IAU; None if they are silent.
+
+    Raises
+    ------
+    UnknownFormat
+        If POLCCONV is another word and the caller states none.
+    BadOption
+        If what the caller states is neither.
+    """
+    if "polconv" in known.given:
+        known.given = {**known.given, "polconv": known.given["polconv"].upper()}
+        if known.given["polconv"] not in POLCONVS:
+            raise BadOption(f"assume={{'polconv': {known.given['polconv']!r}}} is neither 'COSMO' nor 'IAU'")
+    places = [(place, key) for place in (hdu, primary) for key in ("POLCCONV", "POLCONV")]
+    key, said = next(((key, text(p, key).upper()) for p, key in places if text(p, key)), ("POLCCONV", ""))
+    if said in POLCONVS:
+        return said
+    if said.lower() in meta.SILENT:
+        return None
+    if "polconv" not in known.given:
+        raise UnknownFormat(
+            f"{hdu.where}: {key} = {said!r} is neither 'COSMO' nor 'IAU', so the sign of U is not known; "
+            "say which with assume={'polconv': 'COSMO'} or 'IAU'"
+        )
+    known.notes.append(f"{key} = {said!r} is not known; the convention is the caller's")
+    return None

@@ -141,7 +141,7 @@ def _map(hdu: Hdu, beside: Sequence[Hdu], primary: Hdu, known: meta.Facts) -> xr
         attrs: dict[str, Any] = {"frame": header.frame(hdu, primary, known)}
     else:
         data, what = _sky(hdu, named, stokes, coords, layout, known), "Sky map"
-        attrs = {"frame": header.frame(hdu, primary, known), **_conventions(hdu, data, stokes, known)}
+        attrs = {"frame": header.frame(hdu, primary, known), **_conventions(hdu, primary, data, stokes, known)}
     for other in beside:
         data = _with_more(data, other, hdu, grid, layout, known)
     known.warn(hdu.where)
@@ -166,7 +166,7 @@ def _of_orders(hdu: Hdu, primary: Hdu, known: meta.Facts) -> xr.Dataset:
         attrs = {"units": "1", "long_name": "Covered (True)"}
         data["mask"] = xr.Variable("cells", np.ones(layout.ids.size, bool), attrs)
     data = data.rename_dims(cells="cell")
-    data.attrs = {"frame": header.frame(hdu, primary, known), **_conventions(hdu, data, stokes, known)}
+    data.attrs = {"frame": header.frame(hdu, primary, known), **_conventions(hdu, primary, data, stokes, known)}
     known.warn(hdu.where)
     low, high = int(coords["level"].values.min()), int(coords["level"].values.max())
     known.notes.append(f"cells of order {low} to {high}, each with its own in the coordinate level")
@@ -203,6 +203,10 @@ def _layout(hdu: Hdu, grid: Grid, pixel: Column | None) -> Layout:
         if not 0 <= first <= last < grid.cells:
             raise CorruptFile(f"{hdu.where}: FIRSTPIX {first} to LASTPIX {last} do not fit NSIDE {grid.nside}")
         stored = table.rows(hdu) * _per_row(hdu)
+        if text(hdu, "OBJECT").upper() == "FULLSKY" and stored != grid.cells:
+            raise CorruptFile(
+                f"{hdu.where} holds {stored} pixels; OBJECT = 'FULLSKY' and NSIDE = {grid.nside} announce {grid.cells}"
+            )
         if stored != last - first + 1:
             announced = f"NSIDE = {grid.nside} with FIRSTPIX and LASTPIX announce {last - first + 1}"
             raise CorruptFile(f"{hdu.where} holds {stored} pixels; {announced}")
@@ -380,18 +384,16 @@ def _units(hdu: Hdu, columns: Sequence[Column], known: meta.Facts) -> tuple[str,
     return known.fact("units", None if unknown else units, "1", hdu.where), unknown
 
 
-def _conventions(hdu: Hdu, data: xr.Dataset, stokes: Mapping[str, Column], known: meta.Facts) -> dict[str, str]:
+def _conventions(
+    hdu: Hdu, primary: Hdu, data: xr.Dataset, stokes: Mapping[str, Column], known: meta.Facts
+) -> dict[str, str]:
     """Polarization convention and temperature scale of the Stokes parameters."""
     if not stokes:
         return {}
-    stated = text(hdu, "POLCCONV").upper()
-    if "polconv" in known.given:
-        known.given = {**known.given, "polconv": known.given["polconv"].upper()}
-        if known.given["polconv"] not in ("COSMO", "IAU"):
-            raise BadOption(f"assume={{'polconv': {known.given['polconv']!r}}} is neither 'COSMO' nor 'IAU'")
-    if stated not in ("COSMO", "IAU"):
-        stated = "" if "Q" in stokes or "polconv" in known.given else "COSMO"  # without Q and U it has no effect
-    polconv = known.fact("polconv", stated or None, "COSMO", hdu.where)
+    stated = header.polconv(hdu, primary, known)
+    if stated is None and "Q" not in stokes and "polconv" not in known.given:
+        stated = "COSMO"  # without Q and U it has no effect
+    polconv = known.fact("polconv", stated, "COSMO", hdu.where)
     return {
         "polconv": polconv,
         "temperature_scale": scale(hdu, list(stokes.values()), data["sky"].units, known),

@@ -6,13 +6,14 @@ Multipoles count from 0 where no column numbers them.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+import warnings
+from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
-from analysis.errors import CorruptFile, UnknownFormat
+from analysis.errors import AnalysisWarning, CorruptFile, UnknownFormat
 from analysis.formats import _fitscolumns as table
 from analysis.formats import _fitsmeta as meta
 from analysis.formats import healpix
@@ -107,9 +108,23 @@ def dataset(hdus: Sequence[Hdu], assume: Mapping[str, str]) -> xr.Dataset:
     if said or "temperature_scale" in known.given:
         data.attrs["temperature_scale"] = healpix.scale(hdu, list(labelled.values()), "K", known)
     known.warn(hdu.where)
+    _warn_of_negative(labelled, values, hdu.where)
     rest = [name for name, column in table.columns(hdu).items() if column not in (*labelled.values(), numbered)]
     notes = [*known.notes, *([f"left out: columns {', '.join(rest)}"] if rest else [])]
     return meta.finished(data, [hdu, primary], "Angular power spectra", notes)
+
+
+def _warn_of_negative(labels: Iterable[str], values: NDArray, where: str) -> None:
+    """Warn of an auto spectrum that is below zero at many multipoles, as a cross spectrum under its name would be."""
+    for label, row in zip(labels, values, strict=True):
+        negative, known = int((row < 0).sum()), int((np.isfinite(row) & (row != 0)).sum())
+        if label[0] == label[1] and negative > known / 5:
+            warnings.warn(
+                f"{where}: {label} is below zero at {negative} of {known} multipoles, which the power of a sky is not: "
+                "noise was subtracted, or the column holds another spectrum (as TE does, in place of EE)",
+                AnalysisWarning,
+                stacklevel=4,
+            )
 
 
 def _multipoles(hdu: Hdu) -> tuple[Column | None, NDArray[np.int64]]:

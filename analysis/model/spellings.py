@@ -159,6 +159,7 @@ REMARK = re.compile(
 # "a/b c/d" is read in two ways; "degrees F" would be degrees times farad.
 AMBIGUOUS = re.compile(r"/[^/()]*\s[^/()]*/|^deg\w*\s+[a-z]", re.IGNORECASE)
 SCALE = re.compile(r"(?<![A-Za-z_])([mun]?K)_?(?:CMB|RJ)(?![A-Za-z])", re.IGNORECASE)  # K_CMB^2: the scale is no unit
+MICRO = re.compile(r"(?<![A-Za-z_])(?:mu_?|micro|\\mu\s*|µ|μ)K", re.IGNORECASE)  # muK_CMB
 POWER = re.compile(r"\(\s*([A-Za-z]+)/([A-Za-z]+)\s*\)\s*(?:\^|\*\*)\s*(\d)")  # (MJy/sr)^2
 MARKUP = re.compile(r"![EU]\s*([-+]?\d+)\s*!N", re.IGNORECASE)  # IDL: !E up, !N normal
 # A product in a denominator, written with hyphens or stars: cm^2-s-sr-keV, cm**2*sr*s*MeV/nuc
@@ -196,7 +197,7 @@ def candidates(text: str) -> Iterator[str]:
     if bare in WHOLE:
         yield WHOLE[bare]
         return
-    bare = SCALE.sub(r"\1", re.sub(r"\s*/\s*", "/", bare))
+    bare = SCALE.sub(r"\1", MICRO.sub("uK", re.sub(r"\s*/\s*", "/", bare)))
     if power := POWER.fullmatch(bare):
         bare = f"{power[1]}{power[3]}/{power[2]}{power[3]}"
     if AMBIGUOUS.search(bare):

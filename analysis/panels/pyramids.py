@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 import xarray as xr
 
-from analysis.errors import WrongData
+from analysis.errors import CorruptFile, WrongData
 from analysis.panels.pointings import Pointing, directions, pixel_size
 from analysis.panels.sky import nested_level
 from analysis.panels.style import numeric
@@ -15,12 +17,23 @@ from analysis.panels.style import numeric
 CELL_SIDE = float(np.sqrt(np.pi / 3))  # of nside 1, in radians
 
 
+KEPT = 128  # chunks of a level in memory: about 64 MB
+
+
+@dataclass(frozen=True, eq=False)
+class StoredCells:
+    """Cells of the whole sky on disk, in chunks of ``size``; ``chunk`` returns one of them."""
+
+    chunk: Callable[[int], np.ndarray]
+    size: int
+
+
 @dataclass(frozen=True)
 class Pyramid:
     """Means over cells by level (log2 of nside), finest last; ``ids`` is None for a level that covers the sky."""
 
     levels: tuple[int, ...]
-    values: tuple[np.ndarray, ...]
+    values: tuple[np.ndarray | StoredCells, ...]
     ids: tuple[np.ndarray | None, ...]
 
 
@@ -63,6 +76,64 @@ def sky_pyramid(array: xr.DataArray) -> Pyramid:
         made.append((level, finest, ids))
     levels, values, kept = zip(*reversed(made), strict=True)
     return Pyramid(levels, values, kept)
+
+
+def stored_pyramid(levels: Sequence[xr.DataArray]) -> Pyramid:
+    """Return a map that is held at several resolutions, finest first, of which chunks are read when they are seen.
+
+    Parameters
+    ----------
+    levels : sequence of xarray.DataArray
+        Each of the whole sky, dim ``cells`` in NESTED order, lazy or not.
+
+    Raises
+    ------
+    WrongData
+        If one is no whole sky in NESTED order.
+
+    Examples
+    --------
+    >>> ids = xr.DataArray(np.arange(48), dims="cells", attrs={"level": 1, "indexing_scheme": "nested"})
+    >>> fine = xr.DataArray(np.arange(48.0), {"cell_ids": ids}, ["cells"])
+    >>> values_along(stored_pyramid([fine]), np.array([[0.0, 0.0, 1.0]]), 0).tolist()
+    [3.0]
+    """
+    made = []
+    for array in reversed(levels):
+        attrs = array["cell_ids"].attrs if "cell_ids" in array.coords else {}
+        level = int(attrs.get("level", -1))
+        nested = attrs.get("indexing_scheme") == "nested" and level >= 0
+        if array.dims != ("cells",) or not nested or array.size != 12 * 4**level:
+            raise WrongData(f"{array.name or 'a level'} is no whole sky of cells in NESTED order (dims {array.dims})")
+        made.append((level, _stored(array), None))
+    numbers, values, ids = zip(*made, strict=True)
+    return Pyramid(numbers, values, ids)
+
+
+def _stored(array: xr.DataArray) -> StoredCells:
+    size = array.chunks[0][0] if array.chunks else array.size
+
+    @lru_cache(maxsize=KEPT)
+    def chunk(number: int) -> np.ndarray:
+        try:
+            return np.asarray(array[number * size : (number + 1) * size].values)
+        except (ValueError, RuntimeError, OSError) as error:
+            raise CorruptFile(f"cells {number * size} and on of {array.name} cannot be read: {error}") from error
+
+    return StoredCells(chunk, size)
+
+
+def _looked_up(stored: StoredCells, cells: np.ndarray) -> np.ndarray:
+    """Return the values of cells, chunk by chunk."""
+    numbers = cells // stored.size
+    order = np.argsort(numbers, kind="stable")
+    found = np.empty(cells.shape, dtype=np.float32)
+    bounds = np.flatnonzero(np.diff(numbers[order])) + 1
+    for part in np.split(order, bounds):
+        if part.size:
+            number = int(numbers[part[0]])
+            found[part] = stored.chunk(number)[cells[part] - number * stored.size]
+    return found
 
 
 def _coarser(values: np.ndarray, ids: np.ndarray | None) -> tuple[np.ndarray, np.ndarray | None]:
@@ -117,6 +188,8 @@ def values_along(pyramid: Pyramid, vectors: np.ndarray, place: int) -> np.ndarra
 
     cells = Healpix_Base(2 ** pyramid.levels[place], "NEST").vec2pix(np.ascontiguousarray(vectors))
     values, ids = pyramid.values[place], pyramid.ids[place]
+    if isinstance(values, StoredCells):
+        return _looked_up(values, cells)
     if ids is None:
         return values[cells].astype(np.float32, copy=False)
     if not ids.size:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 import xarray as xr
@@ -13,7 +13,7 @@ from analysis.panels.loading import loaded
 from analysis.panels.notes import TITLE_CHARACTER, note
 from analysis.panels.pointings import Pointing, direction_at, pointing_of, rotation, window
 from analysis.panels.projections import HOVER_CODE, outlines
-from analysis.panels.pyramids import sky_pyramid, viewport
+from analysis.panels.pyramids import Pyramid, sky_pyramid, stored_pyramid, viewport
 from analysis.panels.sky import COLOUR_BAR, UNSEEN, sky_borders
 from analysis.panels.sky_lines import axis_names, segments, visible_graticule
 from analysis.panels.style import (
@@ -32,16 +32,18 @@ GNOMONIC = """
     const x = special_vars.x, y = special_vars.y, r = 180 / Math.PI;
     const l = -Math.atan(x) * r, b = Math.atan2(y, Math.sqrt(1 + x * x)) * r;
 """
+Levels: TypeAlias = xr.DataArray | Sequence[xr.DataArray]
+QUICK = 12 * 256**2  # cells of the level that the colour scale of a map on disk is read from
 SAMPLED = 4_000_000  # cells that the colour scale is read from
 
 
 def sky_zoom(
-    array: xr.DataArray,
+    array: xr.DataArray | Sequence[xr.DataArray],
     *,
     projection: str = "mollweide",
     centre: Sequence[float] = (0.0, 0.0),
     field: float = 60.0,
-    polarization: tuple[xr.DataArray, xr.DataArray] | None = None,
+    polarization: tuple[Levels, Levels] | None = None,
     polconv: str | None = None,
     width: int = 700,
     clim: Sequence[float] | None = None,
@@ -54,16 +56,17 @@ def sky_zoom(
 
     Parameters
     ----------
-    array : xarray.DataArray
-        Dim ``cells`` with a coordinate ``cell_ids`` (HEALPix NESTED), of the whole sky or a part; attr ``frame``.
+    array : xarray.DataArray, or a sequence of them
+        Dim ``cells`` with a coordinate ``cell_ids`` (HEALPix NESTED), of the whole sky or a part; attr ``frame``. A
+        sequence is the same map at several resolutions, finest first, of the whole sky: only what is seen is read.
     projection : {"mollweide", "orthographic", "cartesian", "gnomonic"}, optional
         Whole sky in an ellipse (equal areas), as two half spheres, plate carrée, or the tangent plane.
     centre : (float, float), optional
         Longitude and latitude in degrees of the middle (of the left half sphere).
     field : float, optional
         Degrees across of the tangent plane, up to 150.
-    polarization : (xarray.DataArray, xarray.DataArray), optional
-        Q and U on the same cells, drawn as headless segments; ``polconv`` says how their angle counts.
+    polarization : (Q, U), optional
+        Each as ``array``, on the same cells, drawn as headless segments; ``polconv`` says how their angle counts.
     polconv : {"COSMO", "IAU"}, optional
         The attr of Q if left out.
     width : int, optional
@@ -104,9 +107,9 @@ def sky_zoom(
     pointing = pointing_of(projection, centre, field)
     if not isinstance(width, int | np.integer) or isinstance(width, bool) or not 100 <= width <= 4000:
         raise BadOption(f"width={width!r} is not a whole number of screen pixels between 100 and 4000")
-    pyramid = sky_pyramid(array)
+    pyramid = _pyramid_of(array)
+    array, sample = _first_and_sample(array)
     known = merged(array, attrs)
-    sample = values_of(array[:: max(1, array.size // SAMPLED)])
     if not np.isfinite(sample).any():
         return note(hv.Overlay([message(f"{array.name or 'the map'} holds no value (all NaN)", array)]), known)
     sense = _checked_polconv(polarization, polconv)
@@ -156,7 +159,7 @@ def sky_zoom(
     if graticule:
         drawn = drawn * hv.DynamicMap(lines, streams=[stream])
     if polarization is not None:
-        q, u = (sky_pyramid(stokes) for stokes in polarization)
+        q, u = (_pyramid_of(stokes) for stokes in polarization)
 
         def sticks(x_range: Any, y_range: Any) -> Any:
             found = segments(q, u, pointing, *_part(x_range, y_range, whole), polconv=sense)
@@ -178,20 +181,43 @@ def sky_zoom(
     return note(drawn, told, remark=remark, fold=max(30, int(width / TITLE_CHARACTER)))
 
 
-def _checked_polconv(polarization: tuple[xr.DataArray, xr.DataArray] | None, polconv: str | None) -> str:
+def _pyramid_of(array: Levels) -> Pyramid:
+    return sky_pyramid(array) if isinstance(array, xr.DataArray) else stored_pyramid(array)
+
+
+def _finest(array: Levels) -> xr.DataArray:
+    first = array if isinstance(array, xr.DataArray) else next(iter(array), None)
+    if not isinstance(first, xr.DataArray):
+        raise BadOption("polarization takes two DataArrays of dim cells: (q, u)")
+    return first
+
+
+def _first_and_sample(array: Levels) -> tuple[xr.DataArray, np.ndarray]:
+    """Return the finest level, and values that the colour scale is read from: of the finest that is read quickly."""
+    if isinstance(array, xr.DataArray):
+        return array, values_of(array[:: max(1, array.size // SAMPLED)])
+    small = [level for level in array if level.size <= QUICK]
+    return array[0], values_of(small[0] if small else array[-1])
+
+
+def _checked_polconv(polarization: tuple[Levels, Levels] | None, polconv: str | None) -> str:
     if polarization is None:
         if polconv is not None:
             raise BadOption("polconv is that of Q and U; give them with polarization=(q, u)")
         return ""
-    if len(polarization) != 2 or not all(isinstance(stokes, xr.DataArray) for stokes in polarization):
+    given = [_finest(stokes) for stokes in polarization]
+    if len(given) != 2:
         raise BadOption("polarization takes two DataArrays of dim cells: (q, u)")
-    stated = {str(stokes.attrs.get("polconv", "")) for stokes in polarization} - {""}
+    stated = {str(stokes.attrs.get("polconv", "")) for stokes in given} - {""}
     if polconv is not None:
         stated |= {polconv}
     if len(stated) != 1 or not stated <= {"COSMO", "IAU"}:
         told = ", ".join(sorted(stated)) or "no convention"
         raise WrongData(f"Q and U state {told}; segments need one polconv, 'COSMO' or 'IAU'")
-    one, other = (stokes["cell_ids"] for stokes in polarization)
+    one, other = (stokes["cell_ids"] for stokes in given)
+    stored = not all(isinstance(stokes, xr.DataArray) for stokes in polarization)  # whole skies: no need to read them
+    if stored and one.attrs.get("level") == other.attrs.get("level"):
+        return stated.pop()
     if one.attrs.get("level") != other.attrs.get("level") or not np.array_equal(one.values, other.values):
         raise WrongData("Q and U are not on the same cells")
     return stated.pop()

@@ -160,3 +160,23 @@ def test_spectra_that_no_fields_have_are_refused(planck):
         cmb.random_coefficients(wrong, lmax=8, seed=1)
     with pytest.raises(BadOption, match="seed"):
         cmb.random_coefficients(planck, lmax=8, seed=-1)
+
+
+def test_a_synthesized_map_has_the_window_of_its_pixels_if_asked():
+    alms = cmb.random_coefficients(cmb.fetch("planck2018_lcdm"), lmax=16, seed=1)
+    window = cmb.pixel_window(8, lmax=16)
+    by_hand = window.sel(field=alms.field).values[:, alms.ell.values]
+    lowered = alms.assign(coefficients=alms.coefficients.copy(data=alms.coefficients.values * by_hand))
+    made, same = cmb.synthesized(alms, nside=8, pixels=True), cmb.synthesized(lowered, nside=8)
+    np.testing.assert_allclose(made.sky, same.sky, atol=1e-12)
+    assert float(made.sky.std()) < float(cmb.synthesized(alms, nside=8).sky.std())
+
+
+@pytest.mark.slow
+def test_gaussian_coefficients_have_the_same_variance_at_each_m_and_are_real_at_zero():
+    theory = cmb.fetch("planck2018_lcdm")
+    many = cmb.random_coefficients(theory, lmax=10, seed=2, realizations=2000).coefficients.sel(field="T")
+    last = many.sel(alm=many.ell == 10)
+    power = (abs(last) ** 2).mean("realization") / float(theory.cl.sel(spectrum="TT", ell=10))
+    np.testing.assert_allclose(power, 1, atol=0.14)  # m = 0 scatters by sqrt(2/2000), the others by sqrt(1/2000)
+    assert last.sel(alm=last.m == 0).values.imag.max() == 0

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from analysis import cmb
-from analysis.errors import BadOption, WrongData, WrongFrame
+from analysis.errors import AnalysisWarning, BadOption, WrongData, WrongFrame
 
 
 def directions(nside, frame="galactic"):
@@ -161,3 +161,34 @@ def test_a_mask_of_a_simulation_says_so(w_band):
     ):
         assert mask.attrs["synthetic"] == "true"
     assert cmb.to_frame(w_band, "icrs", mask=cmb.threshold_mask(simulated, above=1)).attrs["synthetic"] == "true"
+
+
+@pytest.mark.parametrize("work", [cmb.combined_mask, cmb.union_mask])
+def test_a_mask_without_frame_takes_that_of_the_other_with_a_warning(work):
+    bare, said = cmb.galactic_mask(4, latitude=40).copy(), cmb.galactic_mask(4, latitude=20)
+    del bare.attrs["frame"]
+    for masks in ((bare, said), (said, bare)):
+        with pytest.warns(AnalysisWarning, match="no frame"):
+            assert work(*masks).attrs["frame"] == "galactic"
+    with pytest.raises(WrongFrame, match="must be one"):
+        work(said, cmb.rotated_mask(said, "icrs"))
+    with pytest.raises(WrongData, match="nside"):
+        work(said, cmb.galactic_mask(8))
+
+
+def test_a_smooth_edge_is_half_way_up_at_two_and_a_half_scales():
+    soft = cmb.apodized_mask(cmb.galactic_mask(32, latitude=20), scale=4, kind="Smooth")
+    latitude = 90 - np.degrees(Healpix_Base(32, "NEST").pix2ang(soft.cell_ids.values)[:, 0])
+    there = np.abs(np.abs(latitude) - 30) < 1
+    assert float(soft[there].mean()) == pytest.approx(0.5, abs=0.08)  # of a straight edge; 0.69 at two scales
+
+
+@pytest.mark.parametrize("kind", ["C1", "C2"])
+def test_weights_near_an_edge_are_the_formula_of_the_nearest_cell_left_out(kind):
+    hard = cmb.source_mask(16, ([40.0], [30.0]), radius="20 deg")
+    soft = cmb.apodized_mask(hard, scale="25 deg", kind=kind).values
+    centres = Healpix_Base(16, "NEST").pix2vec(hard.cell_ids.values)
+    nearest = (centres @ centres[~hard.values].T).max(axis=1)
+    x = np.minimum(np.sqrt((1 - np.minimum(nearest, 1)) / (1 - np.cos(np.radians(25)))), 1)
+    weight = x - np.sin(2 * np.pi * x) / (2 * np.pi) if kind == "C1" else (1 - np.cos(np.pi * x)) / 2
+    np.testing.assert_allclose(soft, np.where(hard, weight, 0), atol=1e-7)

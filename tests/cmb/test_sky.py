@@ -55,6 +55,37 @@ def test_changing_the_convention_twice_gives_the_map_back(w_band):
         cmb.to_polconv(w_band, "HEALPix")
 
 
+def test_covariances_of_u_change_their_sign_with_it_and_no_others(w_band):
+    noise = {n: w_band.sky.isel(stokes=0, drop=True) for n in ("qu_cov", "iu_cov", "uu_cov", "iq_cov", "qu", "equ")}
+    there = cmb.to_polconv(w_band.assign(noise), "IAU")
+    signs = {name: float((there[name] / value).median()) for name, value in noise.items()}
+    assert signs == {"qu_cov": -1, "iu_cov": -1, "qu": -1, "uu_cov": 1, "iq_cov": 1, "equ": 1}
+    assert "qu_cov too" in there.attrs["history"] and there.sky.dtype == w_band.sky.dtype
+
+
+@pytest.mark.parametrize(("name", "other"), [("polconv", "IAU"), ("frame", "icrs"), ("temperature_scale", "K_RJ")])
+def test_a_map_that_contradicts_its_variable_is_refused(w_band, name, other):
+    said_twice = w_band.assign(sky=w_band.sky.assign_attrs({name: other}))
+    with pytest.raises(WrongFrame, match=f"{name}=.*its variable"):
+        cmb.power_spectra(said_twice)
+
+
+def test_cell_ids_that_are_no_whole_numbers_are_refused(w_band):
+    ids = w_band.cell_ids.astype(float).assign_attrs(w_band.cell_ids.attrs)
+    with pytest.raises(WrongData, match="float64, not whole numbers"):
+        cmb.degraded(w_band.assign_coords(cell_ids=ids), 8)
+
+
+def test_a_map_of_t_q_u_is_refused_before_t_is_left_out(w_band):
+    with pytest.raises(WrongData, match="T is 'I' here"):
+        cmb.smoothed(w_band.assign_coords(stokes=["T", "Q", "U"]), fwhm=20)
+
+
+def test_a_stokes_parameter_held_twice_is_refused(w_band):
+    with pytest.raises(WrongData, match="twice"):
+        cmb.power_spectra(w_band.isel(stokes=[0, 1, 2, 2]))
+
+
 def test_the_spread_of_the_w_band_is_the_known_one(w_band):
     spread = cmb.standard_deviation(w_band)
     assert spread.values == pytest.approx([0.2456, 0.00939, 0.00927], rel=6e-4)

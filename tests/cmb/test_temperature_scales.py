@@ -123,6 +123,33 @@ def test_a_map_comes_back_as_it_was(sky, scale):
     assert "cmb.in_temperature_scale" in back.attrs["history"]
 
 
+@pytest.mark.parametrize("scale", ["K_RJ", "intensity"])
+def test_covariances_beside_a_map_go_with_the_square_of_its_factor(sky, scale):
+    noise = sky.sky.isel(stokes=0, drop=True) ** 2
+    noise.attrs = {"units": "mK2", "long_name": "II covariance"}
+    hits = xr.DataArray(np.ones(sky.sizes["cells"]), dims="cells", attrs={"units": "1", "long_name": "Hits"})
+    there = cmb.in_temperature_scale(sky.assign(ii_cov=noise, hits=hits), scale, frequency=94)
+    np.testing.assert_allclose(there.ii_cov, there.sky.isel(stokes=0) ** 2, rtol=1e-12)
+    assert u.Unit(there.ii_cov.units) == u.Unit(there.sky.units) ** 2 and (there.hits == 1).all()
+    back = cmb.in_temperature_scale(there, "K_CMB", frequency=94)
+    np.testing.assert_allclose(back.ii_cov, back.sky.isel(stokes=0) ** 2, rtol=1e-12)
+    assert u.Unit(back.ii_cov.units) == u.Unit(back.sky.units) ** 2 and "ii_cov too" in back.attrs["history"]
+
+
+def test_the_frequency_of_another_band_is_refused_and_an_effective_one_taken(sky):
+    one = xr.DataArray([1.0], dims="cells", attrs={"units": "uK", "temperature_scale": "K_CMB", "frequency": "143 GHz"})
+    with pytest.raises(BadOption, match="another band"):
+        cmb.in_temperature_scale(one, "K_RJ", frequency=100)
+    made = cmb.in_temperature_scale(one, "K_RJ", frequency=142.876)
+    assert float(made[0]) == pytest.approx(float(cmb.temperature_factor(142.876, "K_RJ")))
+    assert "long_name" not in made.attrs
+
+
+def test_a_frequency_in_hertz_is_refused():
+    with pytest.raises(BadOption, match="GHz, not Hz"):
+        cmb.temperature_factor(143e9, "K_RJ")
+
+
 def check_map(sky):
     check(sky["sky"].drop_vars("stokes"))
     return sky

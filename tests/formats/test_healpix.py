@@ -301,7 +301,59 @@ def test_zeros_and_ones_named_mask_are_one_without_a_guess(tmp_path):
     assert fits.read(written(tmp_path / "m.fits", sky_map({"GAL_MASK": ramp() % 2})), {}).mask.dtype == bool
 
 
+def polarized(**keywords):
+    return sky_map({"TEMPERATURE": ramp(), "Q_POLARISATION": ramp(), "U_POLARISATION": ramp()}, **keywords)
+
+
+@pytest.mark.parametrize("key", ["POLCCONV", "POLCONV"])
+def test_a_convention_in_the_primary_header_is_read(tmp_path, key):
+    primary = astropy_fits.PrimaryHDU()
+    primary.header[key] = "IAU"
+    path = tmp_path / "iau.fits"
+    astropy_fits.HDUList([primary, polarized(POLCCONV=None)]).writeto(path)
+    assert formats.read(path).attrs["polconv"] == "IAU"
+
+
+def test_the_convention_of_the_table_counts_before_that_of_the_primary_header(tmp_path):
+    primary = astropy_fits.PrimaryHDU()
+    primary.header["POLCCONV"] = "IAU"
+    path = tmp_path / "cosmo.fits"
+    astropy_fits.HDUList([primary, polarized()]).writeto(path)
+    assert formats.read(path).attrs["polconv"] == "COSMO"
+
+
+def test_an_unknown_word_for_the_convention_is_refused_until_the_caller_says_it(tmp_path):
+    path = written(tmp_path / "odd.fits", polarized(POLCCONV="HEALPIX"))
+    with pytest.raises(UnknownFormat, match=r"'HEALPIX' is neither.*assume="):
+        formats.read(path)
+    data = formats.read(path, assume={"polconv": "iau"})
+    assert data.attrs["polconv"] == "IAU" and "HEALPIX" in data.attrs["history"]
+
+
+def test_a_full_sky_of_another_nside_is_refused(tmp_path):
+    table = sky_map({"TEMPERATURE": ramp()}, nside=8, FIRSTPIX=0, LASTPIX=191, OBJECT="FULLSKY")
+    with pytest.raises(CorruptFile, match=r"192 pixels.*768"):
+        formats.read(written(tmp_path / "short.fits", table))
+
+
 # ---------------------------------------------------------------------------------- power spectra
+
+
+def spectra_file(path, **rows):
+    columns = [astropy_fits.Column(name, "D", "uK^2", array=np.array(row)) for name, row in rows.items()]
+    return written(path, astropy_fits.BinTableHDU.from_columns(columns, name="POWER SPECTRUM"))
+
+
+def test_an_ee_column_that_holds_te_is_warned_of(tmp_path):
+    te = [0.0, 0.0, 2.7, 1.5, -0.4, -1.0, -0.3]
+    with pytest.warns(AnalysisWarning, match="EE is below zero at 3 of 5 multipoles"):
+        formats.read(spectra_file(tmp_path / "ee.fits", EE=te), assume={"temperature_scale": "K_CMB"})
+
+
+def test_a_te_column_may_be_negative_and_ee_once_in_a_while(tmp_path, recwarn):
+    rows = {"EE": [0.0, 0.0, 1.0, 2.0, -0.1, 3.0, 2.0], "TE": [0.0, 0.0, 2.7, -1.5, -0.4, -1.0, -0.3]}
+    formats.read(spectra_file(tmp_path / "both.fits", **rows), assume={"temperature_scale": "K_CMB"})
+    assert not [w for w in recwarn if "below zero" in str(w.message)]
 
 
 def test_a_column_of_multipoles_numbers_the_rows(tmp_path):

@@ -1,0 +1,258 @@
+"""Pyramids of maps on disk: a zarr store with a group for each resolution, read as far as it is looked at."""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+import warnings
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import xarray as xr
+
+from analysis.cmb.maps import checked_nside, degraded, nside_of, sky_array
+from analysis.errors import BadOption, CorruptFile, MissingFile, StoreError, UnknownFormat, WrongData
+from analysis.model import check
+
+if TYPE_CHECKING:
+    PathLike = str | os.PathLike[str]
+
+CHUNK = 4**8  # cells: 256 by 256 neighbours, of which a picture of one resolution needs about a dozen
+MARK = "healpix_pyramid"  # attribute of the root: version of this layout
+VERSION = 1
+
+
+def write_pyramid(
+    sky: xr.Dataset | xr.DataArray, path: PathLike, *, smallest: int = 8, overwrite: bool = False
+) -> Path:
+    """Return the path of a new zarr store that holds a map at every resolution, for :func:`open_pyramid`.
+
+    A group ``nside_512``, ``nside_256`` … each, as :func:`pyramid` makes them: ``sky`` over ``stokes, cells`` in the
+    NESTED scheme, in chunks of 65536 cells (neighbours, 256 by 256) of one Stokes parameter, with a checksum each, and
+    ``cell_ids``. It is written beside its place and moved there when it is whole.
+
+    Parameters
+    ----------
+    sky : xarray.Dataset or xarray.DataArray
+        A map, dims ``stokes, cells``, any unit; what was not observed is NaN.
+    path : str or path
+        The store, a directory whose name ends in ``.zarr``.
+    smallest : int, optional
+        The last nside, or the map's own if that is smaller.
+    overwrite : bool, optional
+        Replace a pyramid that is there; nothing else is ever replaced.
+
+    Returns
+    -------
+    pathlib.Path
+
+    Raises
+    ------
+    BadOption
+        If ``smallest`` is no power of two, the name does not end in ``.zarr``, or the path exists.
+    WrongData, WrongFrame
+        As for :func:`degraded`.
+    MissingFile, StoreError
+        If the directory above is not there, or nothing can be written to it.
+
+    References
+    ----------
+    Fernique et al. 2015, A&A 578, A114, doi:10.1051/0004-6361/201526075 (skies in HEALPix tiles of every order).
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from analysis.cmb import fetch, open_pyramid
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     made = write_pyramid(fetch("wmap7_w_iqu"), f"{folder}/w.zarr")
+    ...     list(open_pyramid(made).children)
+    ['nside_32', 'nside_16', 'nside_8']
+    """
+    array = sky_array(sky)
+    nside, last = nside_of(array), checked_nside(smallest)
+    store = _target(path, overwrite)
+    levels = [nside]
+    while levels[-1] > last:
+        levels.append(levels[-1] // 2)
+    try:
+        with tempfile.TemporaryDirectory(prefix=".sanko-", dir=store.parent) as folder:
+            made = Path(folder) / "new.zarr"
+            for level in levels:
+                _write_level(degraded(sky, level), array.dtype, made, level)
+            _mark(made, levels)
+            _moved(made, store, Path(folder) / "old.zarr")
+    except OSError as error:
+        raise StoreError(f"{store} could not be written ({error}); nothing half-made was left there") from error
+    return store
+
+
+def _target(path: PathLike, overwrite: bool) -> Path:
+    """Return the place of a store; refuse what stands in the way before any work is done."""
+    store = _as_path(path)
+    if store.suffix != ".zarr":
+        raise BadOption(f"path={str(path)!r}: the name of a store ends in .zarr, for example 'map.zarr'")
+    if not store.parent.is_dir():
+        raise MissingFile(f"there is no directory {store.parent}; make it first")
+    if os.path.lexists(store):
+        if not overwrite:
+            raise BadOption(f"{store} exists; give another name, or overwrite=True to replace a pyramid")
+        _root(store)
+    return store
+
+
+def _as_path(path: PathLike) -> Path:
+    try:
+        return Path(path).expanduser()
+    except (TypeError, ValueError, RuntimeError) as error:
+        raise BadOption(f"path={path!r} is not a path; give the name of a store, for example 'map.zarr'") from error
+
+
+def _write_level(level: xr.Dataset, dtype: np.dtype, store: Path, nside: int) -> None:
+    from zarr.codecs import BloscCodec, Crc32cCodec, ZstdCodec
+    from zarr.errors import UnstableSpecificationWarning
+
+    kept = level[["sky"]]
+    if dtype == np.float32:  # as the map was given: half the size
+        kept = kept.assign(sky=kept["sky"].astype(np.float32))
+    for name, words in (("sky", "Sky"), ("stokes", "Stokes parameter")):
+        kept[name].attrs.setdefault("long_name", words)
+    size = min(CHUNK, kept.sizes["cells"])
+    encoding: dict[str, dict[str, Any]] = {
+        "sky": {"chunks": (1, size), "compressors": (ZstdCodec(level=3), Crc32cCodec())},
+        "cell_ids": {"chunks": (size,), "compressors": (BloscCodec(cname="zstd", shuffle="shuffle"), Crc32cCodec())},
+    }
+    for options in encoding.values():  # a chunk of NaN is written too, so that one that is missing is noticed
+        options["write_empty_chunks"] = True
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UnstableSpecificationWarning)  # of the labels I, Q, U
+        check(kept).to_zarr(store, group=f"nside_{nside}", encoding=encoding, zarr_format=3, consolidated=False)
+
+
+def _moved(made: Path, store: Path, aside: Path) -> None:
+    """Give a finished store its name; what was there comes back if that fails."""
+    replaced = store.exists()
+    if replaced:
+        store.rename(aside)
+    try:
+        made.rename(store)
+    except OSError:
+        if replaced:
+            aside.rename(store)
+        raise
+
+
+def _mark(store: Path, levels: list[int]) -> None:
+    """Write the root last: without it nothing is read."""
+    root = {"zarr_format": 3, "node_type": "group", "attributes": {MARK: VERSION, "nsides": levels}}
+    (store / "zarr.json").write_text(json.dumps(root, indent=1))
+
+
+def open_pyramid(path: PathLike) -> xr.DataTree:
+    """Return the map at every resolution that a store holds, read only as far as it is used.
+
+    Parameters
+    ----------
+    path : str or path
+        What :func:`write_pyramid` made.
+
+    Returns
+    -------
+    xarray.DataTree
+        A node ``nside_512``, ``nside_256`` … each: ``sky``, dims ``stokes, cells``, of Dask arrays; ``cell_ids``.
+        ``sky_view`` takes it. A chunk that was changed on disk raises when it is read.
+
+    Raises
+    ------
+    MissingFile
+        If there is nothing at that path.
+    UnknownFormat
+        If it is something else.
+    CorruptFile
+        If a part of it is missing or is not what was written.
+
+    References
+    ----------
+    Fernique et al. 2015, A&A 578, A114, doi:10.1051/0004-6361/201526075 (skies in HEALPix tiles of every order).
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from analysis.cmb import degraded, fetch, write_pyramid
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     levels = open_pyramid(write_pyramid(fetch("wmap7_w_iqu"), f"{folder}/w.zarr"))
+    ...     bool((levels["nside_16"].sky == degraded(fetch("wmap7_w_iqu"), 16).sky.astype("f4")).all())
+    True
+    """
+    store = _as_path(path)
+    nsides = _root(store)
+    return xr.DataTree.from_dict({f"/nside_{nside}": _opened_level(store, nside) for nside in nsides})
+
+
+def _root(store: Path) -> list[int]:
+    """Return the resolutions that a store says it holds."""
+    if not os.path.lexists(store):
+        raise MissingFile(f"there is no {store}")
+    root = store / "zarr.json"
+    if not root.is_file():
+        raise UnknownFormat(
+            f"{store} is no pyramid of a map: it has no zarr.json; cmb.write_pyramid(sky, path) makes one"
+        )
+    try:
+        attrs = json.loads(root.read_text())["attributes"]
+    except (ValueError, KeyError, TypeError, OSError) as error:
+        raise CorruptFile(f"{root} cannot be read ({error}); the store is damaged, write it again") from error
+    if not isinstance(attrs, dict) or MARK not in attrs:
+        raise UnknownFormat(f"{store} is a zarr store, but no pyramid of a map: its root has no {MARK!r}")
+    if attrs[MARK] != VERSION:
+        raise UnknownFormat(f"{store} is a pyramid of version {attrs[MARK]!r}; version {VERSION} is read")
+    nsides = attrs.get("nsides")
+    if not isinstance(nsides, list) or not nsides or set(nsides) - {1 << k for k in range(14)}:
+        raise CorruptFile(f"{root} says nsides={nsides!r}; the store is damaged, write it again")
+    return nsides
+
+
+def _opened_level(store: Path, nside: int) -> xr.Dataset:
+    group = f"nside_{nside}"
+    try:
+        level = xr.open_zarr(store, group=group, consolidated=False, chunks={})
+        level = level.assign_coords(stokes=level["stokes"].astype(str))
+        cells = nside_of(level["sky"], group) == nside and level.sizes["cells"] == 12 * nside**2
+    except (ValueError, KeyError, TypeError, OSError, RuntimeError, WrongData) as error:
+        raise CorruptFile(f"{store}/{group} cannot be read ({error}); the store is damaged, write it again") from error
+    if not cells or level["sky"].dims != ("stokes", "cells"):
+        raise CorruptFile(f"{store}/{group} holds {dict(level.sizes)}, not the {12 * nside**2} cells of its nside")
+    for name in ("sky", "cell_ids"):
+        announced = int(np.prod([len(sizes) for sizes in level[name].chunks or ()]))
+        there = sum(len(files) for _, _, files in os.walk(store / group / name / "c"))
+        if there != announced:
+            raise CorruptFile(f"{store}/{group}/{name} holds {there} of {announced} chunks; write the store again")
+    return level
+
+
+def sky_levels(pyramid: xr.DataTree | PathLike) -> list[xr.DataArray]:
+    """Return the map at each resolution of a pyramid, finest first, each with the facts of its Dataset.
+
+    Raises
+    ------
+    WrongData
+        If the tree is no pyramid.
+    MissingFile, UnknownFormat, CorruptFile
+        As for :func:`open_pyramid`.
+
+    Examples
+    --------
+    >>> from analysis.cmb import fetch, pyramid
+    >>> [nside_of(level) for level in sky_levels(pyramid(fetch("wmap7_w_iqu")))]
+    [32, 16, 8]
+    """
+    tree = pyramid if isinstance(pyramid, xr.DataTree) else open_pyramid(pyramid)
+    nodes = [node.to_dataset() for node in tree.children.values()]
+    if not nodes or not all("sky" in node.data_vars for node in nodes):
+        raise WrongData("the tree is no pyramid of a map: cmb.pyramid(sky) or cmb.open_pyramid(path) give one")
+    levels = [node["sky"].assign_attrs(node.attrs | node["sky"].attrs) for node in nodes]
+    sizes = [nside_of(level, str(name)) for name, level in zip(tree.children, levels, strict=True)]
+    if sorted(set(sizes), reverse=True) != sizes:
+        raise WrongData(f"the nodes of the tree have nside {sizes}; those of a pyramid get coarser one by one")
+    return levels
