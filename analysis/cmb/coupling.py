@@ -20,7 +20,14 @@ import numpy as np
 import xarray as xr
 
 from analysis.cmb.fields import checked_purify
-from analysis.cmb.harmonics import alm_from_map, checked_iterations, checked_lmax, spectrum_of, thread_count
+from analysis.cmb.harmonics import (
+    alm_from_map,
+    checked_iterations,
+    checked_lmax,
+    in_ring_order,
+    spectrum_of,
+    thread_count,
+)
 from analysis.cmb.maps import nside_of, ring_order
 from analysis.cmb.masks import Mask, mask_array, mask_name
 from analysis.cmb.origins import synthetic_attrs
@@ -169,7 +176,9 @@ def checked_mask_lmax(mask_lmax: int | None, lmax: int, nside: int) -> int:
     return int(mask_lmax)
 
 
-def mask_alm(weights: NDArray, *, nside: int, lmax: int, iterations: int) -> NDArray[np.complex128]:
+def mask_alm(
+    weights: NDArray, *, nside: int, lmax: int, iterations: int, ring_weights: bool = False
+) -> NDArray[np.complex128]:
     """Return the coefficients of weights in NESTED order.
 
     Examples
@@ -177,7 +186,8 @@ def mask_alm(weights: NDArray, *, nside: int, lmax: int, iterations: int) -> NDA
     >>> float(mask_alm(np.ones(48), nside=2, lmax=2, iterations=0)[0].real.round(9))
     3.544907702
     """
-    return alm_from_map(weights[None, ring_order(nside)], nside=nside, lmax=lmax, iterations=iterations)[0]
+    options: dict = {"nside": nside, "lmax": lmax, "iterations": iterations, "ring_weights": ring_weights}
+    return alm_from_map(in_ring_order(weights[None]), **options)[0]
 
 
 def kernels(spectrum: NDArray, lmax: int) -> dict[str, NDArray[np.float64]]:

@@ -22,7 +22,14 @@ STEEPEST = 0.5  # weight beside a cell of weight 0
 
 
 def pure_alms(
-    values: NDArray, weights: NDArray, *, nside: int, lmax: int, iterations: int, purify: str
+    values: NDArray,
+    weights: NDArray,
+    *,
+    nside: int,
+    lmax: int,
+    iterations: int,
+    purify: str,
+    ring_weights: bool = False,
 ) -> NDArray[np.complex128]:
     r"""Return the coefficients E and B of Q and U (COSMO, RING, not yet masked) with those named pure.
 
@@ -47,10 +54,10 @@ def pure_alms(
     True
     """
     refuse_steep(weights, nside)
-    options = {"nside": nside, "lmax": lmax}
+    options: dict = {"nside": nside, "lmax": lmax, "ring_weights": ring_weights}
     alm = alm_from_map(values * weights, iterations=iterations, **options)
     few = min(iterations, 1)
-    slope, bend = _derivatives(weights, nside, lmax, iterations)
+    slope, bend = _derivatives(weights, iterations=iterations, **options)
     polarization = values[0] + 1j * values[1]
     first = polarization * np.conj(slope)
     once = alm_from_map(np.stack([first.real, first.imag]), iterations=few, spin=1, **options)
@@ -67,10 +74,13 @@ def pure_alms(
     return alm
 
 
-def _derivatives(weights: NDArray, nside: int, lmax: int, iterations: int) -> tuple[NDArray, NDArray]:
+def _derivatives(
+    weights: NDArray, *, nside: int, lmax: int, iterations: int, ring_weights: bool
+) -> tuple[NDArray, NDArray]:
     """The first and second spin-raised derivatives of a mask, complex maps of spin 1 and 2."""
     ell = multipoles(lmax)[0].astype(float)
-    alm = alm_from_map(weights[None], nside=nside, lmax=lmax, iterations=iterations)[0]
+    options: dict = {"nside": nside, "lmax": lmax, "iterations": iterations, "ring_weights": ring_weights}
+    alm = alm_from_map(weights[None], **options)[0]
     nothing = np.zeros_like(alm)
     once = -np.sqrt(ell * (ell + 1)) * alm
     twice = -np.sqrt(np.maximum((ell + 2) * (ell + 1) * ell * (ell - 1), 0)) * alm
