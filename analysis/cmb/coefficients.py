@@ -56,8 +56,8 @@ def harmonic_coefficients(
     iterations : int, optional
         Jacobi iterations of the analysis; 0 is the plain sum over cells.
     ring_weights : bool
-        Weigh each ring by a factor near 1 that makes sums over cells better integrals: ``iterations=2`` is then as
-        exact as 3 without (5 transforms, not 7), if the map has no power above ``lmax``.
+        Weigh each ring by a factor near 1 that makes sums over cells better integrals: ``iterations=2`` is then
+        about as exact as 3 without (5 transforms, not 7) for maps without power above ``lmax``.
     tolerance : float, optional
         Fit the coefficients by least squares instead, until a step changes less than this (1e-10: as good as the
         map's own band limit).

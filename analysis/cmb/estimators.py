@@ -77,9 +77,9 @@ def power_spectra(
     iterations : int, optional
         Jacobi iterations of the harmonic analysis.
     ring_weights : bool
-        Weigh each ring by a factor near 1 that makes sums over cells better integrals: ``iterations=2`` is then as
-        exact as 3 without (5 transforms, not 7), if the map has no power above ``lmax``. Off, the numbers are those of
-        ``anafast``.
+        Weigh each ring by a factor near 1 that makes sums over cells better integrals: ``iterations=2`` is then
+        about as exact as 3 without (5 transforms, not 7) for maps without power above ``lmax``. Off, the numbers
+        are those of ``anafast``.
     keep_monopole : bool
         Leave the mean of I in. Under a mask it leaks into all multipoles; without it the lowest lose a little power.
     purify : {"", "B", "E", "EB"}

@@ -134,8 +134,8 @@ def smoothed(
         Jacobi iterations of the harmonic analysis.
 
     ring_weights : bool
-        Weigh each ring by a factor near 1 that makes sums over cells better integrals: ``iterations=2`` is then as
-        exact as 3 without (5 transforms, not 7), if the map has no power above ``lmax``. Off, the numbers
+        Weigh each ring by a factor near 1 that makes sums over cells better integrals: ``iterations=2`` is then
+        about as exact as 3 without (5 transforms, not 7) for maps without power above ``lmax``. Off, the numbers
         are those of HEALPix.
 
     Returns

@@ -8,7 +8,9 @@ and U in the COSMO convention, :math:`Q \pm iU = \sum a^{\pm 2}_{\ell m}\, {}_{\
 
 from __future__ import annotations
 
+import hashlib
 import os
+from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
@@ -21,6 +23,28 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 LARGEST_KEPT = 2048  # lmax up to which ℓ and m of the coefficients are kept in memory: 34 MB
+
+
+@dataclass(frozen=True)
+class Fingerprinted:
+    """An array that is equal to another of the same bytes, so that what follows from it can be remembered."""
+
+    digest: str
+    values: NDArray = field(compare=False, repr=False)
+
+
+def fingerprinted(values: NDArray) -> Fingerprinted:
+    """Return a read-only copy of an array, with the checksum of its shape, type and bytes.
+
+    Examples
+    --------
+    >>> fingerprinted(np.ones(3)) == fingerprinted(np.ones(3)), fingerprinted(np.ones(3)) == fingerprinted(np.ones(2))
+    (True, False)
+    """
+    copied = np.array(values, order="C")
+    copied.setflags(write=False)
+    told = f"{copied.dtype.str}{copied.shape}".encode()
+    return Fingerprinted(hashlib.sha256(told + copied.tobytes()).hexdigest(), copied)
 
 
 def thread_count() -> int:
@@ -169,7 +193,8 @@ def alm_from_map(
 
     The first estimate is the sum over pixels of equal weight; each Jacobi iteration adds the same of what is
     left (2 more transforms). ``ring_weights`` weighs each ring as :func:`ring_weights_of` does, in all of them: of maps
-    without power above ``lmax`` 2 iterations are then as exact as 3 of equal weight. No pixel weights. ``spin`` says
+    without power above ``lmax`` 2 iterations are then about as exact as 3 of equal weight (several times more so up to
+    1.5 nside; at 2 nside within a factor of 2.5, better where spectra fall with ℓ). No pixel weights. ``spin`` says
     another than 2 for two components.
 
     References
