@@ -46,65 +46,81 @@ def block_means(values, out, least):
 
 
 @numba.njit(cache=True, nogil=True)
-def turned_means(q, u, theta, phi, new_theta, new_phi, out_q, out_u, least):
-    """Put means of Q and U, carried along great circles to the new cells' centres, into ``out_q`` and ``out_u``.
+def turns(theta, phi, new_theta, new_phi, cos, sin):
+    """Put cosine and sine of twice the angle by which the meridian turns on the way into ``cos`` and ``sin``.
 
-    ``q``, ``u`` are of four faces that are turns of each other by 90° (rows), whose cells thus share their angles.
-    U is of the COSMO sense. Returns how many values are infinite or as large as UNSEEN.
+    The way is the great circle from each small cell's centre to that of the larger one it lies in.
     """
-    faces, cells = q.shape
-    inside = cells // new_theta.size
-    wrong = 0
-    total_q, total_u, count = np.zeros(faces), np.zeros(faces), np.zeros(faces)
+    inside = theta.size // new_theta.size
     for new in range(new_theta.size):
-        total_q[:], total_u[:], count[:] = 0.0, 0.0, 0.0
         cos0, sin0 = math.cos(new_theta[new]), math.sin(new_theta[new])
         for old in range(new * inside, (new + 1) * inside):
-            cos2, sin2 = 1.0, 0.0
-            if inside > 1:
-                cos1, sin1 = math.cos(theta[old]), math.sin(theta[old])
-                across, along = math.sin(new_phi[new] - phi[old]), math.cos(new_phi[new] - phi[old])
-                # directions of the great circle, south and east, where it leaves and where it arrives
-                south, east = cos1 * sin0 * along - sin1 * cos0, sin0 * across
-                south0, east0 = sin0 * cos1 - cos0 * sin1 * along, sin1 * across
-                real, imag = south0 * south + east0 * east, east0 * south - south0 * east
-                square = real * real + imag * imag
-                if square > 0.0:
-                    cos2, sin2 = (real * real - imag * imag) / square, 2.0 * real * imag / square
-            for face in range(faces):
+            cos1, sin1 = math.cos(theta[old]), math.sin(theta[old])
+            across, along = math.sin(new_phi[new] - phi[old]), math.cos(new_phi[new] - phi[old])
+            # directions of the great circle, south and east, where it leaves and where it arrives
+            south, east = cos1 * sin0 * along - sin1 * cos0, sin0 * across
+            south0, east0 = sin0 * cos1 - cos0 * sin1 * along, sin1 * across
+            real, imag = south0 * south + east0 * east, east0 * south - south0 * east
+            square = real * real + imag * imag
+            cos[old], sin[old] = 1.0, 0.0
+            if square > 0.0:
+                cos[old], sin[old] = (real * real - imag * imag) / square, 2.0 * real * imag / square
+
+
+@numba.njit(cache=True, nogil=True, fastmath={"reassoc", "contract"})
+def _turned_sums(q, u, cos, sin):
+    """Return the sums of Q and U, turned, and that of their sizes, in any order."""
+    total_q, total_u, size = 0.0, 0.0, 0.0
+    for old in range(q.size):
+        one, other = q[old], u[old]
+        total_q += one * cos[old] - other * sin[old]
+        total_u += one * sin[old] + other * cos[old]
+        size += abs(one) + abs(other)
+    return total_q, total_u, size
+
+
+@numba.njit(cache=True, nogil=True)
+def turned_means(q, u, cos, sin, out_q, out_u, least):
+    """Put means of Q and U, carried along great circles to the new cells' centres, into ``out_q`` and ``out_u``.
+
+    ``q``, ``u`` are of four faces that are turns of each other by 90° (rows), whose cells thus share what
+    :func:`turns` gives. U is of the COSMO sense. Returns how many values are infinite or as large as UNSEEN.
+    """
+    faces, cells = q.shape
+    inside = cells // out_q.shape[1]
+    wrong = 0
+    for face in range(faces):
+        for new in range(out_q.shape[1]):
+            start, end = new * inside, (new + 1) * inside
+            total_q, total_u, size = _turned_sums(
+                q[face, start:end], u[face, start:end], cos[start:end], sin[start:end]
+            )
+            if size < UNSEEN_FROM:  # all were observed
+                out_q[face, new], out_u[face, new] = total_q / inside, total_u / inside
+                continue
+            total_q, total_u, count = 0.0, 0.0, 0
+            for old in range(start, end):
                 one, other = q[face, old], u[face, old]
                 if abs(one) < UNSEEN_FROM and abs(other) < UNSEEN_FROM:
-                    total_q[face] += one * cos2 - other * sin2
-                    total_u[face] += one * sin2 + other * cos2
-                    count[face] += 1.0
+                    total_q += one * cos[old] - other * sin[old]
+                    total_u += one * sin[old] + other * cos[old]
+                    count += 1
                 else:
                     wrong += not (math.isnan(one) or abs(one) < UNSEEN_FROM)
                     wrong += not (math.isnan(other) or abs(other) < UNSEEN_FROM)
-        for face in range(faces):
-            seen = count[face] > 0 and count[face] >= least * inside
-            out_q[face, new] = total_q[face] / count[face] if seen else np.nan
-            out_u[face, new] = total_u[face] / count[face] if seen else np.nan
+            kept = count > 0 and count >= least * inside
+            out_q[face, new] = total_q / count if kept else np.nan
+            out_u[face, new] = total_u / count if kept else np.nan
     return wrong
 
 
 @numba.njit(cache=True, nogil=True)
-def turned_copies(q, u, theta, phi, old_theta, old_phi, out_q, out_u):
+def turned_copies(q, u, cos, sin, out_q, out_u):
     """Put Q and U of large cells into the small ones inside, carried along great circles; the inverse of the means."""
     faces, cells = out_q.shape
-    inside = cells // old_theta.size
-    for old in range(old_theta.size):
-        cos0, sin0 = math.cos(old_theta[old]), math.sin(old_theta[old])
-        for new in range(old * inside, (old + 1) * inside):
-            cos2, sin2 = 1.0, 0.0
-            if inside > 1:
-                cos1, sin1 = math.cos(theta[new]), math.sin(theta[new])
-                across, along = math.sin(old_phi[old] - phi[new]), math.cos(old_phi[old] - phi[new])
-                south, east = cos1 * sin0 * along - sin1 * cos0, sin0 * across
-                south0, east0 = sin0 * cos1 - cos0 * sin1 * along, sin1 * across
-                real, imag = south0 * south + east0 * east, east0 * south - south0 * east
-                square = real * real + imag * imag
-                if square > 0.0:
-                    cos2, sin2 = (real * real - imag * imag) / square, 2.0 * real * imag / square
-            for face in range(faces):
-                out_q[face, new] = q[face, old] * cos2 + u[face, old] * sin2
-                out_u[face, new] = u[face, old] * cos2 - q[face, old] * sin2
+    inside = cells // q.shape[1]
+    for face in range(faces):
+        for old in range(q.shape[1]):
+            for new in range(old * inside, (old + 1) * inside):
+                out_q[face, new] = q[face, old] * cos[new] + u[face, old] * sin[new]
+                out_u[face, new] = u[face, old] * cos[new] - q[face, old] * sin[new]

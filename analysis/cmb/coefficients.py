@@ -14,10 +14,12 @@ from analysis.cmb.harmonics import (
     alm_to_tolerance,
     checked_iterations,
     checked_lmax,
+    in_nested_order,
+    in_ring_order,
     map_from_alm,
     multipoles,
 )
-from analysis.cmb.maps import FACTS, cell_ids, checked_nside, map_dataset, nside_of, ring_order, sky_array
+from analysis.cmb.maps import FACTS, cell_ids, checked_nside, map_dataset, nside_of, sky_array
 from analysis.cmb.masks import Mask, mask_told, weights_for
 from analysis.cmb.origins import synthetic_attrs
 from analysis.cmb.stokes import units_of
@@ -38,6 +40,7 @@ def harmonic_coefficients(
     mask: Mask | None = None,
     lmax: int | None = None,
     iterations: int = 3,
+    ring_weights: bool = False,
     tolerance: float | None = None,
 ) -> xr.Dataset:
     r"""Return the coefficients :math:`a_{\ell m}` of a map: T, E and B, in the signs of HEALPix.
@@ -52,6 +55,9 @@ def harmonic_coefficients(
         Largest multipole, from 2 to ``3 nside - 1``; ``2 nside`` if left out.
     iterations : int, optional
         Jacobi iterations of the analysis; 0 is the plain sum over cells.
+    ring_weights : bool
+        Weigh each ring by a factor near 1 that makes sums over cells better integrals: ``iterations=2`` is then
+        about as exact as 3 without (5 transforms, not 7) for maps without power above ``lmax``.
     tolerance : float, optional
         Fit the coefficients by least squares instead, until a step changes less than this (1e-10: as good as the
         map's own band limit).
@@ -87,8 +93,9 @@ def harmonic_coefficients(
     lmax, iterations = checked_lmax(lmax, nside), checked_iterations(iterations)
     weights = weights_for(array, mask)
     if tolerance is None:
-        alms = field_alms(array, weights, lmax=lmax, iterations=iterations, keep_monopole=True)
-        told = f"iterations={iterations}"
+        options: dict = {"iterations": iterations, "ring_weights": ring_weights}
+        alms = field_alms(array, weights, lmax=lmax, keep_monopole=True, **options)
+        told = f"iterations={iterations}" + (", ring_weights=True" if ring_weights else "")
     else:
         alms, told = _to_tolerance(array, weights, lmax, tolerance)
     facts = {k: array.attrs[k] for k in FACTS if k in array.attrs} | synthetic_attrs(sky, mask)
@@ -105,7 +112,7 @@ def _to_tolerance(array: xr.DataArray, weights: NDArray, lmax: int, tolerance: f
         raise BadOption(f"tolerance={tolerance!r} is not a number from 1e-15 to below 1, for example 1e-10")
     nside = nside_of(array)
     field_alms(array, weights, lmax=2, iterations=0)  # refuses what has no coefficients
-    values = np.where(weights > 0, np.asarray(array.values, dtype=float) * weights, 0)[:, ring_order(nside)]
+    values = in_ring_order(np.where(weights > 0, np.asarray(array.values, dtype=float) * weights, 0))
     planes = dict(zip(map(str, array["stokes"].values), values, strict=True))
     sign = -1 if array.attrs.get("polconv") == "IAU" else 1
     found: dict[str, NDArray] = {}
@@ -130,8 +137,8 @@ def alm_dataset(values: NDArray, fields: str, lmax: int, units: str, attrs: dict
     ell, m = multipoles(lmax)
     coords = {
         "field": xr.DataArray(list(fields), dims="field", attrs={"long_name": "Field"}),
-        "ell": ("alm", ell, {"units": "1", "long_name": "Multipole ℓ"}),
-        "m": ("alm", m, {"units": "1", "long_name": "Order m"}),
+        "ell": ("alm", ell.copy(), {"units": "1", "long_name": "Multipole ℓ"}),
+        "m": ("alm", m.copy(), {"units": "1", "long_name": "Order m"}),
     }
     dims: tuple[str, ...] = ("field", "alm")
     if values.ndim == 3:
@@ -245,8 +252,7 @@ def synthesized(
             stokes |= {label: made[:, row] for row, label in enumerate(labels)}
     if "U" in stokes:
         stokes["U"] = sign * stokes["U"]
-    nested = np.empty((len(values), len(stokes), 12 * nside**2))
-    nested[..., ring_order(nside)] = np.stack(list(stokes.values()), axis=1)
+    nested = in_nested_order(np.concatenate(list(stokes.values()))).reshape(len(stokes), len(values), -1).swapaxes(0, 1)
     coords = {
         "stokes": xr.DataArray(list(stokes), dims="stokes", attrs={"long_name": "Stokes parameter"}),
         "cell_ids": cell_ids(nside),

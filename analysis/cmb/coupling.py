@@ -14,13 +14,23 @@ factor :math:`n_{\ell'}/n_\ell`, :math:`n_\ell^2 = (\ell+2)!/(\ell-2)!`, for eac
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import numpy as np
 import xarray as xr
 
 from analysis.cmb.fields import checked_purify
-from analysis.cmb.harmonics import alm_from_map, checked_iterations, checked_lmax, spectrum_of, thread_count
+from analysis.cmb.harmonics import (
+    Fingerprinted,
+    alm_from_map,
+    checked_iterations,
+    checked_lmax,
+    fingerprinted,
+    in_ring_order,
+    spectrum_of,
+    thread_count,
+)
 from analysis.cmb.maps import nside_of, ring_order
 from analysis.cmb.masks import Mask, mask_array, mask_name
 from analysis.cmb.origins import synthetic_attrs
@@ -34,6 +44,7 @@ if TYPE_CHECKING:
 
 HIVON = "Hivon et al. 2002, ApJ 567, 2, doi:10.1086/338126"
 KOGUT = "Kogut et al. 2003, ApJS 148, 161, doi:10.1086/377219"
+LARGEST_KEPT = 1024  # lmax up to which what follows from a mask is remembered: 34 MB of couplings a mask
 NAMASTER = "Alonso et al. 2019, MNRAS 484, 4127, doi:10.1093/mnras/stz093"
 
 
@@ -169,22 +180,40 @@ def checked_mask_lmax(mask_lmax: int | None, lmax: int, nside: int) -> int:
     return int(mask_lmax)
 
 
-def mask_alm(weights: NDArray, *, nside: int, lmax: int, iterations: int) -> NDArray[np.complex128]:
-    """Return the coefficients of weights in NESTED order.
+def mask_alm(
+    weights: NDArray, *, nside: int, lmax: int, iterations: int, ring_weights: bool = False
+) -> NDArray[np.complex128]:
+    """Return the coefficients of weights in NESTED order; those of the last two masks are remembered.
 
     Examples
     --------
     >>> float(mask_alm(np.ones(48), nside=2, lmax=2, iterations=0)[0].real.round(9))
     3.544907702
     """
-    return alm_from_map(weights[None, ring_order(nside)], nside=nside, lmax=lmax, iterations=iterations)[0]
+    if lmax <= LARGEST_KEPT:
+        return _kept_mask_alm(fingerprinted(weights), nside, lmax, iterations, ring_weights)
+    return _mask_alm(weights, nside, lmax, iterations, ring_weights)
+
+
+@lru_cache(maxsize=2)
+def _kept_mask_alm(
+    weights: Fingerprinted, nside: int, lmax: int, iterations: int, ring_weights: bool
+) -> NDArray[np.complex128]:
+    alm = _mask_alm(weights.values, nside, lmax, iterations, ring_weights)
+    alm.setflags(write=False)
+    return alm
+
+
+def _mask_alm(weights: NDArray, nside: int, lmax: int, iterations: int, ring_weights: bool) -> NDArray[np.complex128]:
+    options: dict = {"nside": nside, "lmax": lmax, "iterations": iterations, "ring_weights": ring_weights}
+    return alm_from_map(in_ring_order(weights[None]), **options)[0]
 
 
 def kernels(spectrum: NDArray, lmax: int) -> dict[str, NDArray[np.float64]]:
     r"""Return the symmetric part of the coupling, without :math:`2\ell'+1`: spins 00, 02, and 22 even and odd.
 
     ducc0 has the sums in a module that it calls experimental; where that is not as expected they are taken as
-    integrals (slower above ℓ = 1000, equal to 1e-11).
+    integrals (slower above ℓ = 1000, equal to 1e-11). Those of the last two spectra are remembered.
 
     Examples
     --------
@@ -194,12 +223,26 @@ def kernels(spectrum: NDArray, lmax: int) -> dict[str, NDArray[np.float64]]:
     """
     import ducc0
 
-    rect = getattr(getattr(ducc0.misc, "experimental", None), "coupling_matrix_rect", None)
-    if rect is None:
+    if not hasattr(getattr(ducc0.misc, "experimental", None), "coupling_matrix_rect"):
         return kernels_by_quadrature(spectrum, lmax)
+    return _kept_kernels(fingerprinted(spectrum), lmax) if lmax <= LARGEST_KEPT else _kernels(spectrum, lmax)
+
+
+@lru_cache(maxsize=2)
+def _kept_kernels(spectrum: Fingerprinted, lmax: int) -> dict[str, NDArray[np.float64]]:
+    made = _kernels(spectrum.values, lmax)
+    for values in made.values():
+        values.setflags(write=False)
+    return made
+
+
+def _kernels(spectrum: NDArray, lmax: int) -> dict[str, NDArray[np.float64]]:
+    import ducc0
+
     result = np.empty((4, lmax + 1, lmax + 1))
     three = np.stack([np.ascontiguousarray(spectrum, dtype=float)] * 3)
-    rect(spec=three, optype=(0, 1, 4), res=result, nthreads=thread_count())
+    options = {"optype": (0, 1, 4), "res": result, "nthreads": thread_count()}
+    ducc0.misc.experimental.coupling_matrix_rect(spec=three, **options)
     return dict(zip(("00", "02", "22+", "22-"), result, strict=True))
 
 

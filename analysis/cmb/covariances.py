@@ -105,7 +105,7 @@ def bandpower_covariance(
     weights = array.values.astype(float)
     if not weights.any():
         raise WrongData("the mask keeps no cell at all; widen it")
-    options = {"nside": nside, "lmax": mask_lmax, "iterations": iterations}
+    options: dict = {"nside": nside, "lmax": mask_lmax, "iterations": iterations}
     alm, squared = mask_alm(weights, **options), mask_alm(weights**2, **options)
     matrices = transfers(dict.fromkeys(("II", "IP", "PI", "PP"), spectrum_of(alm, alm, lmax=mask_lmax)), lmax=lmax)
     kernel = kernels(spectrum_of(squared, squared, lmax=mask_lmax), lmax)

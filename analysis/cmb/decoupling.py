@@ -107,8 +107,11 @@ def binned_block(
     >>> binned_block({("TT", "TT"): np.eye(9)}, ["TT"], bins, {"TT": np.ones(9)}).tolist()[0]
     [1.0, 0.0, 0.0]
     """
+    from scipy.sparse import csr_array
+
+    mean, spread = csr_array(bins.mean), csr_array(bins.spread)  # a bin holds few multipoles
     rows = [
-        [bins.mean @ (matrices[out, into] * windows[into]) @ bins.spread for into in group if (out, into) in matrices]
+        [mean @ (matrices[out, into] * windows[into]) @ spread for into in group if (out, into) in matrices]
         for out in group
     ]
     return np.block(rows)

@@ -37,6 +37,7 @@ def power_spectra(
     other_mask: Masks | None = None,
     lmax: int | None = None,
     iterations: int = 3,
+    ring_weights: bool = False,
     keep_monopole: bool = False,
     purify: str = "",
     decouple: bool = False,
@@ -75,6 +76,10 @@ def power_spectra(
         the bins, is not in the model and leaks into the last bins: have one more than you use.
     iterations : int, optional
         Jacobi iterations of the harmonic analysis.
+    ring_weights : bool
+        Weigh each ring by a factor near 1 that makes sums over cells better integrals: ``iterations=2`` is then
+        about as exact as 3 without (5 transforms, not 7) for maps without power above ``lmax``. Off, the numbers
+        are those of ``anafast``.
     keep_monopole : bool
         Leave the mean of I in. Under a mask it leaks into all multipoles; without it the lowest lose a little power.
     purify : {"", "B", "E", "EB"}
@@ -148,7 +153,15 @@ def power_spectra(
         raise BadOption("other_mask and other_beam are those of a second map, and there is none; give other=")
     bins = bins_of(lmax, width=width, edges=edges, weighting=weighting, form=form) if decouple else None
     units = squared(units_of(first))
-    alms_of = partial(field_alms, lmax=lmax, iterations=iterations, purify=purify, keep_monopole=keep_monopole)
+    options: dict = {"iterations": iterations, "ring_weights": ring_weights}
+    alms_of = partial(
+        field_alms,
+        lmax=lmax,
+        iterations=iterations,
+        purify=purify,
+        keep_monopole=keep_monopole,
+        ring_weights=ring_weights,
+    )
     weights = second_weights = weights_of(first, mask)
     alms = second_alms = alms_of(first, weights)
     if other is not None:
@@ -161,7 +174,8 @@ def power_spectra(
     values = _spectra(alms, second_alms, lmax)
     facts = {k: array.attrs[k] for array in (first,) for k in ("polconv", "temperature_scale") if k in array.attrs}
     facts |= {"purified": purify or "none"}
-    asked = f"lmax={lmax}, iterations={iterations}" + (f", purify={purify!r}" if purify else "")
+    asked = f"lmax={lmax}, iterations={iterations}" + (", ring_weights=True" if ring_weights else "")
+    asked += f", purify={purify!r}" if purify else ""
     told = f"cmb.power_spectra({asked}): {_masked(weights, second_weights)}"
     if "T" in (alms | second_alms):
         told += f"; monopole of I {'kept' if keep_monopole else 'removed under it'}"
@@ -170,7 +184,7 @@ def power_spectra(
         told += "; not corrected for mask, beam or pixel window"
     else:
         mask_lmax = checked_mask_lmax(mask_lmax, lmax, nside)
-        spectra = _mask_spectra(weights, second_weights, values, nside, mask_lmax, iterations)
+        spectra = _mask_spectra(weights, second_weights, values, nside, mask_lmax, options)
         matrices = transfers(spectra, lmax=lmax, purify=purify)
         if noise is not None:
             values = noise_taken(values, noise, matrices, units=units, purify=purify)
@@ -218,7 +232,7 @@ def _spectra(one: dict[str, NDArray], two: dict[str, NDArray], lmax: int) -> dic
 
 
 def _mask_spectra(
-    weights: Weights, second: Weights, labels: dict[str, NDArray], nside: int, lmax: int, iterations: int
+    weights: Weights, second: Weights, labels: dict[str, NDArray], nside: int, lmax: int, options: dict
 ) -> dict[str, NDArray]:
     """The spectra of the masks of I and P of both maps that the spectra need, each computed once."""
     found: dict[tuple[int, int], NDArray] = {}
@@ -234,7 +248,7 @@ def _mask_spectra(
         ]
         for values in pair:
             if id(values) not in alms:
-                alms[id(values)] = mask_alm(values, nside=nside, lmax=lmax, iterations=iterations)
+                alms[id(values)] = mask_alm(values, nside=nside, lmax=lmax, **options)
         key = (id(pair[0]), id(pair[1]))
         if key not in found:
             found[key] = spectrum_of(alms[key[0]], alms[key[1]], lmax=lmax)

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, TypeAlias
 import numpy as np
 import xarray as xr
 
-from analysis.cmb.harmonics import alm_from_map
-from analysis.cmb.maps import nside_of, ring_order, seen, sky_array, u_sign
+from analysis.cmb.harmonics import alm_from_map, in_ring_order
+from analysis.cmb.maps import nside_of, seen, sky_array, u_sign
 from analysis.cmb.masks import Mask, mask_told, weights_for
 from analysis.cmb.purification import pure_alms
 from analysis.cmb.stokes import units_of
@@ -83,6 +83,7 @@ def field_alms(
     iterations: int,
     purify: str = "",
     keep_monopole: bool = False,
+    ring_weights: bool = False,
 ) -> dict[str, NDArray]:
     """Return the coefficients T, E, B of a masked map, as far as its Stokes parameters allow.
 
@@ -107,7 +108,7 @@ def field_alms(
     held = [str(label) for label in array["stokes"].values]
     if len({"Q", "U"} & set(held)) == 1:
         raise WrongData(f"the map has Stokes {', '.join(held)}; E and B need Q and U together")
-    order = ring_order(nside)
+    options: dict = {"nside": nside, "lmax": lmax, "iterations": iterations, "ring_weights": ring_weights}
     planes = dict(zip(held, np.asarray(array.values, dtype=float), strict=True))
     found = {}
     if "I" in planes:
@@ -115,16 +116,15 @@ def field_alms(
         values = np.where(given > 0, planes["I"], 0)
         mean = 0 if keep_monopole else (values * given).sum() / given.sum()
         intensity = (values - mean) * given
-        found["T"] = alm_from_map(intensity[None, order], nside=nside, lmax=lmax, iterations=iterations)[0]
+        found["T"] = alm_from_map(in_ring_order(intensity[None]), **options)[0]
     if "Q" in planes:
         sign, given = u_sign(array), weights.polarization
-        values = np.stack([planes["Q"], sign * planes["U"]])[:, order]
+        values = np.stack([planes["Q"], sign * planes["U"]])
         if purify:
             _refuse_unknown(values)
-            e, b = pure_alms(values, given[order], nside=nside, lmax=lmax, iterations=iterations, purify=purify)
+            e, b = pure_alms(in_ring_order(values), in_ring_order(given[None])[0], **options, purify=purify)
         else:
-            values = np.where(given[order] > 0, values, 0) * given[order]
-            e, b = alm_from_map(values, nside=nside, lmax=lmax, iterations=iterations)
+            e, b = alm_from_map(in_ring_order(np.where(given > 0, values, 0) * given), **options)
         found |= {"E": e, "B": sign * b}
     if not found:
         raise WrongData(f"the map has Stokes {', '.join(held)}; spectra need I, or Q and U")

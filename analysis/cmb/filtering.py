@@ -9,13 +9,20 @@ import xarray as xr
 
 from analysis.cmb.angles import degrees
 from analysis.cmb.fields import field_alms
-from analysis.cmb.harmonics import alm_from_map, checked_iterations, checked_lmax, map_from_alm, multipoles
+from analysis.cmb.harmonics import (
+    alm_from_map,
+    checked_iterations,
+    checked_lmax,
+    in_nested_order,
+    in_ring_order,
+    map_from_alm,
+    multipoles,
+)
 from analysis.cmb.maps import (
     FACTS,
     labelled_map,
     map_dataset,
     nside_of,
-    ring_order,
     sky_array,
     u_sign,
 )
@@ -29,6 +36,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from analysis.cmb.angles import Angle
+
+NOTHING = 1e-20  # of a beam: what is multiplied by it does not show in a map of 16 digits
 
 
 def eb_maps(
@@ -83,7 +92,7 @@ def eb_maps(
     alms = field_alms(array, weights, lmax=lmax, iterations=iterations)
     maps = {}
     for name in ("E", "B"):
-        values = _nested(map_from_alm(alms[name][None], nside=nside, lmax=lmax))[0]
+        values = in_nested_order(map_from_alm(alms[name][None], nside=nside, lmax=lmax))[0]
         values[weights == 0] = np.nan
         modes = labelled_map(values, array, f"{name.lower()}_modes", units=units_of(array), long_name=f"{name} modes")
         origin = source_attrs(sky, f"{name} modes of {{}}") | synthetic_attrs(mask)
@@ -101,6 +110,7 @@ def smoothed(
     mask: Mask | None = None,
     lmax: int | None = None,
     iterations: int = 3,
+    ring_weights: bool = False,
 ) -> xr.Dataset:
     r"""Return a map smoothed by a Gaussian beam.
 
@@ -122,6 +132,11 @@ def smoothed(
         Largest multipole, from 2 to ``3 nside - 1``; ``2 nside`` if left out.
     iterations : int, optional
         Jacobi iterations of the harmonic analysis.
+
+    ring_weights : bool
+        Weigh each ring by a factor near 1 that makes sums over cells better integrals: ``iterations=2`` is then
+        about as exact as 3 without (5 transforms, not 7) for maps without power above ``lmax``. Off, the numbers
+        are those of HEALPix.
 
     Returns
     -------
@@ -159,35 +174,35 @@ def smoothed(
     if len({"Q", "U"} & set(held)) == 1:
         raise WrongData(f"the map has Stokes {', '.join(held)}; Q and U can be smoothed only together")
     weights = weights_for(array, mask)
-    values = np.where(weights > 0, np.asarray(array.values, dtype=float) * weights, 0)
+    values = np.array(array.values, dtype=float)
+    if mask is not None:
+        values = np.where(weights > 0, values * weights, 0)
     if "U" in held:
         values[held.index("U")] *= u_sign(array)
-    for spin, labels in ((0, ["I"]), (0, ["V"]), (2, ["Q", "U"])):
+    for labels in (["I"], ["V"], ["Q", "U"]):
         if labels[0] in held:
             rows = [held.index(label) for label in labels]
-            values[rows] = _through_beam(values[rows], nside, spin, width, lmax, iterations)
+            options: dict = {"nside": nside, "lmax": lmax, "iterations": iterations, "ring_weights": ring_weights}
+            values[rows] = _through_beam(alm_from_map(in_ring_order(values[rows]), **options), nside, lmax, width)
     if "U" in held:
         values[held.index("U")] *= u_sign(array)
     values[:, weights == 0] = np.nan
     attrs = array.attrs | synthetic_attrs(mask)
     new = map_dataset(xr.DataArray(values, dims=("stokes", "cells"), coords=array.coords, attrs=attrs, name="sky"))
-    step = f"cmb.smoothed(fwhm={width:g} deg, lmax={lmax}, iterations={iterations}): {_masked(mask, weights)}"
+    asked = f"lmax={lmax}, iterations={iterations}" + (", ring_weights=True" if ring_weights else "")
+    step = f"cmb.smoothed(fwhm={width:g} deg, {asked}): {_masked(mask, weights)}"
     title, also = f"{_title(sky)}, smoothed to {width:g}°", [] if mask is None else [mask]
     return derived(new.assign_attrs(synthetic_attrs(array, mask)), sky, title=title, step=step, also=also)
 
 
-def _through_beam(values: NDArray, nside: int, spin: int, width: float, lmax: int, iterations: int) -> NDArray:
+def _through_beam(alm: NDArray, nside: int, lmax: int, width: float) -> NDArray:
+    """The map, NESTED, of coefficients times a beam, as far as that is not 0 beside rounding errors."""
     sigma = np.radians(width) / np.sqrt(8 * np.log(2))
-    ell = multipoles(lmax)[0]
+    ell, spin = np.arange(lmax + 1), 2 * (len(alm) - 1)
     beam = np.exp(-(ell * (ell + 1) - spin**2) * sigma**2 / 2)
-    alm = alm_from_map(values[:, ring_order(nside)], nside=nside, lmax=lmax, iterations=iterations)
-    return _nested(map_from_alm(alm * beam, nside=nside, lmax=lmax))
-
-
-def _nested(ring: NDArray) -> NDArray:
-    values = np.empty_like(ring)
-    values[:, ring_order(int(np.sqrt(ring.shape[1] // 12)))] = ring
-    return values
+    top = max(int(np.flatnonzero(beam > NOTHING)[-1]), 2)
+    each = multipoles(lmax)[0]
+    return in_nested_order(map_from_alm((alm * beam[each])[:, each <= top], nside=nside, lmax=top))
 
 
 def _masked(mask: Mask | None, weights: NDArray) -> str:

@@ -8,15 +8,43 @@ and U in the COSMO convention, :math:`Q \pm iU = \sum a^{\pm 2}_{\ell m}\, {}_{\
 
 from __future__ import annotations
 
+import hashlib
 import os
+from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from analysis.cmb.maps import ring_order
 from analysis.errors import BadOption
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+
+LARGEST_KEPT = 2048  # lmax up to which ℓ and m of the coefficients are kept in memory: 34 MB
+
+
+@dataclass(frozen=True)
+class Fingerprinted:
+    """An array that is equal to another of the same bytes, so that what follows from it can be remembered."""
+
+    digest: str
+    values: NDArray = field(compare=False, repr=False)
+
+
+def fingerprinted(values: NDArray) -> Fingerprinted:
+    """Return a read-only copy of an array, with the checksum of its shape, type and bytes.
+
+    Examples
+    --------
+    >>> fingerprinted(np.ones(3)) == fingerprinted(np.ones(3)), fingerprinted(np.ones(3)) == fingerprinted(np.ones(2))
+    (True, False)
+    """
+    copied = np.array(values, order="C")
+    copied.setflags(write=False)
+    told = f"{copied.dtype.str}{copied.shape}".encode()
+    return Fingerprinted(hashlib.sha256(told + copied.tobytes()).hexdigest(), copied)
 
 
 def thread_count() -> int:
@@ -83,15 +111,62 @@ def checked_iterations(iterations: int) -> int:
 
 
 def multipoles(lmax: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Return ℓ and m of each coefficient.
+    """Return ℓ and m of each coefficient, not to be written to.
 
     Examples
     --------
     >>> multipoles(1)
     (array([0, 1, 1]), array([0, 0, 1]))
     """
+    return _kept_multipoles(lmax) if lmax <= LARGEST_KEPT else _multipoles(lmax)
+
+
+@lru_cache(maxsize=2)
+def _kept_multipoles(lmax: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    ell, m = _multipoles(lmax)
+    ell.setflags(write=False)
+    m.setflags(write=False)
+    return ell, m
+
+
+def _multipoles(lmax: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     ell = np.concatenate([np.arange(m, lmax + 1) for m in range(lmax + 1)])
     return ell, np.repeat(np.arange(lmax + 1), np.arange(lmax + 1, 0, -1))
+
+
+def in_ring_order(values: NDArray) -> NDArray:
+    """Return planes of a map, shape (planes, cells) in NESTED order, in RING order.
+
+    Examples
+    --------
+    >>> nested = np.arange(48.0)[None]
+    >>> in_ring_order(nested)[0, :4], bool((in_nested_order(in_ring_order(nested)) == nested).all())
+    (array([ 3.,  7., 11., 15.]), True)
+    """
+    order = ring_order(_nside(values))
+    ring = np.empty(values.shape, dtype=values.dtype)
+    for row, plane in zip(ring, values, strict=True):  # row by row and unbuffered is three times faster than at once
+        np.take(plane, order, out=row, mode="clip")
+    return ring
+
+
+def in_nested_order(values: NDArray) -> NDArray:
+    """Return planes of a map, shape (planes, cells) in RING order, in NESTED order.
+
+    Examples
+    --------
+    >>> in_nested_order(np.arange(48.0)[None])[0, :4]
+    array([13.,  5.,  4.,  0.])
+    """
+    order = ring_order(_nside(values))
+    nested = np.empty(values.shape, dtype=values.dtype)
+    for row, plane in zip(nested, values, strict=True):
+        row[order] = plane
+    return nested
+
+
+def _nside(values: NDArray) -> int:
+    return int(np.sqrt(values.shape[-1] // 12))
 
 
 def map_from_alm(alm: NDArray, *, nside: int, lmax: int, spin: int | None = None) -> NDArray:
@@ -111,11 +186,16 @@ def map_from_alm(alm: NDArray, *, nside: int, lmax: int, spin: int | None = None
     return ducc0.sht.synthesis(alm=alm, **_grid(nside, lmax, spin=_spin(alm, spin)))
 
 
-def alm_from_map(values: NDArray, *, nside: int, lmax: int, iterations: int, spin: int | None = None) -> NDArray:
+def alm_from_map(
+    values: NDArray, *, nside: int, lmax: int, iterations: int, spin: int | None = None, ring_weights: bool = False
+) -> NDArray:
     """Return the coefficients of a map in RING order: of one component spin 0, of Q and U those of E and B.
 
     The first estimate is the sum over pixels of equal weight; each Jacobi iteration adds the same of what is
-    left (2 more transforms). No ring or pixel weights. ``spin`` says another than 2 for two components.
+    left (2 more transforms). ``ring_weights`` weighs each ring as :func:`ring_weights_of` does, in all of them: of maps
+    without power above ``lmax`` 2 iterations are then about as exact as 3 of equal weight (several times more so up to
+    1.5 nside; at 2 nside within a factor of 2.5, better where spectra fall with ℓ). No pixel weights. ``spin`` says
+    another than 2 for two components.
 
     References
     ----------
@@ -131,12 +211,62 @@ def alm_from_map(values: NDArray, *, nside: int, lmax: int, iterations: int, spi
 
     values = np.ascontiguousarray(values, dtype=float)
     grid = _grid(nside, lmax, spin=_spin(values, spin))
-    area = np.pi / (3 * nside**2)
-    alm = ducc0.sht.adjoint_synthesis(map=values, **grid) * area
+    area = np.pi / (3 * nside**2) * (ring_weights_of(nside) if ring_weights else np.ones(4 * nside - 1))
+    alm = ducc0.sht.adjoint_synthesis(map=values, ringfactor=area, **grid)
+    rest = np.empty_like(values) if iterations else values
     for _ in range(iterations):
-        rest = values - ducc0.sht.synthesis(alm=alm, **grid)
-        alm += ducc0.sht.adjoint_synthesis(map=rest, **grid) * area
+        ducc0.sht.synthesis(alm=alm, map=rest, **grid)
+        np.subtract(values, rest, out=rest)
+        alm += ducc0.sht.adjoint_synthesis(map=rest, ringfactor=area, **grid)
     return alm
+
+
+@lru_cache(maxsize=8)
+def ring_weights_of(nside: int) -> NDArray[np.float64]:
+    r"""Return a factor for each ring, near 1, with which sums over pixels integrate all :math:`Y_{\ell 0}` exactly.
+
+    Of all factors that do so for ℓ up to ``3 nside - 1`` those that differ least from 1, over pixels. They are found by
+    conjugate gradients, in a few steps.
+
+    References
+    ----------
+    Górski et al. 2005, ApJ 622, 759, doi:10.1086/427976 (what weights of rings are for).
+
+    Examples
+    --------
+    >>> ring_weights_of(2).round(4)
+    array([1.1537, 0.9143, 0.9804, 1.0569, 0.9804, 0.9143, 1.1537])
+    """
+    import ducc0
+
+    grid = ducc0.healpix.Healpix_Base(nside, "RING").sht_info()
+    lmax, cells = 3 * nside - 1, grid["nphi"].astype(float)
+    first = np.zeros(1, dtype=np.uintp)
+    options = {"lmax": lmax, "spin": 0, "theta": grid["theta"], "mval": first, "mstart": first, "nthreads": 1}
+    area, even = np.pi / (3 * nside**2), np.arange(lmax + 1) % 2 == 0
+
+    def on_rings(alm: NDArray) -> NDArray:
+        return ducc0.sht.alm2leg(alm=alm[None].astype(complex), **options)[0, :, 0].real
+
+    def summed(rings: NDArray) -> NDArray:
+        leg = (rings * cells * area)[None, :, None].astype(complex)
+        return ducc0.sht.leg2alm(leg=leg, **options)[0].real * even
+
+    left = -summed(np.ones(cells.size))
+    left[0] += np.sqrt(4 * np.pi)
+    found, step, size = np.zeros(lmax + 1), left.copy(), left @ left
+    for _ in range(50):
+        if size < 1e-30:
+            break
+        image = summed(on_rings(step))
+        length = size / (step @ image)
+        found += length * step
+        left -= length * image
+        size, before = left @ left, size
+        step = left + size / before * step
+    weights = 1 + on_rings(found)
+    weights.setflags(write=False)
+    return weights
 
 
 def alm_to_tolerance(

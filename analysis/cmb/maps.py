@@ -6,6 +6,7 @@ A map is a Dataset with the variable ``sky``, or that variable alone: dims ``[st
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -24,6 +25,7 @@ FACTS = ("frame", "polconv", "temperature_scale")
 STOKES = ("I", "Q", "U", "V")
 POLCONVS = ("COSMO", "IAU")
 LARGEST_NSIDE = 8192
+LARGEST_KEPT = 512  # nside up to which the order of the cells is kept in memory: 25 MB
 UNSEEN = 1.6375e30  # HEALPix writes -UNSEEN where nothing was observed; a change of sign of U turns it
 
 
@@ -274,6 +276,17 @@ def ring_order(nside: int) -> NDArray[np.int64]:
     >>> ring_order(1)
     array([ 0,  1,  2,  3,  4,  5,  6,  7,  8,  9, 10, 11])
     """
+    return _kept_ring_order(nside) if nside <= LARGEST_KEPT else _ring_order(nside)
+
+
+@lru_cache(maxsize=3)
+def _kept_ring_order(nside: int) -> NDArray[np.int64]:
+    order = _ring_order(nside)
+    order.setflags(write=False)
+    return order
+
+
+def _ring_order(nside: int) -> NDArray[np.int64]:
     import ducc0
 
     return ducc0.healpix.Healpix_Base(nside, "RING").ring2nest(np.arange(12 * nside**2))

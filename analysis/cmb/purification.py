@@ -8,21 +8,30 @@ at the edge.
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from analysis.cmb.harmonics import alm_from_map, map_from_alm, multipoles
+from analysis.cmb.harmonics import Fingerprinted, alm_from_map, fingerprinted, map_from_alm, multipoles
 from analysis.errors import WrongData
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+LARGEST_KEPT = 512  # nside up to which the derivatives of the last mask are remembered: 100 MB
 STEEPEST = 0.5  # weight beside a cell of weight 0
 
 
 def pure_alms(
-    values: NDArray, weights: NDArray, *, nside: int, lmax: int, iterations: int, purify: str
+    values: NDArray,
+    weights: NDArray,
+    *,
+    nside: int,
+    lmax: int,
+    iterations: int,
+    purify: str,
+    ring_weights: bool = False,
 ) -> NDArray[np.complex128]:
     r"""Return the coefficients E and B of Q and U (COSMO, RING, not yet masked) with those named pure.
 
@@ -47,30 +56,43 @@ def pure_alms(
     True
     """
     refuse_steep(weights, nside)
-    options = {"nside": nside, "lmax": lmax}
+    options: dict = {"nside": nside, "lmax": lmax, "ring_weights": ring_weights}
     alm = alm_from_map(values * weights, iterations=iterations, **options)
     few = min(iterations, 1)
-    slope, bend = _derivatives(weights, nside, lmax, iterations)
+    if nside <= LARGEST_KEPT:
+        slope, bend = _kept_derivatives(fingerprinted(weights), nside, lmax, iterations, ring_weights)
+    else:
+        slope, bend = _derivatives(weights, nside, lmax, iterations, ring_weights)
     polarization = values[0] + 1j * values[1]
     first = polarization * np.conj(slope)
     once = alm_from_map(np.stack([first.real, first.imag]), iterations=few, spin=1, **options)
     second = polarization * np.conj(bend)
-    parts = (second.real, second.imag)
-    twice = -np.stack([alm_from_map(part[None], iterations=few, **options)[0] for part in parts])
+    parts = {"E": second.real, "B": second.imag}
     ell = multipoles(lmax)[0].astype(float)
     inside = ell >= 2
     ell[~inside] = 2
-    terms = 2 / np.sqrt((ell + 2) * (ell - 1)) * once + twice / np.sqrt((ell + 2) * (ell + 1) * ell * (ell - 1))
+    of_slope, of_bend = (1 / np.sqrt((ell + 2) * (ell - 1) * rest) for rest in (1, (ell + 1) * ell))
     for row, letter in enumerate("EB"):
         if letter in purify:
-            alm[row] += np.where(inside, terms[row], 0)
+            twice = alm_from_map(parts[letter][None], iterations=few, **options)[0]
+            alm[row] += np.where(inside, 2 * of_slope * once[row] - of_bend * twice, 0)
     return alm
 
 
-def _derivatives(weights: NDArray, nside: int, lmax: int, iterations: int) -> tuple[NDArray, NDArray]:
+@lru_cache(maxsize=1)
+def _kept_derivatives(
+    weights: Fingerprinted, nside: int, lmax: int, iterations: int, ring_weights: bool
+) -> tuple[NDArray, NDArray]:
+    return _derivatives(weights.values, nside, lmax, iterations, ring_weights)
+
+
+def _derivatives(
+    weights: NDArray, nside: int, lmax: int, iterations: int, ring_weights: bool
+) -> tuple[NDArray, NDArray]:
     """The first and second spin-raised derivatives of a mask, complex maps of spin 1 and 2."""
     ell = multipoles(lmax)[0].astype(float)
-    alm = alm_from_map(weights[None], nside=nside, lmax=lmax, iterations=iterations)[0]
+    options: dict = {"nside": nside, "lmax": lmax, "iterations": iterations, "ring_weights": ring_weights}
+    alm = alm_from_map(weights[None], **options)[0]
     nothing = np.zeros_like(alm)
     once = -np.sqrt(ell * (ell + 1)) * alm
     twice = -np.sqrt(np.maximum((ell + 2) * (ell + 1) * ell * (ell - 1), 0)) * alm

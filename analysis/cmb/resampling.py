@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import numpy as np
 import xarray as xr
 
+from analysis.cmb.harmonics import thread_count
 from analysis.cmb.maps import (
     cell_ids,
     checked_nside,
@@ -28,6 +31,7 @@ if TYPE_CHECKING:
 
 GORSKI = "Górski et al. 2005, ApJ 622, 759, doi:10.1086/427976"
 FACES = ((0, 4), (4, 8), (8, 12))  # of these four faces each is the one before, turned by 90° about the axis
+LARGEST_KEPT = 512  # nside up to which the turns of Q and U are kept in memory: 4 MB for four faces
 
 
 def cell_means(array: xr.DataArray, nside: int, least: float) -> NDArray[np.float64]:
@@ -53,23 +57,45 @@ def cell_means(array: xr.DataArray, nside: int, least: float) -> NDArray[np.floa
         values = values.astype(float)
     fine = nside_of(array)
     result = np.empty((len(held), 12 * nside**2))
-    wrong = 0
-    for row, label in enumerate(held):
-        if label not in "QU":
-            wrong += block_means(values[row], result[row], least)
-    if "Q" in held:
+
+    def plain(row: int) -> int:
+        return block_means(values[row], result[row], least)
+
+    def carried(first: int, last: int) -> int:
         sign, q, u = u_sign(array), held.index("Q"), held.index("U")
-        turned = values[u] * values.dtype.type(sign) if sign < 0 else values[u]
-        for first, last in FACES:
-            old, new = (slice(first * n**2, last * n**2) for n in (fine, nside))
-            angles = (*_centres(fine, first), *_centres(nside, first))
-            means = np.empty((2, 4, nside**2))
-            one, other = values[q, old].reshape(4, -1), turned[old].reshape(4, -1)
-            wrong += turned_means(one, other, *angles, means[0], means[1], least)
-            result[q, new], result[u, new] = means[0].ravel(), sign * means[1].ravel()
-    if wrong:
+        old, new = (slice(first * n**2, last * n**2) for n in (fine, nside))
+        other = values[u, old] * values.dtype.type(sign) if sign < 0 else values[u, old]
+        means = (result[q, new].reshape(4, -1), result[u, new].reshape(4, -1))
+        wrong = turned_means(
+            values[q, old].reshape(4, -1), other.reshape(4, -1), *_turns(fine, nside, first), *means, least
+        )
+        means[1][:] *= sign
+        return wrong
+
+    with ThreadPoolExecutor(thread_count()) as pool:
+        jobs = [pool.submit(carried, *faces) for faces in FACES if "Q" in held]
+        jobs += [pool.submit(plain, row) for row, label in enumerate(held) if label not in "QU"]
+    if sum(job.result() for job in jobs):
         measured(array)  # says so
     return result
+
+
+def _turns(fine: int, coarse: int, face: int) -> tuple[NDArray, NDArray]:
+    """How the meridian turns from small cells of one face to the larger ones: cosine and sine of twice the angle."""
+    return _kept_turns(fine, coarse, face) if fine <= LARGEST_KEPT else _new_turns(fine, coarse, face)
+
+
+@lru_cache(maxsize=9)
+def _kept_turns(fine: int, coarse: int, face: int) -> tuple[NDArray, NDArray]:
+    return _new_turns(fine, coarse, face)
+
+
+def _new_turns(fine: int, coarse: int, face: int) -> tuple[NDArray, NDArray]:
+    from analysis.cmb._kernels_cells import turns
+
+    made = np.empty((2, fine**2))
+    turns(*_centres(fine, face), *_centres(coarse, face), *made)
+    return made[0], made[1]
 
 
 def _centres(nside: int, face: int) -> tuple[NDArray, NDArray]:
@@ -130,9 +156,9 @@ def upgraded(sky: xr.Dataset | xr.DataArray, nside: int) -> xr.Dataset:
         sign, q, u = u_sign(array), held.index("Q"), held.index("U")
         for first, last in FACES:
             old, new = (slice(first * n**2, last * n**2) for n in (coarse, nside))
-            angles = (*_centres(nside, first), *_centres(coarse, first))
             made = np.empty((2, 4, nside**2))
-            turned_copies(values[q, old].reshape(4, -1), sign * values[u, old].reshape(4, -1), *angles, *made)
+            turned = (values[q, old].reshape(4, -1), sign * values[u, old].reshape(4, -1))
+            turned_copies(*turned, *_turns(nside, coarse, first), *made)
             result[q, new], result[u, new] = made[0].ravel(), sign * made[1].ravel()
     coords = {"stokes": array["stokes"], "cell_ids": cell_ids(nside)}
     new_map = xr.DataArray(result, dims=("stokes", "cells"), coords=coords, attrs=array.attrs, name="sky")

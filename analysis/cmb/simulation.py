@@ -327,7 +327,7 @@ def _foregrounds(
 
 def _alms(values: NDArray, plan: Plan) -> NDArray[np.complex128]:
     """Return T, E, B of Stokes maps in RING order."""
-    options = {"nside": plan.nside, "lmax": plan.lmax, "iterations": 3}
+    options: dict = {"nside": plan.nside, "lmax": plan.lmax, "iterations": 3}
     made = np.zeros((3, (plan.lmax + 1) * (plan.lmax + 2) // 2), dtype=complex)
     if "I" in plan.stokes:
         made[:1] = alm_from_map(values[:1], **options)

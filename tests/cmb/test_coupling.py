@@ -115,6 +115,16 @@ def test_integrals_stand_in_where_ducc0_has_no_sums(monkeypatch):
     np.testing.assert_allclose(cmb.coupling_matrix(mask, lmax=16).coupling, before, atol=1e-12)
 
 
+def test_a_mask_that_was_changed_in_place_is_not_taken_for_the_one_before():
+    mask = cmb.galactic_mask(8).astype(float)
+    before = cmb.coupling_matrix(mask, lmax=16).coupling
+    mask[:300] = 0
+    after = cmb.coupling_matrix(mask, lmax=16).coupling
+    fresh = cmb.coupling_matrix(mask.copy(deep=True), lmax=16, iterations=3).coupling
+    assert float(abs(after - before).max()) > 0.05
+    np.testing.assert_array_equal(after, fresh)
+
+
 def test_single_symbols_are_those_of_ducc0():
     from ducc0.misc import wigner3j_int
 

@@ -5,7 +5,16 @@ import pytest
 import xarray as xr
 
 from analysis import cmb
-from analysis.cmb.harmonics import alm_from_map, alm_to_tolerance, map_from_alm, multipoles
+from analysis.cmb.harmonics import (
+    alm_from_map,
+    alm_to_tolerance,
+    in_nested_order,
+    in_ring_order,
+    map_from_alm,
+    multipoles,
+    ring_weights_of,
+)
+from analysis.cmb.maps import ring_order
 from analysis.errors import BadOption, WrongData, WrongFrame
 from analysis.model import check
 
@@ -180,3 +189,54 @@ def test_gaussian_coefficients_have_the_same_variance_at_each_m_and_are_real_at_
     power = (abs(last) ** 2).mean("realization") / float(theory.cl.sel(spectrum="TT", ell=10))
     np.testing.assert_allclose(power, 1, atol=0.14)  # m = 0 scatters by sqrt(2/2000), the others by sqrt(1/2000)
     assert last.sel(alm=last.m == 0).values.imag.max() == 0
+
+
+def test_ring_weights_integrate_every_zonal_harmonic():
+    import ducc0
+
+    nside = 16
+    grid, weights = ducc0.healpix.Healpix_Base(nside, "RING").sht_info(), ring_weights_of(nside)
+    each = np.repeat(weights, grid["nphi"].astype(int))[None]
+    alm = alm_from_map(each, nside=nside, lmax=3 * nside - 1, iterations=0)[0]
+    ell, m = multipoles(3 * nside - 1)
+    np.testing.assert_allclose(alm[(m == 0) & (ell > 0)], 0, atol=1e-13)
+    assert alm[0].real == pytest.approx(np.sqrt(4 * np.pi), abs=1e-13)
+    assert 0.9 < weights.min() < weights.max() < 1.2
+
+
+@pytest.mark.parametrize(("lmax", "better"), [(48, 5), (64, 0.4)])
+def test_two_iterations_with_ring_weights_are_about_as_exact_as_three_without(make, lmax, better):
+    for components in (1, 2):
+        given = make.alm(lmax, seed=3, components=components, lowest=components)
+        ring, options = map_from_alm(given, nside=32, lmax=lmax), {"nside": 32, "lmax": lmax}
+        plain = alm_from_map(ring, iterations=3, **options)
+        weighted = alm_from_map(ring, iterations=2, ring_weights=True, **options)
+        wrong = [np.sqrt((np.abs(found - given) ** 2).sum()) for found in (plain, weighted)]
+        assert wrong[1] * better < wrong[0]
+
+
+def test_ring_weights_are_said_and_leave_white_noise_as_it_is(planck):
+    sky = cmb.synthesized(cmb.random_coefficients(planck, lmax=32, seed=2), nside=16)
+    sky = sky.assign(sky=sky.sky.copy(data=np.random.default_rng(1).normal(size=sky.sky.shape)))
+    mask = cmb.apodized_mask(cmb.galactic_mask(16, latitude=20), scale="15 deg")
+    for options in ({}, {"decouple": True, "width": 6}, {"purify": "B"}):
+        plain = cmb.power_spectra(sky, mask=mask, **options)
+        weighted = cmb.power_spectra(sky, mask=mask, **options, iterations=2, ring_weights=True)
+        assert "ring_weights=True" in weighted.attrs["history"] and "ring_weights" not in plain.attrs["history"]
+        one, two = (found.cl.sel(spectrum=["TT", "EE", "BB"]).values[:, 2:] for found in (plain, weighted))
+        np.testing.assert_allclose(two, one, rtol=0.05)
+
+
+def test_smoothing_with_ring_weights_is_that_without(planck):
+    sky = cmb.synthesized(cmb.random_coefficients(planck, lmax=24, seed=2), nside=16)
+    found = cmb.smoothed(sky, fwhm="20 deg", lmax=24, iterations=2, ring_weights=True)
+    assert "ring_weights=True" in found.attrs["history"]
+    plain = cmb.smoothed(sky, fwhm="20 deg", lmax=24)
+    assert "ring_weights" not in plain.attrs["history"]
+    assert float(abs(found.sky - plain.sky).max()) < 1e-6 * float(abs(plain.sky).max())
+
+
+def test_cells_are_reordered_there_and_back():
+    values = np.random.default_rng(1).normal(size=(3, 12 * 16**2))
+    assert (in_nested_order(in_ring_order(values)) == values).all()
+    assert (in_ring_order(values) == values[:, ring_order(16)]).all()
