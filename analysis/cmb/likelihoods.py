@@ -253,7 +253,8 @@ def _pair(
         raise BadOption(f"lmax={lmax} is beyond the spectra, which end at ℓ = {ell.max()}")
     ell = ell[(ell >= max(lmin, 2)) & (ell <= (ell.max() if lmax is None else lmax))]
     if not ell.size:
-        raise WrongData(f"no multipoles from {lmin} to {lmax}; the spectra have {data['ell'].values.min()} to {data['ell'].values.max()}")
+        held = data["ell"].values
+        raise WrongData(f"no multipoles from {lmin} to {lmax}; the spectra have {held.min()} to {held.max()}")
     if np.setdiff1d(ell, theory["ell"].values).size:
         raise WrongData(f"the model ends at ℓ = {theory['ell'].values.max()}, the spectra at {ell[-1]}: give lmax=")
     for what, array in (("spectra", data.sel(ell=ell)), ("model", theory.sel(ell=ell))):
