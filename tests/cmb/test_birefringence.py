@@ -105,7 +105,7 @@ def test_one_angle_is_found_where_calibration_is_known_and_the_other_where_there
 
 @pytest.mark.slow
 def test_a_bright_foreground_does_not_keep_the_angles_from_settling():
-    """Where rounding is larger than any step in radians worth waiting for."""
+    """Rounding there is larger than a step in radians worth waiting for."""
     found = cmb.polarization_angles(simulated(10, seed=7, dust=(7.0, 21.0, 70.0), noise=(10.0, 8.0, 20.0)), theory())
     assert (abs(found.beta - BETA) < 5 * found.beta_error).all()
 
