@@ -29,6 +29,7 @@ PAIRS = (("E", "E"), ("B", "B"), ("E", "B"))
 ROUNDS = 40
 ROUGH = 6  # rounds without correlations: far from the angles these mislead where noise is low
 SETTLED = 1e-10  # rad
+CLOSE = 1e-2  # of the error; rounding under bright foregrounds keeps steps above SETTLED, far below this
 
 
 def channel_spectra(
@@ -58,7 +59,8 @@ def channel_spectra(
     -------
     xarray.Dataset
         ``cl``, dims ``channel, channel_2, spectrum, ell``: EE, BB, and EB, which is E of ``channel`` with B of
-        ``channel_2``. attrs ``sky_fraction``, ``polconv``.
+        ``channel_2``. attrs ``polconv``, ``sky_fraction`` (mean weight w), ``mean_square_weight`` (by which the mask
+        lowers the spectra) and ``modes_fraction``, :math:`\overline{w^2}^2 / \overline{w^4}`.
 
     Raises
     ------
@@ -106,7 +108,7 @@ def channel_spectra(
     made = labelled(cl, "cl", units=squared(units_of(first)), long_name=name, attrs=facts | marks).to_dataset()
     return check(
         with_inputs(
-            made.assign_attrs(facts | marks | {"sky_fraction": float(weights.mean())}),
+            made.assign_attrs(facts | marks | _shares(weights)),
             inputs=list(skies),
             title=f"Polarization spectra of {len(names)} channels",
             step=f"cmb.channel_spectra(lmax={lmax}, iterations={rounds}): pseudo-C_ℓ of {', '.join(names)}",
@@ -114,6 +116,13 @@ def channel_spectra(
             also=[] if mask is None else [mask],
         )
     )
+
+
+def _shares(weights: NDArray) -> dict[str, float]:
+    """What a mask leaves of the sky, of the power and of the modes; all the same where it is 0 or 1."""
+    square, fourth = float((weights**2).mean()), float((weights**4).mean())
+    modes = square**2 / fourth if fourth else 0.0
+    return {"sky_fraction": float(weights.mean()), "mean_square_weight": square, "modes_fraction": modes}
 
 
 def polarization_angles(
@@ -148,9 +157,9 @@ def polarization_angles(
     beam : xarray.DataArray, optional
         FWHM a channel (dim ``channel``, or a scalar), if the spectra are not corrected for it.
     sky_fraction : float, optional
-        Of the mask, for the errors; what the spectra say if left out, else 1. Spectra must not be lowered by
-        the mask when ``theory`` is compared with them: they are divided by it when they say that they are
-        pseudo-C_ℓ.
+        Of the modes that a mask of 0 and 1 left, for the errors; what the spectra say if left out
+        (``modes_fraction``), else 1. Spectra that say that they are pseudo-C_ℓ are divided by what the mask lowers
+        them by: their ``mean_square_weight``, or this share if given.
     lmin, lmax, width : int, optional
         Multipoles used and the width of the bins in which spectra are averaged.
 
@@ -185,10 +194,11 @@ def polarization_angles(
     cl = _spectra(spectra)
     if theory is None and not miscalibration:
         raise BadOption("without theory β is not fitted and with miscalibration=False α is not: nothing is left to fit")
-    lmin, lmax, width, share = _options(cl, lmin, lmax, width, _share(spectra, cl, sky_fraction))
+    lmin, lmax, width, share = _options(cl, lmin, lmax, width, _share(spectra, cl, sky_fraction, "modes_fraction"))
     pseudo = str(cl.attrs.get("long_name", "")).startswith("Pseudo")
+    lowered = _share(spectra, cl, sky_fraction, "mean_square_weight") if pseudo else 1.0
     ell = np.arange(lmin, lmax + 1)
-    cl = in_units(cl, "uK2").sel(ell=ell) / (share if pseudo else 1.0)
+    cl = in_units(cl, "uK2").sel(ell=ell) / lowered
     number = cl.sizes["channel"]
     modes = _halves(ell, width) * (2 * ell + 1.0)
     batch = [dim for dim in cl.dims if dim not in ("channel", "channel_2", "spectrum", "ell")]
@@ -238,8 +248,9 @@ def _spectra(spectra: xr.Dataset | xr.DataArray) -> xr.DataArray:
     return cl
 
 
-def _share(spectra: xr.Dataset | xr.DataArray, cl: xr.DataArray, given: float | None) -> float:
-    return float(spectra.attrs.get("sky_fraction", cl.attrs.get("sky_fraction", 1.0))) if given is None else given
+def _share(spectra: xr.Dataset | xr.DataArray, cl: xr.DataArray, given: float | None, name: str) -> float:
+    held = {**cl.attrs, **spectra.attrs}
+    return float(held.get(name, held.get("sky_fraction", 1.0))) if given is None else given
 
 
 def _options(cl: xr.DataArray, lmin: int, lmax: int | None, width: int, share: float) -> tuple[int, int, int, float]:
@@ -324,12 +335,14 @@ def _fitted(measured: NDArray, expected: NDArray | None, freedom: NDArray, free:
         step = -inverse @ np.einsum("bki,bk->i", weights, rest)
         alpha = alpha + step[:number] if free else alpha
         beta = beta + (float(step[-1]) if expected is not None else 0.0)
-        if number_of_round > ROUGH and np.abs(step).max() < SETTLED:
+        errors = np.sqrt(np.diag(inverse @ scatter @ inverse.T))
+        enough = CLOSE * errors if number_of_round > 2 * ROUGH else SETTLED
+        if number_of_round > ROUGH and (np.abs(step) < enough).all():
             break
     else:
         raise WrongData("the angles did not settle: they are large, or noise leaves nothing to measure")
     angles = np.concatenate([alpha if free else [], [beta] if expected is not None else []])
-    return np.degrees(np.stack([angles, np.sqrt(np.diag(inverse @ scatter @ inverse.T))]))
+    return np.degrees(np.stack([angles, errors]))
 
 
 def _solved(covariance: NDArray, slope: NDArray) -> NDArray[np.float64]:

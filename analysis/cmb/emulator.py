@@ -45,9 +45,9 @@ def emulated_spectra(
     :math:`\ln A_s` through 7 and 3 CAMB models, tensors (logarithms of TT, EE and BB) in :math:`n_t` and
     :math:`\tau` through 5 × 7; ``r`` and ``a_lens`` are exact. The other parameters are Planck's.
 
-    **Error**, against CAMB at eight points of the grid: EE of scalars 0.5 % (in its trough, ℓ = 9 to 20), of
-    tensors 0.4 % (ℓ = 6 to 8); BB of tensors 0.1 %; TT 0.01 %, BB of lensing 0.002 %, TE 0.1 % of
-    :math:`\sqrt{TT\,EE}`.
+    **Error**, largest against CAMB at two corners of the grid and six random points: EE of scalars 0.6 % (in its
+    trough, ℓ = 10), of tensors 0.5 % (ℓ = 8); BB of tensors 0.25 % (ℓ = 8); TT 0.01 %, BB of lensing 0.003 %,
+    TE 0.12 % of :math:`\sqrt{TT\,EE}`.
 
     Parameters
     ----------

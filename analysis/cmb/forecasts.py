@@ -93,6 +93,11 @@ def forecast(
         theory = theory_spectra(nt=checked_number(nt, "nt"), lmax=max(lmax, 600))
     elif nt != 0.0:
         raise BadOption(f"nt={nt!r} and theory= say the same; the theory has its own nt: leave nt out")
+    elif isinstance(theory, xr.Dataset) and theory.attrs.get("a_lens", 1.0) != 1.0:
+        kept = theory.attrs["a_lens"]
+        raise BadOption(
+            f"the theory's a_lens={kept} is not in its 'lensed'; say delensing={1 - kept:g}, a_lens left out"
+        )
     ell = np.arange(lowest, lmax + 1)
     power = {
         "tensor": _b_modes(theory, "tensor", ell),

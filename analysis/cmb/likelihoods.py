@@ -200,7 +200,8 @@ def wishart_log_likelihood(
     -0.4829
     """
     chosen = checked_fields(fields)
-    if isinstance(sky_fraction, bool) or not 0 < float(sky_fraction) <= 1:
+    number = isinstance(sky_fraction, int | float | np.number) and not isinstance(sky_fraction, bool)
+    if not number or not 0 < sky_fraction <= 1:
         raise BadOption(f"sky_fraction={sky_fraction!r} is no share of the sky, 0 to 1")
     data, theory, ell = _pair(spectra, model, lmin, lmax)
     measured, expected = spectra_matrix(data, chosen), spectra_matrix(theory, chosen)
@@ -244,10 +245,16 @@ def _pair(
             raise WrongData(f"{what} is {array.attrs['long_name']!r}; this needs C_ℓ")
         found.append(array)
     data, theory = found
+    for name, value in (("lmin", lmin), ("lmax", 2 if lmax is None else lmax)):
+        if isinstance(value, bool) or not isinstance(value, int | np.integer):
+            raise BadOption(f"{name}={value!r} is not a whole number")
     ell = data["ell"].values
+    if lmax is not None and lmax > ell.max():
+        raise BadOption(f"lmax={lmax} is beyond the spectra, which end at ℓ = {ell.max()}")
     ell = ell[(ell >= max(lmin, 2)) & (ell <= (ell.max() if lmax is None else lmax))]
     if not ell.size:
-        raise WrongData(f"no multipoles from {lmin} to {lmax}; the spectra have {data['ell'].values.min()} to …")
+        held = data["ell"].values
+        raise WrongData(f"no multipoles from {lmin} to {lmax}; the spectra have {held.min()} to {held.max()}")
     if np.setdiff1d(ell, theory["ell"].values).size:
         raise WrongData(f"the model ends at ℓ = {theory['ell'].values.max()}, the spectra at {ell[-1]}: give lmax=")
     for what, array in (("spectra", data.sel(ell=ell)), ("model", theory.sel(ell=ell))):

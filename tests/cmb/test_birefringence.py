@@ -103,6 +103,29 @@ def test_one_angle_is_found_where_calibration_is_known_and_the_other_where_there
     assert abs(float(alpha.mean()) - 0.4) < 3 * float(alpha.std()) / 10
 
 
+@pytest.mark.slow
+def test_a_bright_foreground_does_not_keep_the_angles_from_settling():
+    """Rounding there is larger than a step in radians worth waiting for."""
+    found = cmb.polarization_angles(simulated(10, seed=7, dust=(7.0, 21.0, 70.0), noise=(10.0, 8.0, 20.0)), theory())
+    assert (abs(found.beta - BETA) < 5 * found.beta_error).all()
+
+
+@pytest.mark.slow
+def test_a_mask_of_weights_lowers_the_spectra_by_their_mean_square():
+    model = theory()
+    turned = cmb.rotated_spectra(model, 2.0)
+    mask = cmb.apodized_mask(cmb.galactic_mask(32, latitude=15), scale="30 deg")
+    found = []
+    for seed in range(6):
+        sky = cmb.synthesized(cmb.random_coefficients(turned, lmax=95, seed=seed), nside=32)
+        spectra = cmb.channel_spectra([sky], mask=mask, lmax=64)
+        found.append(float(cmb.polarization_angles(spectra, model, miscalibration=False, lmin=10, width=9).beta))
+    weights = mask.values
+    assert spectra.attrs["mean_square_weight"] == pytest.approx((weights**2).mean())
+    assert spectra.attrs["modes_fraction"] == pytest.approx((weights**2).mean() ** 2 / (weights**4).mean())
+    assert np.mean(found) == pytest.approx(2.0, rel=0.05)  # 12 % low if divided by the mean weight
+
+
 def test_the_same_sky_in_the_other_convention_gives_the_other_sign():
     cosmo = labelled_spectra(expected(np.arange(2, LMAX + 1)))
     sign = xr.where(cosmo.spectrum == "EB", -1, 1)

@@ -207,6 +207,7 @@ def test_parameters_left_free_cost_certainty_and_parity_keeps_the_angle_apart():
         ({"r": -1.0}, WrongData, "not positive"),
         ({"lmax": 400}, WrongData, "lacks 100"),
         ({"nt": 0.1}, BadOption, "leave nt out"),
+        ({"theory": flat_theory().assign_attrs(a_lens=0.4)}, BadOption, "delensing=0.6"),
         ({"theory": xr.Dataset()}, WrongData, "tensor"),
         ({"residual": xr.DataArray(np.ones(301), dims="ell", coords={"ell": np.arange(301)})}, MissingUnits, "units"),
         (

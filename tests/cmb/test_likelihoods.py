@@ -108,6 +108,22 @@ def test_the_gaussian_likelihood_keeps_realizations_and_converts_units():
     np.testing.assert_allclose(cmb.gaussian_log_likelihood(many, data.isel(bin=[1, 2, 0]), shuffled), found)
 
 
+@pytest.mark.parametrize(
+    ("options", "match"),
+    [
+        ({"sky_fraction": "0.5"}, "share"),
+        ({"sky_fraction": None}, "share"),
+        ({"lmin": 2.5}, "lmin=2.5"),
+        ({"lmax": 1000}, "beyond the spectra, which end at ℓ = 9"),
+    ],
+)
+def test_options_that_the_exact_likelihood_would_not_honour_are_refused(options, match):
+    coords = {"spectrum": ["BB"], "ell": np.arange(10)}
+    cl = xr.DataArray(np.ones((1, 10)), dims=("spectrum", "ell"), coords=coords, attrs={"units": "uK2"})
+    with pytest.raises(BadOption, match=match):
+        cmb.wishart_log_likelihood(cl, cl, fields="B", **options)
+
+
 def test_likelihoods_of_what_does_not_fit_are_refused():
     data = spectra([[1.0, 1.0]], ["BB"], "bin")
     covariance = diagonal(data, 1.0)
