@@ -214,7 +214,7 @@ def _image(axes: Any, element: Any, look: Mapping[str, Any]) -> Any:
 
 def _colours(axes: Any, element: Any, look: Mapping[str, Any]) -> None:
     left, bottom, right, top = element.bounds.lbrt()
-    layers = [element.dimension_values(2 + i, flat=False)[::-1] for i in range(3)]
+    layers = [element.dimension_values(2 + i, flat=False)[::-1] for i in range(len(element.vdims))]
     axes.imshow(
         np.stack(layers, axis=-1),
         extent=(left, right, bottom, top),
