@@ -13,6 +13,7 @@ from analysis.cmb.channels import combined_sensitivity
 from analysis.cmb.estimators import power_spectra
 from analysis.cmb.maps import FACTS, degraded, map_dataset, nside_of, sky_array
 from analysis.cmb.masks import NAMED, combined_mask, galactic_mask, mask_name, observed_mask
+from analysis.cmb.sky_views import stokes_name
 from analysis.errors import BadOption, UnknownVariable, WrongData, WrongFrame
 from analysis.model import derived, in_units
 
@@ -258,7 +259,7 @@ def _planes(data: xr.Dataset | xr.DataArray, stokes: str | Sequence[str] | None)
         arrays = {str(name): array for name, array in data.data_vars.items() if "cells" in array.dims}
     planes: dict[str, xr.DataArray] = {}
     for name, array in arrays.items():
-        array = array.assign_attrs(facts | array.attrs)
+        array = _single(array.assign_attrs(facts | array.attrs))
         if "stokes" in array.dims:
             planes |= {f"Stokes {label}": plane for label, plane in _of_stokes(array, stokes).items()}
         elif stokes is not None:
@@ -266,6 +267,17 @@ def _planes(data: xr.Dataset | xr.DataArray, stokes: str | Sequence[str] | None)
         else:
             planes["" if len(arrays) == 1 else str(array.attrs.get("long_name", name))] = array
     return planes
+
+
+def _single(array: xr.DataArray) -> xr.DataArray:
+    """A map of one band: dims of length 1 go, longer ones are refused."""
+    rest = [str(dim) for dim in array.dims if dim not in ("stokes", "cells")]
+    if longer := [dim for dim in rest if array.sizes[dim] != 1]:
+        held = ", ".join(f"{dim} ({array.sizes[dim]})" for dim in longer)
+        chosen = ", ".join(f"{dim}=0" for dim in longer)
+        also = "; band_explorer(sky) shows all bands" if longer == ["frequency"] else ""
+        raise WrongData(f"one picture shows one map; this has the dims {held}: choose, view(sky.isel({chosen})){also}")
+    return array.squeeze(rest)
 
 
 def _of_stokes(array: xr.DataArray, stokes: str | Sequence[str] | None) -> dict[str, xr.DataArray]:
@@ -278,7 +290,7 @@ def _of_stokes(array: xr.DataArray, stokes: str | Sequence[str] | None) -> dict[
     return {
         label: array.sel(stokes=label)
         .rename(f"stokes_{label.lower()}")
-        .assign_attrs({**array.attrs, "long_name": f"Stokes {label}"})
+        .assign_attrs({**array.attrs, "long_name": stokes_name(label, array.attrs)})
         for label in wanted
     }
 

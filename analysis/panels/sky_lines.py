@@ -76,7 +76,7 @@ def visible_graticule(
         at_lat = (low + 90) / 2 if poles[1] else (high - 90) / 2
     marks = [(m, at_lat, f"{names[0]} {round(m % 360, 4):g}°") for m in meridians]
     marks += [
-        (middle, p, f"{names[1]} {round(p, 4) + 0.0:+g}°".replace("-", "−"))
+        (middle, p, f"{names[1]} {round(p, 4) + 0.0:{'+' if abs(p) > 1e-9 else ''}g}°".replace("-", "−"))
         for p in parallels
         if abs(p) > 1e-9 or high - low < 100
     ]
