@@ -163,7 +163,9 @@ def frame_rotation(start: object, end: object, *, asked: bool = False) -> NDArra
         return np.eye(3)
     for name, given in zip(names, (start, end), strict=True):
         if name not in FRAMES:
-            raise WrongFrame(f"frame={given!r} of the map or the mask is none of {', '.join(FRAMES)}; set attrs['frame']")
+            raise WrongFrame(
+                f"frame={given!r} of the map or the mask is none of {', '.join(FRAMES)}; set attrs['frame']"
+            )
     own = SkyCoord(CartesianRepresentation(np.eye(3)), frame=FRAMES[names[0]])
     there = own.transform_to(FRAMES[names[1]]).represent_as("unitspherical").to_cartesian()
     return np.asarray(there.xyz.value)
@@ -311,7 +313,9 @@ def band_explorer(
     if stokes is not None:
         quantity.value = stokes if stokes in quantity.options else _refused(stokes, quantity.options)
     own = (dict(sky.attrs) | array.attrs).get("temperature_scale")
-    scale = pn.widgets.Select(label="Spectrum in", options=list(SCALES), value=own, width=110) if own in SCALES else None
+    scale = (
+        pn.widgets.Select(label="Spectrum in", options=list(SCALES), value=own, width=110) if own in SCALES else None
+    )
     holder, beside = pn.Column(), pn.Column("Click a cell to see its values over the bands.")
     page = pn.Column(pn.Row(*(w for w in (choice, quantity, scale) if w is not None)), pn.Row(holder, beside))
     last: list[tuple[float, float]] = []

@@ -93,7 +93,15 @@ def visible_graticule(
 
 
 def segments(
-    q: Pyramid, u: Pyramid, pointing: Pointing, xlim: Span, ylim: Span, *, polconv: str, across: int = 44, magnetic: bool = False
+    q: Pyramid,
+    u: Pyramid,
+    pointing: Pointing,
+    xlim: Span,
+    ylim: Span,
+    *,
+    polconv: str,
+    across: int = 44,
+    magnetic: bool = False,
 ) -> np.ndarray:
     """Return headless segments along the polarization, shape (n, 4): x and y of both ends.
 
@@ -164,7 +172,10 @@ def mask_edges(
     weights[inside] = values_along(mask, vectors if axes is None else vectors @ axes, len(mask.levels) - 1)
     kept, known = weights > 0.5, np.isfinite(weights)
     edge = np.zeros(inside.shape, bool)
-    for one, other in (((slice(1, None), ...), (slice(None, -1), ...)), ((..., slice(1, None)), (..., slice(None, -1)))):
+    for one, other in (
+        ((slice(1, None), ...), (slice(None, -1), ...)),
+        ((..., slice(1, None)), (..., slice(None, -1))),
+    ):
         crossed = (kept[one] != kept[other]) & known[one] & known[other]
         edge[one] |= crossed
         edge[other] |= crossed

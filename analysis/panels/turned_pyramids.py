@@ -55,14 +55,12 @@ def turned_pyramids(q: xr.DataArray, u: xr.DataArray, *, polconv: str) -> tuple[
             held = np.isfinite(carried)
             total += np.where(held, carried, 0)
             count += held
-        mean = total / np.where(count > 0, count, np.nan)
+        mean = np.where(count > 0, total / np.maximum(count, 1), np.nan)
         made[0].values[place][at], made[1].values[place][at] = mean.real, sign * mean.imag
     return made[0], made[1]
 
 
-def along(
-    q: Pyramid, u: Pyramid, at: NDArray, place: int, *, polconv: str
-) -> tuple[NDArray, NDArray, NDArray]:
+def along(q: Pyramid, u: Pyramid, at: NDArray, place: int, *, polconv: str) -> tuple[NDArray, NDArray, NDArray]:
     """Return P, the unit vectors along the polarization, shape (n, 3), and where both are known.
 
     Q and U are those of the cells in which the directions lie, carried there from the middles of the cells.

@@ -176,7 +176,9 @@ def sky_zoom(
     ground = hv.Polygons(edges, kdims=plane).opts(backend="bokeh", color=UNSEEN, line_alpha=0)
     drawn = ground * image
     if polarization is not None:
-        drawn = drawn * _polarized(polarization, pointing, whole, plane, stream, sense, lines, magnetic, (width, height))
+        drawn = drawn * _polarized(
+            polarization, pointing, whole, plane, stream, sense, lines, magnetic, (width, height)
+        )
     if graticule:
         drawn = drawn * hv.DynamicMap(grid, streams=[stream])
     if outline is not None:
@@ -227,9 +229,7 @@ def _polarized(
 
     def threads(x_range: Any, y_range: Any) -> Any:
         part = _part(x_range, y_range, whole)
-        x, y, drawn = drapery(
-            q, u, pointing, *part, width=size[0], height=size[1], polconv=sense, magnetic=magnetic
-        )
+        x, y, drawn = drapery(q, u, pointing, *part, width=size[0], height=size[1], polconv=sense, magnetic=magnetic)
         return _coloured(x, y, drawn, plane)
 
     return hv.DynamicMap(sticks if lines == "segments" else threads, streams=[stream])
