@@ -26,11 +26,15 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
+from analysis.panels.drapery import drapery
 from analysis.panels.pointings import Pointing, window
 from analysis.panels.pyramids import Pyramid, sky_pyramid, viewport
+from analysis.panels.sky_lines import segments
+from analysis.panels.turned_pyramids import turned_pyramids
 
 REPEATS = 7
 WIDTH = 700
+WIDE = 1200
 CENTRE = (120.0, 40.0)
 
 
@@ -93,6 +97,20 @@ def main() -> None:
             peer = best(theirs[projection])
             line += f"{peer * 1e3:18.1f}{peer / ours[0]:7.1f}"
         print(line)
+    print(f"\nlines of polarization, {WIDE} × {WIDE // 2} pixels: {'pyramid of Q and U, s':>22}", end="")
+    start = time.perf_counter()
+    pair = turned_pyramids(sky, sky[::-1].assign_coords(cell_ids=sky["cell_ids"]), polconv="IAU")
+    print(f"{time.perf_counter() - start:8.2f}")
+    print(f"{'':14}{'drapery, ms':>13}{'zoom 60, ms':>13}{'segments, ms':>14}{'image alone, ms':>17}")
+    for projection in ("mollweide", "orthographic", "cartesian", "gnomonic"):
+        pointing = Pointing(projection, *CENTRE)
+        whole = [(-half, half) for half in window(pointing)]
+        near = [(-half / 60, half / 60) for half in window(pointing)]
+        size = {"width": WIDE, "height": WIDE // 2}
+        threads = [best(partial(drapery, *pair, pointing, *part, polconv="IAU", **size)) for part in (whole, near)]
+        sticks = best(partial(segments, *pair, pointing, *whole, polconv="IAU"))
+        image = best(partial(viewport, pair[0], pointing, *whole, **size))
+        print(f"{projection:14}{threads[0] * 1e3:13.0f}{threads[1] * 1e3:13.0f}{sticks * 1e3:14.1f}{image * 1e3:17.1f}")
     if not theirs:
         print("healpy is not installed: left out")
 

@@ -261,12 +261,20 @@ def _planes(data: xr.Dataset | xr.DataArray, stokes: str | Sequence[str] | None)
     for name, array in arrays.items():
         array = _single(array.assign_attrs(facts | array.attrs))
         if "stokes" in array.dims:
-            planes |= {f"Stokes {label}": plane for label, plane in _of_stokes(array, stokes).items()}
+            planes |= {f"Stokes {label}{_band(array)}": plane for label, plane in _of_stokes(array, stokes).items()}
         elif stokes is not None:
             raise BadOption(f"{name} has no dim stokes to choose {stokes!r} from; leave stokes out")
         else:
             planes["" if len(arrays) == 1 else str(array.attrs.get("long_name", name))] = array
     return planes
+
+
+def _band(array: xr.DataArray) -> str:
+    """Which band of several a map is, for a title."""
+    if "frequency" not in array.coords or array["frequency"].size != 1:
+        return ""
+    band = array["frequency"]
+    return f" at {float(band):g} {band.attrs.get('units', 'GHz')}" if band.dtype.kind in "fiu" else f" at {band.item()}"
 
 
 def _single(array: xr.DataArray) -> xr.DataArray:
@@ -338,7 +346,8 @@ def comparable(reference: xr.Dataset | xr.DataArray, data: xr.Dataset | xr.DataA
     last = float(_multipoles(shown, "last_ell", "the data").max())
     ell = _multipoles(theory, "ell_effective", "the reference")
     near = theory.isel({str(ell.dims[0]): np.flatnonzero(ell.values <= last)})
-    return in_units(near, str(shown.attrs.get("units", "")))
+    named = {"title": reference.attrs["title"]} if reference.attrs.get("title") else {}
+    return in_units(near, str(shown.attrs.get("units", ""))).assign_attrs(named)
 
 
 def _multipoles(array: xr.DataArray, of_bins: str, what: str) -> xr.DataArray:

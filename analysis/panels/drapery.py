@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 Span = tuple[float, float]
 NODE = 8.0  # screen pixels between the nodes at which directions are looked up
-REACH = 18  # screen pixels of a thread to either side
+REACH = 15  # screen pixels of a thread to either side
 DARKEST = 150  # of 255: how much of the colours a thread covers
 
 

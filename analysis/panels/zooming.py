@@ -9,9 +9,9 @@ import numpy as np
 import xarray as xr
 
 from analysis.errors import BadOption, WrongData
+from analysis.panels.drapery import drapery
 from analysis.panels.loading import loaded
 from analysis.panels.notes import TITLE_CHARACTER, note
-from analysis.panels.drapery import drapery
 from analysis.panels.pointings import Pointing, direction_at, pointing_of, rotation, window
 from analysis.panels.projections import HOVER_CODE, outlines
 from analysis.panels.pyramids import sky_pyramid, viewport
@@ -129,6 +129,7 @@ def sky_zoom(
     if lines not in LINES:
         raise BadOption(f"lines={lines!r} is unknown; known are {', '.join(LINES)}")
     signed = has_both_signs(sample)
+    ink = "black" if signed or cmap is not None else "white"  # on the dark colours of unsigned values
     half_width, half_height = window(pointing)
     height = round(width * half_height / half_width)
     whole = (-half_width, half_width), (-half_height, half_height)
@@ -152,7 +153,9 @@ def sky_zoom(
     def grid(x_range: Any, y_range: Any) -> Any:
         part = _part(x_range, y_range, whole)
         found, _ = visible_graticule(pointing, *part, frame=named_axes[0], axes=named_axes[1])
-        return hv.Path(found, kdims=plane).opts(backend="bokeh", color="black", line_width=0.6, line_alpha=0.45)
+        return hv.Path(found, kdims=plane).opts(
+            backend="bokeh", color=ink, line_width=0.6, line_alpha=0.45 if ink == "black" else 0.7
+        )
 
     def labels(x_range: Any, y_range: Any) -> Any:
         part = _part(x_range, y_range, whole)
@@ -177,7 +180,7 @@ def sky_zoom(
     drawn = ground * image
     if polarization is not None:
         drawn = drawn * _polarized(
-            polarization, pointing, whole, plane, stream, sense, lines, magnetic, (width, height)
+            polarization, pointing, whole, plane, stream, sense, lines, magnetic, (width, height), ink
         )
     if graticule:
         drawn = drawn * hv.DynamicMap(grid, streams=[stream])
@@ -215,6 +218,7 @@ def _polarized(
     lines: str,
     magnetic: bool,
     size: tuple[int, int],
+    ink: str,
 ) -> Any:
     """Segments or drapery that follow the view."""
     hv = loaded()
@@ -223,9 +227,7 @@ def _polarized(
     def sticks(x_range: Any, y_range: Any) -> Any:
         part = _part(x_range, y_range, whole)
         found = segments(q, u, pointing, *part, polconv=sense, magnetic=magnetic)
-        return hv.Segments(found, [*plane, "sky_x_end", "sky_y_end"]).opts(
-            backend="bokeh", color="black", line_width=1.3
-        )
+        return hv.Segments(found, [*plane, "sky_x_end", "sky_y_end"]).opts(backend="bokeh", color=ink, line_width=1.3)
 
     def threads(x_range: Any, y_range: Any) -> Any:
         part = _part(x_range, y_range, whole)
