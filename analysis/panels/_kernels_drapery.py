@@ -48,8 +48,8 @@ def smeared(cosine, sine, weight, start, step, seen, corner, reach, power, out):
             size = math.sqrt(c * c + s * s)
             if size > 0:
                 power[row, column] = size / total
-                held[row, column, 0] = math.sqrt(max(0.0, (1 + c / size) / 2))  # half the angle: −90° to 90°
-                held[row, column, 1] = math.copysign(math.sqrt(max(0.0, (1 - c / size) / 2)), s)
+                held[row, column, 0] = math.sqrt(abs(1 + c / size) / 2)  # half the angle: −90° to 90°
+                held[row, column, 1] = math.copysign(math.sqrt(abs(1 - c / size) / 2), s)
                 held[row, column, 2] = _noise(corner[0] + column, corner[1] + row)
                 held[row, column, 3] = 1.0
     window = np.empty(reach + 1, np.float32)

@@ -40,10 +40,10 @@ def turned_pyramids(q: xr.DataArray, u: xr.DataArray, *, polconv: str) -> tuple[
     sign = _sign(polconv)
     for place in range(len(made[0].levels) - 2, -1, -1):
         cells = _near_poles(made[0].levels[place])
-        at = cells if made[0].ids[place] is None else np.searchsorted(made[0].ids[place], cells)
-        if made[0].ids[place] is not None:
-            at = np.minimum(at, made[0].ids[place].size - 1)
-            found = made[0].ids[place][at] == cells
+        at, ids = cells, made[0].ids[place]
+        if ids is not None:  # a part of the sky
+            at = np.minimum(np.searchsorted(ids, cells), ids.size - 1)
+            found = ids[at] == cells
             cells, at = cells[found], at[found]
         total, count = np.zeros(cells.size, complex), np.zeros(cells.size)
         to = centres(made[0].levels[place], cells)

@@ -302,7 +302,7 @@ def _hover(value: Any, frame: str, pointing: Pointing, axes: tuple[str, np.ndarr
     from bokeh.models import CustomJSHover, HoverTool
 
     rows = [(f"{frame} {', '.join(axis_names(frame))}".strip(), "$x{custom}")]
-    codes = {"$x": CustomJSHover(code=hover_code(pointing))}
+    codes: dict[str, Any] = {"$x": CustomJSHover(code=hover_code(pointing))}
     if axes is not None:
         rows.append((f"{axes[0]} {', '.join(axis_names(axes[0]))}", "$y{custom}"))
         codes["$y"] = CustomJSHover(code=hover_code(pointing, axes[1]))

@@ -211,3 +211,22 @@ def test_drapery_is_saved_with_what_it_covers(sky, tmp_path):
     )
     middle = tuple(slice(n // 4, n // 2) for n in bare.shape[:2])
     assert 0.02 < np.abs(bare[middle][..., :3].mean() - draped[: bare.shape[0]][middle][..., :3]).mean() < 0.5
+
+
+def test_a_part_of_the_sky_in_any_order_has_the_means_of_the_whole():
+    rng = np.random.default_rng(5)
+    q, u_ = (healpix(rng.normal(size=12 * 4**4), 4) for _ in range(2))
+    pick = rng.permutation(np.arange(700, 1100))
+    part = turned_pyramids(q.isel(cells=pick), u_.isel(cells=pick), polconv="COSMO")
+    full = turned_pyramids(q.where(q["cell_ids"].isin(pick)), u_.where(u_["cell_ids"].isin(pick)), polconv="COSMO")
+    for place in range(5):
+        for one, other in zip(part, full, strict=True):
+            np.testing.assert_allclose(one.values[place], other.values[place][one.ids[place]], atol=1e-6)
+
+
+def test_a_cell_with_u_alone_is_in_no_mean():
+    q, u_ = healpix(1.0, 1), healpix(0.0, 1)
+    q[0], u_[0] = np.nan, 100.0
+    pair = turned_pyramids(q, u_, polconv="IAU")
+    assert np.isnan(pair[1].values[1][0])
+    assert np.hypot(pair[0].values[0][0], pair[1].values[0][0]) <= 1.0
