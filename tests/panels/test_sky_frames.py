@@ -99,3 +99,12 @@ def test_the_hover_of_another_frame_turns_by_its_matrix():
     told = hover_code(Pointing("mollweide", 30, 40), axes).split("const v = ")[1].split(".map")[0]
     expected = frame_rotation("galactic", "icrs") @ rotation(Pointing("mollweide", 30, 40))
     np.testing.assert_allclose(json.loads(told), expected, atol=1e-12)
+
+
+def test_around_the_celestial_pole_of_a_galactic_map_all_meridians_meet():
+    lon, lat = at("icrs", "galactic", 0.0, 90.0)
+    pointing = Pointing("gnomonic", float(lon), float(lat), 30)
+    axes = frame_rotation("icrs", "galactic")
+    _, labels = visible_graticule(pointing, *whole(pointing), frame="icrs", axes=axes)
+    hours = {text for _, _, text in labels if text.startswith("RA")}
+    assert {"RA 0°", "RA 120°", "RA 240°"} <= hours or {"RA 0°", "RA 180°"} <= hours
