@@ -4,14 +4,21 @@ Run ``python benchmarks/sky_view.py`` (``--nside 512`` for a smaller map). Secon
 healpy is asked for the projected array alone (its projector classes, ``projmap``), without matplotlib's
 drawing; it takes the nearest cell and has no pyramid. A peer that is not installed is left out. One thread each.
 
-Last printed (two shared cores with other work on them, Python 3.11)::
+Last printed (two shared cores, load average 17, Python 3.11; drapery then had threads of 18 pixels, now 15)::
 
-    nside 2048, 700 × 350 pixels; the pyramid once: 1.31 s
+    nside 2048, 700 × 350 pixels; the pyramid once: 3.64 s
                     whole, ms  zoom 8, ms  zoom 60, ms  healpy whole, ms  ratio
-    mollweide            15.6        14.1         13.3              29.7    1.9
-    orthographic         10.1        11.0          6.8              36.8    3.6
-    cartesian            16.3        14.9         13.6              32.7    2.0
-    gnomonic              9.8        16.7          9.3              12.8    1.3
+    mollweide            73.0        49.8         58.9             137.9    1.9
+    orthographic         42.0        46.5         17.6             148.8    3.5
+    cartesian            33.8        29.2         32.0             161.7    4.8
+    gnomonic             44.1        28.9         28.7              49.9    1.1
+
+    lines of polarization, 1200 × 600 pixels:  pyramid of Q and U, s    4.06
+                    drapery, ms  zoom 60, ms  segments, ms  image alone, ms
+    mollweide              1363         1489           1.7            297.2
+    orthographic           1069          553           0.9            156.6
+    cartesian              1008         1000           0.9            112.2
+    gnomonic               1023         1062           0.8            189.0
 """
 
 from __future__ import annotations
@@ -26,11 +33,15 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
+from analysis.panels.drapery import drapery
 from analysis.panels.pointings import Pointing, window
 from analysis.panels.pyramids import Pyramid, sky_pyramid, viewport
+from analysis.panels.sky_lines import segments
+from analysis.panels.turned_pyramids import turned_pyramids
 
 REPEATS = 7
 WIDTH = 700
+WIDE = 1200
 CENTRE = (120.0, 40.0)
 
 
@@ -93,6 +104,20 @@ def main() -> None:
             peer = best(theirs[projection])
             line += f"{peer * 1e3:18.1f}{peer / ours[0]:7.1f}"
         print(line)
+    print(f"\nlines of polarization, {WIDE} × {WIDE // 2} pixels: {'pyramid of Q and U, s':>22}", end="")
+    start = time.perf_counter()
+    pair = turned_pyramids(sky, sky[::-1].assign_coords(cell_ids=sky["cell_ids"]), polconv="IAU")
+    print(f"{time.perf_counter() - start:8.2f}")
+    print(f"{'':14}{'drapery, ms':>13}{'zoom 60, ms':>13}{'segments, ms':>14}{'image alone, ms':>17}")
+    for projection in ("mollweide", "orthographic", "cartesian", "gnomonic"):
+        pointing = Pointing(projection, *CENTRE)
+        whole = [(-half, half) for half in window(pointing)]
+        near = [(-half / 60, half / 60) for half in window(pointing)]
+        size = {"width": WIDE, "height": WIDE // 2}
+        threads = [best(partial(drapery, *pair, pointing, *part, polconv="IAU", **size)) for part in (whole, near)]
+        sticks = best(partial(segments, *pair, pointing, *whole, polconv="IAU"))
+        image = best(partial(viewport, pair[0], pointing, *whole, **size))
+        print(f"{projection:14}{threads[0] * 1e3:13.0f}{threads[1] * 1e3:13.0f}{sticks * 1e3:14.1f}{image * 1e3:17.1f}")
     if not theirs:
         print("healpy is not installed: left out")
 

@@ -3,20 +3,28 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from difflib import get_close_matches
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import xarray as xr
 
+from analysis.cmb.bands import noise_levels
 from analysis.cmb.filtering import eb_maps
 from analysis.cmb.maps import FACTS, nside_of, sky_array
-from analysis.cmb.masks import observed_mask
+from analysis.cmb.masks import Mask, mask_array, observed_mask
 from analysis.cmb.pyramid_stores import sky_levels
+from analysis.cmb.rotation import FRAMES
 from analysis.cmb.stokes import polarized_intensity
-from analysis.errors import BadOption, UnknownVariable, WrongData
+from analysis.cmb.temperatures import SCALES, in_temperature_scale
+from analysis.errors import BadOption, UnknownVariable, WrongData, WrongFrame
+from analysis.model import in_units
 
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+LINES = ("segments", "drapery")
 MADE = {"P": "polarized_intensity", "E": "e_modes", "B": "b_modes"}
 
 
@@ -28,10 +36,13 @@ def sky_view(
     centre: Sequence[float] = (0.0, 0.0),
     field: float = 60.0,
     polarization: bool = False,
+    lines: str | None = None,
+    magnetic: bool = False,
+    outline: Mask | None = None,
     width: int = 700,
     clim: tuple[float, float] | None = None,
     cmap: str | None = None,
-    graticule: bool = True,
+    graticule: bool | str = True,
     tapped: Callable[[float, float], None] | None = None,
 ) -> Any:
     """Return a map as a sky that one zooms into, in any projection, with the directions of polarization over it.
@@ -39,8 +50,9 @@ def sky_view(
     Parameters
     ----------
     sky : xarray.Dataset or xarray.DataArray
-        A map of one band, dims ``stokes, cells``, nside up to 8192, of the whole sky or a part. Or a pyramid, opened or
-        its path (:func:`open_pyramid`), of I, Q, U: each picture reads the chunks that it shows.
+        A map of one band, dims ``stokes, cells`` (and others of length 1), nside up to 8192, of the whole sky or a
+        part. Or a pyramid, opened or its path (:func:`open_pyramid`), of I, Q, U: each picture reads the chunks that
+        it shows.
     stokes : {"I", "Q", "U", "P", "E", "B"}, optional
         What the colours show: P is :func:`polarized_intensity`; E and B are those of :func:`eb_maps` (their
         ``lmax`` is 2 nside; where the sky is cut, E leaks into B near the edge).
@@ -52,14 +64,20 @@ def sky_view(
         Degrees across of the tangent plane, up to 150.
     polarization : bool, optional
         Draw headless segments along the polarization, from Q and U in the map's own ``polconv``.
+    lines : {"segments", "drapery"}, optional
+        How to draw the polarization: as segments, or as a texture of threads (line integral convolution).
+    magnetic : bool, optional
+        Turn the lines by 90°, along the magnetic field on the plane of the sky, of dust and of synchrotron.
+    outline : xarray.DataArray or xarray.Dataset, optional
+        A mask, in any known frame and nside, whose edge (where the weights pass 1/2) is drawn.
     width : int, optional
         Of the sky in screen pixels.
     clim : (float, float), optional
         Ends of the colour scale; about zero if the map has both signs.
     cmap : str, optional
         A colour map's name.
-    graticule : bool, optional
-        Labelled meridians and parallels.
+    graticule : bool or {"galactic", "icrs", "ecliptic"}, optional
+        Labelled meridians and parallels, of the map's frame or of another; "equatorial" is icrs, ecliptic of J2000.
     tapped : callable, optional
         Called with longitude (0 to 360) and latitude in degrees when a place of the sky is clicked.
 
@@ -77,7 +95,12 @@ def sky_view(
     BadOption
         If an option is unknown or out of range.
     WrongFrame
-        If Q or U is needed and the map states no ``polconv``.
+        If Q or U is needed and the map states no ``polconv``; or another frame's graticule, or a mask, and the map or
+        the mask states no frame.
+
+    References
+    ----------
+    Cabral & Leedom 1993, SIGGRAPH '93, 263, doi:10.1145/166117.166151 (drapery).
 
     Examples
     --------
@@ -88,6 +111,10 @@ def sky_view(
     """
     from analysis import panels
 
+    if lines is not None and lines not in LINES:
+        raise BadOption(f"lines={lines!r} is unknown; known are {', '.join(LINES)}")
+    if magnetic and not (polarization or lines):
+        raise BadOption("magnetic=True turns the lines of polarization; say which: lines='segments' or 'drapery'")
     if isinstance(sky, xr.DataTree | str | os.PathLike):
         levels = sky_levels(sky)
         array = sky = levels[0]
@@ -95,13 +122,13 @@ def sky_view(
         shown: Any = planes[0]
         drawn: Any = planes
         pair: Any = None
-        if polarization:
+        if polarization or lines:
             pair = tuple([_held_plane(level, label) for level in levels] for label in "QU")
     else:
         array = one_band(sky)
         drawn = shown = plane_of_map(array, sky, stokes)
         pair = None
-        if polarization:
+        if polarization or lines:
             whole = sky_array(array, needs="QU")
             pair = (whole.sel(stokes="Q"), whole.sel(stokes="U"))
     known = dict(sky.attrs) | {name: array.attrs[name] for name in FACTS if name in array.attrs}
@@ -109,10 +136,52 @@ def sky_view(
     known["title"] = f"{_word(stokes)}: {title}" if title else _word(stokes)
     if shown.attrs.get("synthetic"):
         known["synthetic"] = shown.attrs["synthetic"]
+    held = known.get("frame")
+    edge = None
+    if outline is not None:
+        mask = mask_array(outline)
+        edge = mask.astype(np.float32), frame_rotation(mask.attrs.get("frame"), held)
+    axes = None
+    if not isinstance(graticule, bool | np.bool_):
+        wanted = "icrs" if graticule == "equatorial" else graticule
+        axes = str(wanted), frame_rotation(wanted, held, asked=True)
     return panels.sky_zoom(
-        drawn, projection=projection, centre=centre, field=field, polarization=pair, width=width, clim=clim,
-        cmap=cmap, graticule=graticule, tapped=tapped, attrs=known,
+        drawn, projection=projection, centre=centre, field=field, polarization=pair, lines=lines or "segments",
+        magnetic=magnetic, width=width, clim=clim, cmap=cmap, graticule=graticule is not False, axes=axes,
+        outline=edge, tapped=tapped, attrs=known,
     )  # fmt: skip
+
+
+def frame_rotation(start: object, end: object, *, asked: bool = False) -> NDArray:
+    """Return the matrix that turns unit vectors of a frame to those of another; ``asked``: start was an option.
+
+    Raises
+    ------
+    BadOption, WrongFrame
+        If either is unknown.
+
+    Examples
+    --------
+    >>> frame_rotation("galactic", "icrs")[:, 0].round(3).tolist()  # the Galactic centre at 266.4°, −28.9°
+    [-0.055, -0.873, -0.484]
+    """
+    from astropy.coordinates import CartesianRepresentation, SkyCoord
+
+    if asked and (not isinstance(start, str) or start not in FRAMES):
+        near = get_close_matches(str(start).lower(), [*FRAMES, "equatorial"], n=1)
+        hint = f"; did you mean {near[0]!r}?" if near else ""
+        raise BadOption(f"graticule={start!r} is none of True, False, {', '.join(FRAMES)}{hint}")
+    names = [str(frame).strip().lower() for frame in (start, end)]
+    if names[0] == names[1]:
+        return np.eye(3)
+    for name, given in zip(names, (start, end), strict=True):
+        if name not in FRAMES:
+            raise WrongFrame(
+                f"frame={given!r} of the map or the mask is none of {', '.join(FRAMES)}; set attrs['frame']"
+            )
+    own = SkyCoord(CartesianRepresentation(np.eye(3)), frame=FRAMES[names[0]])
+    there = own.transform_to(FRAMES[names[1]]).represent_as("unitspherical").to_cartesian()
+    return np.asarray(there.xyz.value)
 
 
 def _held_plane(level: xr.DataArray, stokes: str) -> xr.DataArray:
@@ -145,6 +214,7 @@ def one_band(sky: xr.Dataset | xr.DataArray) -> xr.DataArray:
     if isinstance(sky, xr.Dataset) and "sky" not in sky.data_vars:
         raise WrongData(f"the Dataset has no variable sky; it has {', '.join(map(str, sky.data_vars)) or 'none'}")
     array = sky["sky"] if isinstance(sky, xr.Dataset) else sky
+    array = array.squeeze([dim for dim in array.dims if dim not in ("stokes", "cells") and array.sizes[dim] == 1])
     if extra := [str(dim) for dim in array.dims if dim not in ("stokes", "cells")]:
         chosen = ", ".join(f"{dim}=0" for dim in extra)
         word = "dim" if len(extra) == 1 else "dims"
@@ -180,7 +250,7 @@ def plane_of_map(array: xr.DataArray, sky: xr.Dataset | xr.DataArray, stokes: st
         raise BadOption(f"stokes={stokes!r} is none of {', '.join(known)}{hint}")
     if stokes in held:
         one = array.sel(stokes=stokes, drop=True)
-        return one.rename(f"stokes_{stokes.lower()}").assign_attrs(long_name=f"Stokes {stokes}")
+        return one.rename(f"stokes_{stokes.lower()}").assign_attrs(long_name=stokes_name(stokes, array.attrs))
     if stokes not in MADE or not {"Q", "U"} <= set(held):
         raise UnknownVariable(
             f"the map has Stokes {', '.join(held)}; {stokes} {'is not there' if stokes in 'IQU' else 'needs Q and U'}"
@@ -188,6 +258,19 @@ def plane_of_map(array: xr.DataArray, sky: xr.Dataset | xr.DataArray, stokes: st
     if stokes == "P":
         return polarized_intensity(array)
     return eb_maps(array, mask=observed_mask(array.sel(stokes=["Q", "U"])))[MADE[stokes]]
+
+
+def stokes_name(stokes: str, facts: Mapping[str, Any]) -> str:
+    """Return what a picture calls a Stokes parameter: with the convention of Q and U, and the scale if it is K_RJ.
+
+    Examples
+    --------
+    >>> stokes_name("U", {"polconv": "IAU", "temperature_scale": "K_CMB"}), stokes_name("I", {"polconv": "IAU"})
+    ('Stokes U, IAU', 'Stokes I')
+    """
+    told = [facts["polconv"]] if stokes in ("Q", "U") and facts.get("polconv") else []
+    told += ["K_RJ"] if facts.get("temperature_scale") == "K_RJ" else []
+    return ", ".join([f"Stokes {stokes}", *map(str, told)])
 
 
 def _word(stokes: str) -> str:
@@ -203,7 +286,7 @@ def band_explorer(
     field: float = 60.0,
     width: int = 640,
 ) -> Any:
-    """Return a sky of several bands: click a cell and its values over frequency appear beside it.
+    """Return a sky of several bands: click a cell and its values over frequency appear beside it, in any scale.
 
     Parameters
     ----------
@@ -252,13 +335,20 @@ def band_explorer(
     )
     if stokes is not None:
         quantity.value = stokes if stokes in quantity.options else _refused(stokes, quantity.options)
+    own = (dict(sky.attrs) | array.attrs).get("temperature_scale")
+    scale = (
+        pn.widgets.Select(label="Spectrum in", options=list(SCALES), value=own, width=110) if own in SCALES else None
+    )
     holder, beside = pn.Column(), pn.Column("Click a cell to see its values over the bands.")
-    page = pn.Column(pn.Row(choice, quantity), pn.Row(holder, beside))
+    page = pn.Column(pn.Row(*(w for w in (choice, quantity, scale) if w is not None)), pn.Row(holder, beside))
+    last: list[tuple[float, float]] = []
 
     def spectrum(lon: float, lat: float) -> None:
+        last[:] = [(lon, lat)]
         with redrawing(page):
             try:
-                beside.objects = [pn.pane.HoloViews(cell_spectrum(sky, lon, lat))]
+                picture = cell_spectrum(sky, lon, lat, scale=None if scale is None else scale.value)
+                beside.objects = [pn.pane.HoloViews(picture)]
             except AnalysisError as error:  # the page is the only place where its reader can see the reason
                 beside.objects = [str(error)]
 
@@ -274,6 +364,8 @@ def band_explorer(
             except AnalysisError as error:
                 holder.objects = [str(error)]
 
+    if scale is not None:
+        scale.param.watch(lambda _: spectrum(*last[0]) if last else None, "value")
     choice.param.watch(draw, "value")
     quantity.param.watch(draw, "value")
     draw()
@@ -284,8 +376,11 @@ def _refused(stokes: str, known: Sequence[str]) -> str:
     raise BadOption(f"stokes={stokes!r} is none of {', '.join(known)}")
 
 
-def cell_spectrum(sky: xr.Dataset | xr.DataArray, lon: float, lat: float) -> Any:
+def cell_spectrum(sky: xr.Dataset | xr.DataArray, lon: float, lat: float, *, scale: str | None = None) -> Any:
     """Return the picture of a map's Stokes parameters over frequency in the cell of a direction, in degrees.
+
+    In the scale of the map, or in ``scale``, K_CMB, K_RJ or intensity; with the noise of the cell as error bars if
+    the Dataset holds ``depth``. The numbers are those of :func:`pixel_sed`, which takes whole skies only.
 
     Raises
     ------
@@ -321,12 +416,27 @@ def cell_spectrum(sky: xr.Dataset | xr.DataArray, lon: float, lat: float) -> Any
     )
     where = f"{lon:.2f}°, {lat:+.2f}°".replace("-", "−")
     known = dict(sky.attrs) if isinstance(sky, xr.Dataset) else dict(array.attrs)
+    row = row.assign_attrs({name: known[name] for name in FACTS if name in known} | row.attrs)
+    errors = _cell_noise(sky, array, row) if isinstance(sky, xr.Dataset) and "depth" in sky.data_vars else None
+    if scale is not None:
+        row = in_temperature_scale(row, scale)
+        errors = None if errors is None else in_units(in_temperature_scale(errors, scale), str(row.attrs["units"]))
     centres = np.asarray(frequency.values, dtype=float)
     wide = bool(centres.min() > 0 and centres.max() / centres.min() >= 4)  # a logarithmic axis with two ticks
     drawn = []
     for label in map(str, row["stokes"].values):
         one = row.sel(stokes=label, drop=True).rename(f"stokes_{label.lower()}")
-        one = one.assign_attrs(long_name=f"Stokes {label}")
+        one = one.assign_attrs(long_name=stokes_name(label, row.attrs))
         told = known | {"title": f"Stokes {label} in cell {cell} at {where}"}
-        drawn.append(panels.points(one, x="frequency", logx=wide, attrs=told))
+        spread = None if errors is None else errors.sel(stokes=label, drop=True)
+        drawn.append(panels.points(one, x="frequency", error=spread, logx=wide, attrs=told))
     return hv.Layout(drawn).cols(1).opts(shared_axes=False, backend="bokeh")
+
+
+def _cell_noise(sky: xr.Dataset, array: xr.DataArray, row: xr.DataArray) -> xr.DataArray | None:
+    """The standard deviation of a cell's noise in the bands, in uK of K_CMB, as ``depth`` is."""
+    if row.attrs.get("temperature_scale") != "K_CMB":
+        return None
+    levels = noise_levels(array, None, sky)  # (stokes, frequency)
+    like = row.transpose("frequency", "stokes")
+    return like.copy(data=levels.T).assign_attrs(units="uK")

@@ -13,6 +13,7 @@ from analysis.cmb.channels import combined_sensitivity
 from analysis.cmb.estimators import power_spectra
 from analysis.cmb.maps import FACTS, degraded, map_dataset, nside_of, sky_array
 from analysis.cmb.masks import NAMED, combined_mask, galactic_mask, mask_name, observed_mask
+from analysis.cmb.sky_views import stokes_name
 from analysis.errors import BadOption, UnknownVariable, WrongData, WrongFrame
 from analysis.model import derived, in_units
 
@@ -258,14 +259,33 @@ def _planes(data: xr.Dataset | xr.DataArray, stokes: str | Sequence[str] | None)
         arrays = {str(name): array for name, array in data.data_vars.items() if "cells" in array.dims}
     planes: dict[str, xr.DataArray] = {}
     for name, array in arrays.items():
-        array = array.assign_attrs(facts | array.attrs)
+        array = _single(array.assign_attrs(facts | array.attrs))
         if "stokes" in array.dims:
-            planes |= {f"Stokes {label}": plane for label, plane in _of_stokes(array, stokes).items()}
+            planes |= {f"Stokes {label}{_band(array)}": plane for label, plane in _of_stokes(array, stokes).items()}
         elif stokes is not None:
             raise BadOption(f"{name} has no dim stokes to choose {stokes!r} from; leave stokes out")
         else:
             planes["" if len(arrays) == 1 else str(array.attrs.get("long_name", name))] = array
     return planes
+
+
+def _band(array: xr.DataArray) -> str:
+    """Which band of several a map is, for a title."""
+    if "frequency" not in array.coords or array["frequency"].size != 1:
+        return ""
+    band = array["frequency"]
+    return f" at {float(band):g} {band.attrs.get('units', 'GHz')}" if band.dtype.kind in "fiu" else f" at {band.item()}"
+
+
+def _single(array: xr.DataArray) -> xr.DataArray:
+    """A map of one band: dims of length 1 go, longer ones are refused."""
+    rest = [str(dim) for dim in array.dims if dim not in ("stokes", "cells")]
+    if longer := [dim for dim in rest if array.sizes[dim] != 1]:
+        held = ", ".join(f"{dim} ({array.sizes[dim]})" for dim in longer)
+        chosen = ", ".join(f"{dim}=0" for dim in longer)
+        also = "; band_explorer(sky) shows all bands" if longer == ["frequency"] else ""
+        raise WrongData(f"one picture shows one map; this has the dims {held}: choose, view(sky.isel({chosen})){also}")
+    return array.squeeze(rest)
 
 
 def _of_stokes(array: xr.DataArray, stokes: str | Sequence[str] | None) -> dict[str, xr.DataArray]:
@@ -278,7 +298,7 @@ def _of_stokes(array: xr.DataArray, stokes: str | Sequence[str] | None) -> dict[
     return {
         label: array.sel(stokes=label)
         .rename(f"stokes_{label.lower()}")
-        .assign_attrs({**array.attrs, "long_name": f"Stokes {label}"})
+        .assign_attrs({**array.attrs, "long_name": stokes_name(label, array.attrs)})
         for label in wanted
     }
 
@@ -326,7 +346,8 @@ def comparable(reference: xr.Dataset | xr.DataArray, data: xr.Dataset | xr.DataA
     last = float(_multipoles(shown, "last_ell", "the data").max())
     ell = _multipoles(theory, "ell_effective", "the reference")
     near = theory.isel({str(ell.dims[0]): np.flatnonzero(ell.values <= last)})
-    return in_units(near, str(shown.attrs.get("units", "")))
+    named = {"title": reference.attrs["title"]} if reference.attrs.get("title") else {}
+    return in_units(near, str(shown.attrs.get("units", ""))).assign_attrs(named)
 
 
 def _multipoles(array: xr.DataArray, of_bins: str, what: str) -> xr.DataArray:

@@ -86,10 +86,11 @@ def power_budget(
         dataset["ell"] if "long_name" in dataset["ell"].attrs else dataset["ell"].assign_attrs(long_name="Multipole ℓ")
     )
     y_dim = hv.Dimension(("power", kind), unit=unit)
-    drawn = []
+    drawn, lost = [], 0
     for number, (name, values) in enumerate(seen.items()):
         label = str(chosen[name].attrs.get("long_name", "")) or name
         good = (ell > 0) & (values >= lowest / 3)
+        lost += int((np.isfinite(values_of(chosen[name])) & (ell > 0) & ~good).sum())
         line = hv.Curve((ell[good], values[good]), x_dim, y_dim, label=label)
         whole = name in SUMS
         drawn.append(
@@ -103,7 +104,10 @@ def power_budget(
         logx=True, logy=True, ylim=(lowest / 1.5, highest * 1.5), legend_position="right", active_tools=["wheel_zoom"],
         hooks=[left_border], xlabel=x_dim.pprint_label, ylabel=y_dim.pprint_label,
     )  # fmt: skip
-    return note(picture, {**dataset.attrs, **(attrs or {})})
+    told = [f"{lost} values that are not positive, or a million times below the highest, are left out."] if lost else []
+    if unseen := [str(chosen[name].attrs.get("long_name", "")) or name for name in chosen if name not in seen]:
+        told.append(f"Without positive values: {', '.join(unseen)}.")
+    return note(picture, {**dataset.attrs, **(attrs or {})}, remark=" ".join(told))
 
 
 def posterior(

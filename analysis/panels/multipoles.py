@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -87,7 +88,8 @@ def power_spectra(
     if residuals:
         _comparable(array, model)
     known = merged(dataset, attrs) if isinstance(dataset, xr.DataArray) else {**dataset.attrs, **(attrs or {})}
-    name = str(reference.attrs.get("title", "")) if reference is not None else ""
+    title = str(reference.attrs.get("title", "")) if reference is not None else ""
+    name = textwrap.shorten(title, 22, placeholder=" …")  # a legend has no room for more
     panels: list[Any] = []
     below: list[Any] = []
     for place, label in enumerate(wanted):
@@ -137,7 +139,7 @@ def _residual(array: xr.DataArray, error: xr.DataArray | None, model: xr.DataArr
         words = "Residual / σ"
     else:
         words, unit = "Residual", dimension(one).unit
-    held = np.isfinite(rest)
+    held = np.isfinite(rest) & (values_of(axis) >= 2)  # monopole and dipole the theory leaves open
     if not held.any():
         return hv.Overlay([message(f"{label}: no residual (all NaN)", array, height=BELOW)])
     y_dim = hv.Dimension((f"{array.name or 'power'}_{label.lower()}_residual", words), unit=unit)

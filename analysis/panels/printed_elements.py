@@ -214,7 +214,7 @@ def _image(axes: Any, element: Any, look: Mapping[str, Any]) -> Any:
 
 def _colours(axes: Any, element: Any, look: Mapping[str, Any]) -> None:
     left, bottom, right, top = element.bounds.lbrt()
-    layers = [element.dimension_values(2 + i, flat=False)[::-1] for i in range(3)]
+    layers = [element.dimension_values(2 + i, flat=False)[::-1] for i in range(len(element.vdims))]
     axes.imshow(
         np.stack(layers, axis=-1),
         extent=(left, right, bottom, top),
@@ -261,11 +261,14 @@ def _text(axes: Any, element: Any, look: Mapping[str, Any]) -> None:
 def _labels(axes: Any, element: Any, look: Mapping[str, Any]) -> None:
     x, y = _columns(element, 2)
     sizes = {"fontsize": str(look.get("text_font_size", "8pt")).removesuffix("pt")}
+    ground = look.get("background_fill_color")
+    box = {"facecolor": ground, "alpha": look.get("background_fill_alpha", 1.0), "linewidth": 0, "pad": 0.6}
     for at, up, words in zip(x, y, element.dimension_values(2), strict=True):
         axes.text(
             at + float(look.get("xoffset") or 0), up, str(words), ha=look.get("text_align", "center"),
             va={"middle": "center"}.get(look.get("text_baseline", "middle"), "bottom"),
-            color=look.get("text_color", "black"), **{key: float(value) for key, value in sizes.items()},
+            color=look.get("text_color", "black"), bbox=box if isinstance(ground, str) else None,
+            clip_on=False, **{key: float(value) for key, value in sizes.items()},
         )  # fmt: skip
 
 

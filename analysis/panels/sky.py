@@ -122,7 +122,8 @@ def sky_map(
     edge = hv.Path(outlines(projection), kdims=plane).opts(backend="bokeh", color="black", line_width=1)
     drawn = [ground, shown, edge]
     if graticule:
-        drawn[2:2] = _graticule(projection, plane)
+        ink = "black" if signed or cmap is not None else "white"  # on the dark colours of unsigned values
+        drawn[2:2] = _graticule(projection, plane, ink)
     title = str(known.get("title", "")).strip() or value.label
     frame = _frame_words(known)
     sky = hv.Overlay(drawn).opts(backend="bokeh", show_legend=False)
@@ -188,11 +189,11 @@ def _centres(half: float, pixels: int) -> np.ndarray:
     return (np.arange(pixels) + 0.5) * (2 * half / pixels) - half
 
 
-def _graticule(projection: str, plane: list[Any]) -> list[Any]:
+def _graticule(projection: str, plane: list[Any], ink: str) -> list[Any]:
     """Return the lines and the labels of the graticule."""
     hv = loaded()
     lines = hv.Path(grid_lines(projection), kdims=plane).opts(
-        backend="bokeh", color="black", line_width=0.6, line_alpha=0.45
+        backend="bokeh", color=ink, line_width=0.6, line_alpha=0.45 if ink == "black" else 0.7
     )
     lon = np.array([-120.0, -60.0, 0.0, 60.0, 120.0])
     if projection == "orthographic":

@@ -9,13 +9,14 @@ import numpy as np
 import xarray as xr
 
 from analysis.errors import BadOption, WrongData
+from analysis.panels.drapery import drapery
 from analysis.panels.loading import loaded
 from analysis.panels.notes import TITLE_CHARACTER, note
 from analysis.panels.pointings import Pointing, direction_at, pointing_of, rotation, window
 from analysis.panels.projections import HOVER_CODE, outlines
 from analysis.panels.pyramids import Pyramid, sky_pyramid, stored_pyramid, viewport
 from analysis.panels.sky import COLOUR_BAR, UNSEEN, sky_borders
-from analysis.panels.sky_lines import axis_names, segments, visible_graticule
+from analysis.panels.sky_lines import axis_names, mask_edges, segments, visible_graticule
 from analysis.panels.style import (
     DIVERGING,
     FONTS,
@@ -27,6 +28,7 @@ from analysis.panels.style import (
     message,
     values_of,
 )
+from analysis.panels.turned_pyramids import turned_pyramids
 
 GNOMONIC = """
     const x = special_vars.x, y = special_vars.y, r = 180 / Math.PI;
@@ -34,6 +36,8 @@ GNOMONIC = """
 """
 Levels: TypeAlias = xr.DataArray | Sequence[xr.DataArray]
 QUICK = 12 * 256**2  # cells of the level that the colour scale of a map on disk is read from
+LINES = ("segments", "drapery")
+OUTLINE = (0xD5, 0x5E, 0x00)
 SAMPLED = 4_000_000  # cells that the colour scale is read from
 
 
@@ -45,10 +49,14 @@ def sky_zoom(
     field: float = 60.0,
     polarization: tuple[Levels, Levels] | None = None,
     polconv: str | None = None,
+    lines: str = "segments",
+    magnetic: bool = False,
     width: int = 700,
     clim: Sequence[float] | None = None,
     cmap: str | None = None,
     graticule: bool = True,
+    axes: tuple[str, np.ndarray] | None = None,
+    outline: tuple[xr.DataArray, np.ndarray] | None = None,
     tapped: Callable[[float, float], None] | None = None,
     attrs: Mapping[str, Any] | None = None,
 ) -> Any:
@@ -66,9 +74,13 @@ def sky_zoom(
     field : float, optional
         Degrees across of the tangent plane, up to 150.
     polarization : (Q, U), optional
-        Each as ``array``, on the same cells, drawn as headless segments; ``polconv`` says how their angle counts.
+        Each as ``array``, on the same cells, drawn as headless lines; ``polconv`` says how their angle counts.
     polconv : {"COSMO", "IAU"}, optional
         The attr of Q if left out.
+    lines : {"segments", "drapery"}, optional
+        Single segments, longer for larger P, or a texture of threads (line integral convolution).
+    magnetic : bool, optional
+        Lines across the polarization: along the magnetic field, of dust and of synchrotron.
     width : int, optional
         Of the sky in screen pixels, 100 to 4000.
     clim : (float, float), optional
@@ -77,6 +89,10 @@ def sky_zoom(
         A colour map's name.
     graticule : bool, optional
         Labelled meridians and parallels at round angles, finer as one zooms.
+    axes : (str, numpy.ndarray), optional
+        Name of another frame whose graticule is drawn, and the rotation matrix from it to the frame of the map.
+    outline : (xarray.DataArray, numpy.ndarray), optional
+        A mask (dim ``cells``) whose edge, where it passes 1/2, is drawn; and the rotation from its frame to the map's.
     tapped : callable, optional
         Called with longitude (0 to 360) and latitude in degrees when a place of the sky is clicked.
     attrs : mapping, optional
@@ -113,7 +129,10 @@ def sky_zoom(
     if not np.isfinite(sample).any():
         return note(hv.Overlay([message(f"{array.name or 'the map'} holds no value (all NaN)", array)]), known)
     sense = _checked_polconv(polarization, polconv)
+    if lines not in LINES:
+        raise BadOption(f"lines={lines!r} is unknown; known are {', '.join(LINES)}")
     signed = has_both_signs(sample)
+    ink = "black" if signed or cmap is not None else "white"  # on the dark colours of unsigned values
     half_width, half_height = window(pointing)
     height = round(width * half_height / half_width)
     whole = (-half_width, half_width), (-half_height, half_height)
@@ -121,7 +140,7 @@ def sky_zoom(
     plane = [hv.Dimension("sky_x", label="x on the plane"), hv.Dimension("sky_y", label="y on the plane")]
     options = dict(
         cmap=cmap or (DIVERGING if signed else SEQUENTIAL), colorbar=True, clabel=value.pprint_label,
-        clim=colour_limits(sample, clim, log=False, diverging=signed), tools=[_hover(value, frame, pointing)],
+        clim=colour_limits(sample, clim, log=False, diverging=signed), tools=[_hover(value, frame, pointing, axes)],
         colorbar_opts=COLOUR_BAR, colorbar_position="bottom", frame_width=width, frame_height=height,
         xaxis=None, yaxis=None, xlim=whole[0], ylim=whole[1], show_frame=False, active_tools=["pan", "wheel_zoom"],
         fontsize=FONTS, hooks=[sky_borders],
@@ -132,12 +151,18 @@ def sky_zoom(
         x, y, shown, _ = viewport(pyramid, pointing, *_part(x_range, y_range, whole), width=width, height=height)
         return hv.Image((x, y, shown), plane, value).opts(backend="bokeh", **options)
 
-    def lines(x_range: Any, y_range: Any) -> Any:
-        found, _ = visible_graticule(pointing, *_part(x_range, y_range, whole), frame=frame)
-        return hv.Path(found, kdims=plane).opts(backend="bokeh", color="black", line_width=0.6, line_alpha=0.45)
+    named_axes = (frame, np.eye(3)) if axes is None else axes
+
+    def grid(x_range: Any, y_range: Any) -> Any:
+        part = _part(x_range, y_range, whole)
+        found, _ = visible_graticule(pointing, *part, frame=named_axes[0], axes=named_axes[1])
+        return hv.Path(found, kdims=plane).opts(
+            backend="bokeh", color=ink, line_width=0.6, line_alpha=0.45 if ink == "black" else 0.7
+        )
 
     def labels(x_range: Any, y_range: Any) -> Any:
-        _, marks = visible_graticule(pointing, *_part(x_range, y_range, whole), frame=frame)
+        part = _part(x_range, y_range, whole)
+        _, marks = visible_graticule(pointing, *part, frame=named_axes[0], axes=named_axes[1])
         return hv.Labels(marks, plane, "direction").opts(
             backend="bokeh", text_font_size="8pt", text_color="black", background_fill_color="white",
             background_fill_alpha=0.55, text_align="left", text_baseline="bottom",
@@ -156,28 +181,26 @@ def sky_zoom(
     edges = outlines(projection) if projection != "gnomonic" else [_box(whole)]
     ground = hv.Polygons(edges, kdims=plane).opts(backend="bokeh", color=UNSEEN, line_alpha=0)
     drawn = ground * image
-    if graticule:
-        drawn = drawn * hv.DynamicMap(lines, streams=[stream])
     if polarization is not None:
-        q, u = (_pyramid_of(stokes) for stokes in polarization)
-
-        def sticks(x_range: Any, y_range: Any) -> Any:
-            found = segments(q, u, pointing, *_part(x_range, y_range, whole), polconv=sense)
-            return hv.Segments(found, [*plane, "sky_x_end", "sky_y_end"]).opts(
-                backend="bokeh", color="black", line_width=1.3
-            )
-
-        drawn = drawn * hv.DynamicMap(sticks, streams=[stream])
+        drawn = drawn * _polarized(
+            polarization, pointing, whole, plane, stream, sense, lines, magnetic, (width, height), ink
+        )
+    if graticule:
+        drawn = drawn * hv.DynamicMap(grid, streams=[stream])
+    if outline is not None:
+        drawn = drawn * _outlined(outline, pointing, whole, plane, stream, (width, height))
     if projection != "gnomonic":
         drawn = drawn * hv.Path(edges, kdims=plane).opts(backend="bokeh", color="black", line_width=1)
     if graticule:
         drawn = drawn * hv.DynamicMap(labels, streams=[stream])
     title = str(known.get("title", "")).strip() or value.label
     named = f" ({frame} {', '.join(axis_names(frame))})" if frame else ""
+    if graticule and axes is not None:
+        named += f", graticule: {axes[0]} {', '.join(axis_names(axes[0]))}"
     told = {**known, "title": f"{title}{named}"}
     remark = "Zoomed out, each pixel is a mean over cells; zoom in for single cells."
     if polarization is not None:
-        remark += f" Segments lie along the polarization ({sense} Q and U), longer for larger P."
+        remark += _told(lines, magnetic, sense)
     return note(drawn, told, remark=remark, fold=max(30, int(width / TITLE_CHARACTER)))
 
 
@@ -198,6 +221,72 @@ def _first_and_sample(array: Levels) -> tuple[xr.DataArray, np.ndarray]:
         return array, values_of(array[:: max(1, array.size // SAMPLED)])
     small = [level for level in array if level.size <= QUICK]
     return array[0], values_of(small[0] if small else array[-1])
+
+
+def _told(lines: str, magnetic: bool, sense: str) -> str:
+    what = {"segments": "Segments lie", "drapery": "Threads lie"}[lines]
+    how = "longer for larger P" if lines == "segments" else "fainter below the median of P"
+    where = "across the polarization, along the magnetic field" if magnetic else "along the polarization"
+    return f" {what} {where} ({sense} Q and U), {how}."
+
+
+def _polarized(
+    polarization: tuple[Levels, Levels],
+    pointing: Pointing,
+    whole: Any,
+    plane: list[Any],
+    stream: Any,
+    sense: str,
+    lines: str,
+    magnetic: bool,
+    size: tuple[int, int],
+    ink: str,
+) -> Any:
+    """Segments or drapery that follow the view."""
+    hv = loaded()
+    q, u = polarization
+    if isinstance(q, xr.DataArray) and isinstance(u, xr.DataArray):
+        held = turned_pyramids(q, u, polconv=sense)
+    else:  # on disk each coarser map was made with Q and U carried along
+        held = _pyramid_of(q), _pyramid_of(u)
+
+    def sticks(x_range: Any, y_range: Any) -> Any:
+        part = _part(x_range, y_range, whole)
+        found = segments(*held, pointing, *part, polconv=sense, magnetic=magnetic)
+        return hv.Segments(found, [*plane, "sky_x_end", "sky_y_end"]).opts(backend="bokeh", color=ink, line_width=1.3)
+
+    def threads(x_range: Any, y_range: Any) -> Any:
+        part = _part(x_range, y_range, whole)
+        x, y, drawn = drapery(*held, pointing, *part, width=size[0], height=size[1], polconv=sense, magnetic=magnetic)
+        return _coloured(x, y, drawn, plane)
+
+    return hv.DynamicMap(sticks if lines == "segments" else threads, streams=[stream])
+
+
+def _outlined(
+    outline: tuple[xr.DataArray, np.ndarray],
+    pointing: Pointing,
+    whole: Any,
+    plane: list[Any],
+    stream: Any,
+    size: tuple[int, int],
+) -> Any:
+    """The edge of a mask, which follows the view."""
+    hv = loaded()
+    mask = sky_pyramid(outline[0])
+
+    def edges(x_range: Any, y_range: Any) -> Any:
+        part = _part(x_range, y_range, whole)
+        x, y, found = mask_edges(mask, pointing, *part, width=size[0], height=size[1], axes=outline[1])
+        return _coloured(x, y, found[..., None] * np.array([*OUTLINE, 255], np.uint8), plane)
+
+    return hv.DynamicMap(edges, streams=[stream])
+
+
+def _coloured(x: np.ndarray, y: np.ndarray, rgba: np.ndarray, plane: list[Any]) -> Any:
+    hv = loaded()
+    layers = [hv.Dimension(name, range=(0, 255)) for name in "RGBA"]
+    return hv.RGB((x, y, *np.moveaxis(rgba, -1, 0)), plane, layers).opts(backend="bokeh")
 
 
 def _checked_polconv(polarization: tuple[Levels, Levels] | None, polconv: str | None) -> str:
@@ -238,18 +327,22 @@ def _box(whole: Any) -> np.ndarray:
     return 3 * np.array([[left, low], [right, low], [right, high], [left, high], [left, low]])
 
 
-def _hover(value: Any, frame: str, pointing: Pointing) -> Any:
-    """Return a hover tool that shows the direction under the mouse and the value."""
+def _hover(value: Any, frame: str, pointing: Pointing, axes: tuple[str, np.ndarray] | None) -> Any:
+    """Return a hover tool that shows the direction under the mouse, in one frame or two, and the value."""
     from bokeh.models import CustomJSHover, HoverTool
 
-    return HoverTool(
-        tooltips=[(f"{frame} {', '.join(axis_names(frame))}".strip(), "$x{custom}"), (value.pprint_label, "@image")],
-        formatters={"$x": CustomJSHover(code=hover_code(pointing))},
-    )
+    rows = [(f"{frame} {', '.join(axis_names(frame))}".strip(), "$x{custom}")]
+    codes: dict[str, Any] = {"$x": CustomJSHover(code=hover_code(pointing))}
+    if axes is not None:
+        rows.append((f"{axes[0]} {', '.join(axis_names(axes[0]))}", "$y{custom}"))
+        codes["$y"] = CustomJSHover(code=hover_code(pointing, axes[1]))
+    return HoverTool(tooltips=[*rows, (value.pprint_label, "@image")], formatters=codes)
 
 
-def hover_code(pointing: Pointing) -> str:
+def hover_code(pointing: Pointing, axes: np.ndarray | None = None) -> str:
     """Return JavaScript that turns the mouse's place on the plane into "lon, lat" of the sky.
+
+    ``axes`` is the rotation from another frame, in which they are told, to that of the map.
 
     Examples
     --------
@@ -257,7 +350,8 @@ def hover_code(pointing: Pointing) -> str:
     True
     """
     own = GNOMONIC if pointing.projection == "gnomonic" else HOVER_CODE[pointing.projection].rsplit("return (((", 1)[0]
-    rows = [[float(number) for number in row] for row in rotation(pointing)]
+    turned = rotation(pointing) if axes is None else axes.T @ rotation(pointing)
+    rows = [[float(number) for number in row] for row in turned]
     return f"""{own}
     const cl = Math.cos(l * Math.PI / 180), sl = Math.sin(l * Math.PI / 180);
     const cb = Math.cos(b * Math.PI / 180), sb = Math.sin(b * Math.PI / 180);

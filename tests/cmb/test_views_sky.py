@@ -156,3 +156,100 @@ def test_a_forecast_and_a_posterior_have_views():
     assert len(cmb.view(budget).traverse(lambda e: e, [hv.Curve])) == 2
     with pytest.raises(BadOption, match="stokes"):
         cmb.view(budget, stokes="Q")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("lines", ["segments", "drapery"])
+def test_lines_of_polarization_are_drawn_and_the_picture_says_along_what(w_band, lines):
+    picture = cmb.sky_view(w_band, lines=lines, magnetic=True, width=150)
+    kind = {"segments": hv.Segments, "drapery": hv.RGB}[lines]
+    (found,) = picture[()].traverse(lambda e: e, [kind])
+    assert len(found)
+    below = " ".join(" ".join(getattr(part, "text", "").split()) for part in hv.render(picture).below)
+    assert "along the magnetic field (COSMO Q and U)" in below
+
+
+@pytest.mark.slow
+def test_threads_of_a_map_do_not_depend_on_its_convention_and_turn_with_the_field(w_band):
+    def threads(sky, **more):
+        (found,) = cmb.sky_view(sky, lines="drapery", width=200, **more)[()].traverse(lambda e: e, [hv.RGB])
+        return np.stack([found.dimension_values(n, flat=False) for n in (2, 5)]).astype(int)
+
+    one, other = threads(w_band), threads(cmb.to_polconv(w_band, "IAU"))
+    assert (np.abs(one - other) <= 2).mean() > 0.98  # rounding
+    assert (np.abs(one - threads(w_band, magnetic=True)) <= 2).mean() < 0.8
+
+
+@pytest.mark.slow
+def test_a_galactic_map_has_an_equatorial_graticule_and_the_edge_of_a_mask(w_band):
+    picture = cmb.sky_view(w_band, graticule="equatorial", outline=cmb.galactic_mask(64, latitude=30), width=300)
+    shown = picture[()]
+    words = [str(w) for part in shown.traverse(lambda e: e, [hv.Labels]) for w in part.dimension_values(2)]
+    assert any(word.startswith("RA") for word in words)
+    assert "graticule: icrs RA, Dec" in " ".join(hv.render(picture).title.text.split())
+    (edge,) = shown.traverse(lambda e: e, [hv.RGB])
+    rows = np.flatnonzero(edge.dimension_values(5, flat=False)[:, 150])
+    from analysis.panels.projections import plane_of
+
+    heights = np.abs((rows + 0.5) / 150 * 2 - 1)
+    np.testing.assert_allclose(
+        heights, float(plane_of(np.array([0.0]), np.array([30.0]), "mollweide")[1][0]), atol=0.03
+    )
+
+
+def test_lines_frames_and_outlines_that_cannot_be_are_refused(w_band):
+    with pytest.raises(BadOption, match="segments, drapery"):
+        cmb.sky_view(w_band, lines="threads")
+    with pytest.raises(BadOption, match="lines="):
+        cmb.sky_view(w_band, magnetic=True)
+    with pytest.raises(BadOption, match="did you mean 'galactic'"):
+        cmb.sky_view(w_band, graticule="galatic")
+    lost = w_band.assign_attrs(frame="not stated")
+    lost["sky"] = lost["sky"].assign_attrs(frame="not stated")
+    with pytest.raises(WrongFrame, match="not stated"):
+        cmb.sky_view(lost, graticule="icrs")
+    with pytest.raises(WrongData, match="mask"):
+        cmb.sky_view(w_band, outline=w_band)
+
+
+def test_a_map_of_one_band_on_a_dim_of_length_one_is_shown_with_its_band(bands):
+    one = bands.isel(frequency=[1])
+    picture = cmb.view(one, stokes="Q", width=200)
+    assert "at 94 GHz" in hv.Store.lookup_options("bokeh", picture.get(1), "plot").kwargs["title"]
+    assert type(cmb.sky_view(one, stokes="Q", width=150)).__name__ == "DynamicMap"
+    with pytest.raises(WrongData, match=r"frequency \(2\).*isel\(frequency=0\).*band_explorer"):
+        cmb.view(bands)
+
+
+def test_q_and_u_say_their_convention_and_a_map_in_rayleigh_jeans_its_scale(w_band):
+    iau = cmb.to_polconv(w_band, "IAU")
+    assert images(cmb.view(iau, stokes="U", width=150))[0].vdims[0].label == "Stokes U, IAU"
+    assert images(cmb.view(iau, stokes="I", width=150))[0].vdims[0].label == "Stokes I"
+    rj = cmb.in_temperature_scale(w_band, "K_RJ", frequency=94)
+    assert images(cmb.view(rj, stokes="Q", width=150))[0].vdims[0].label == "Stokes Q, COSMO, K_RJ"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("scale", [None, "K_CMB", "K_RJ", "intensity"])
+def test_the_spectrum_of_a_cell_is_that_of_pixel_sed_in_every_scale(scale):
+    from analysis.cmb.sky_views import cell_spectrum
+
+    sky = cmb.simulated_sky("litebird", 8, seed=1)
+    expected = cmb.pixel_sed(sky, longitude=10, latitude=5, scale=scale or "K_CMB")
+    for stokes, place in (("Q", 0), ("U", 1)):
+        picture = cell_spectrum(sky, 10, 5, scale=scale)
+        dots = picture.traverse(lambda e: e, [hv.Scatter])[place]
+        np.testing.assert_allclose(dots.dimension_values(1), expected.sed.sel(stokes=stokes), rtol=1e-12)
+        bars = picture.traverse(lambda e: e, [hv.ErrorBars])[place]
+        np.testing.assert_allclose(bars.dimension_values(2), expected.sed_error.sel(stokes=stokes), rtol=1e-12)
+        assert dots.vdims[0].unit == {"intensity": "MJy sr⁻¹"}.get(scale, "µK")
+
+
+@pytest.mark.slow
+def test_the_spectrum_follows_the_scale_that_is_chosen():
+    sky = cmb.simulated_sky("litebird", 8, seed=1, noise=False)
+    page = cmb.band_explorer(sky)
+    scale, beside = page[0][2], page[1][1]
+    assert (scale.options, scale.value) == (["K_CMB", "K_RJ", "intensity"], "K_CMB")
+    scale.value = "K_RJ"
+    assert "Click" in beside[0].object  # nothing was clicked yet

@@ -145,3 +145,16 @@ def test_residuals_interpolate_nothing():
     moved = data.assign_coords(ell_effective=data["ell_effective"] + 1)
     with pytest.raises(WrongData, match="effective multipoles"):
         panels.power_spectra(data, reference=moved, residuals=True)
+
+
+def test_what_a_logarithmic_axis_leaves_out_is_said_on_the_picture():
+    ell = ("ell", [2, 3, 4, 5])
+    power = {
+        "noise": ("ell", [1.0, -1.0, 0.0, 2.0], {"units": "uK2"}),
+        "none": ("ell", [0.0, 0.0, -1.0, 0.0], {"units": "uK2", "long_name": "Foregrounds left"}),
+        "total": ("ell", [1.0, 1.0, 1.0, 1.0], {"units": "uK2"}),
+    }
+    figure = hv.render(panels.power_budget(xr.Dataset(power, {"ell": ell})))
+    told = " ".join(" ".join(getattr(part, "text", "").split()) for part in figure.below)
+    assert "2 values that are not positive" in told
+    assert "Without positive values: Foregrounds left." in told
