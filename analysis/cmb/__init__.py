@@ -16,7 +16,9 @@ from analysis.cmb.apodization import apodized_mask
 from analysis.cmb.bandpowers import binned, d_ell
 from analysis.cmb.bands import stacked_bands
 from analysis.cmb.beams import beam_window, pixel_window
-from analysis.cmb.bicep_keck import Foregrounds, bicep_keck_bandpowers, bicep_keck_log_likelihood, bicep_keck_posterior
+from analysis.cmb.bicep_keck import bicep_keck_log_likelihood, bicep_keck_posterior
+from analysis.cmb.bicep_keck_files import bicep_keck_bandpowers
+from analysis.cmb.bicep_keck_model import Foregrounds
 from analysis.cmb.birefringence import channel_spectra, polarization_angles
 from analysis.cmb.channels import combined_sensitivity
 from analysis.cmb.coefficients import harmonic_coefficients, synthesized
