@@ -323,7 +323,7 @@ def comparable(reference: xr.Dataset | xr.DataArray, data: xr.Dataset | xr.DataA
         theory = d_ell(theory)
     if ("D_ℓ" in str(shown.attrs.get("long_name"))) != ("D_ℓ" in str(theory.attrs.get("long_name"))):
         raise WrongData("the reference is D_ℓ and the spectra are C_ℓ; take d_ell of the spectra")
-    last = float(_multipoles(shown, "last_ell", "the data").max())
+    last = float(_multipoles(shown, "last_ell" if "last_ell" in shown.coords else "ell_effective", "the data").max())
     ell = _multipoles(theory, "ell_effective", "the reference")
     near = theory.isel({str(ell.dims[0]): np.flatnonzero(ell.values <= last)})
     return in_units(near, str(shown.attrs.get("units", "")))
