@@ -16,7 +16,7 @@ from analysis.cmb.apodization import apodized_mask
 from analysis.cmb.bandpowers import binned, d_ell
 from analysis.cmb.bands import stacked_bands
 from analysis.cmb.beams import beam_window, pixel_window
-from analysis.cmb.bicep_keck import bicep_keck_log_likelihood, bicep_keck_posterior
+from analysis.cmb.bicep_keck import bicep_keck_log_likelihood, bicep_keck_posterior, bicep_keck_samples
 from analysis.cmb.bicep_keck_files import bicep_keck_bandpowers
 from analysis.cmb.bicep_keck_model import Foregrounds
 from analysis.cmb.birefringence import channel_spectra, polarization_angles
@@ -51,6 +51,7 @@ from analysis.cmb.quadratic import qml_spectra
 from analysis.cmb.regions import inverted_mask, source_mask, threshold_mask, union_mask
 from analysis.cmb.resampling import pyramid, upgraded
 from analysis.cmb.rotation import rotated_coefficients
+from analysis.cmb.sampling import posterior_samples
 from analysis.cmb.simulation import simulated_sky
 from analysis.cmb.sky_views import band_explorer, sky_view
 from analysis.cmb.stokes import polarization_angle, polarized_intensity, standard_deviation, to_polconv
@@ -76,6 +77,7 @@ __all__ = [
     "bicep_keck_bandpowers",
     "bicep_keck_log_likelihood",
     "bicep_keck_posterior",
+    "bicep_keck_samples",
     "binned",
     "channel_spectra",
     "collect",
@@ -121,6 +123,7 @@ __all__ = [
     "polarization_angle",
     "polarization_angles",
     "polarized_intensity",
+    "posterior_samples",
     "power_spectra",
     "pyramid",
     "qml_spectra",

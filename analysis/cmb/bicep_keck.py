@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -12,6 +13,7 @@ from analysis.cmb.bicep_keck_model import Foregrounds, foreground_bandpowers, fo
 from analysis.cmb.estimates import checked_grid, posterior_of
 from analysis.cmb.likelihoods import hamimeche_lewis_matrix
 from analysis.cmb.origins import synthetic_attrs
+from analysis.cmb.sampling import posterior_samples
 from analysis.errors import BadOption, WrongData
 from analysis.model import check, derived, labelled
 
@@ -21,24 +23,34 @@ if TYPE_CHECKING:
 HL = "Hamimeche & Lewis 2008, PRD 77, 103013, doi:10.1103/PhysRevD.77.103013"
 
 
-def _log_like(model: NDArray, data: xr.Dataset) -> NDArray[np.float64]:
-    """Log-likelihood of models of shape (…, bin, pair), noise not in them."""
-    names = data["map"].values.tolist()
-    i = [names.index(name) for name in data["first"].values.tolist()]
-    j = [names.index(name) for name in data["second"].values.tolist()]
+def _log_like(data: xr.Dataset) -> Callable[[NDArray], NDArray]:
+    """The log-likelihood of models of shape (…, bin, pair), noise not in them."""
+    first, second = _places(data)
+    size = data.sizes["map"]
 
     def matrices(pairs: NDArray) -> NDArray:
-        whole = np.zeros((*pairs.shape[:-1], len(names), len(names)))
-        whole[..., i, j] = whole[..., j, i] = pairs
+        whole = np.zeros((*pairs.shape[:-1], size, size))
+        whole[..., first, second] = whole[..., second, first] = pairs
         return whole
 
     noise = data["noise"].values
     measured, fiducial = (matrices(data[name].values + noise) for name in ("bandpower", "fiducial"))
-    x = hamimeche_lewis_matrix(measured, matrices(model + noise), fiducial)[..., i, j]
     covariance = data["covariance"].values
-    size = covariance.shape[0] * covariance.shape[1]
-    root = np.linalg.inv(np.linalg.cholesky(covariance.reshape(size, size)))
-    return -0.5 * ((x.reshape(*x.shape[:-2], size) @ root.T) ** 2).sum(axis=-1)
+    points = covariance.shape[0] * covariance.shape[1]
+    root = np.linalg.inv(np.linalg.cholesky(covariance.reshape(points, points)))
+
+    def likelihood(model: NDArray) -> NDArray:
+        x = hamimeche_lewis_matrix(measured, matrices(model + noise), fiducial)[..., first, second]
+        return -0.5 * ((x.reshape(*x.shape[:-2], points) @ root.T) ** 2).sum(axis=-1)
+
+    return likelihood
+
+
+def _places(data: xr.Dataset) -> tuple[list[int], list[int]]:
+    """Which maps, by their number, each pair is of."""
+    names = data["map"].values.tolist()
+    first, second = ([names.index(name) for name in data[end].values.tolist()] for end in ("first", "second"))
+    return first, second
 
 
 def bicep_keck_log_likelihood(
@@ -83,7 +95,7 @@ def bicep_keck_log_likelihood(
     dust = foreground_scaling(data, model.dust_index, temperature=model.dust_temperature)
     sync = foreground_scaling(data, model.synchrotron_index, temperature=None)
     power = theory_bandpowers(cl, data) + foreground_bandpowers(data, model, dust, sync)
-    value = xr.DataArray(float(_log_like(power, data)))
+    value = xr.DataArray(float(_log_like(data)(power)))
     marks = synthetic_attrs(theory, data)
     return labelled(value, "log_likelihood", units="1", long_name="Log-likelihood, BICEP/Keck", attrs=marks)
 
@@ -95,6 +107,91 @@ def _checked(theory: xr.Dataset | xr.DataArray, data: xr.Dataset, name: str) -> 
     if not isinstance(array, xr.DataArray) or "ell" not in array.coords:
         raise WrongData(f"theory must hold C_ℓ as {name!r}, as theory_spectra returns it")
     return array
+
+
+def _of_parameters(theory: xr.Dataset, data: xr.Dataset) -> Callable[[NDArray, NDArray, NDArray], NDArray]:
+    """The log-likelihood of r, dust amplitude and dust index, of arrays that broadcast; no synchrotron."""
+    lensed, tensor = (theory_bandpowers(_checked(theory, data, name), data) for name in ("lensed", "tensor"))
+    model = Foregrounds(dust=1.0)
+    as_bright = np.ones(data.sizes["map"])
+    unit = foreground_bandpowers(
+        data, model, as_bright, np.zeros_like(as_bright)
+    )  # as bright in each map as at 353 GHz
+    first, second = _places(data)
+    log_like = _log_like(data)
+
+    def likelihood(r: NDArray, dust: NDArray, index: NDArray) -> NDArray:
+        scaling = foreground_scaling(data, index, temperature=model.dust_temperature)
+        one = unit * (scaling[..., first] * scaling[..., second])[..., None, :]
+        return log_like(lensed + r[..., None, None] * tensor + dust[..., None, None] * one)
+
+    return likelihood
+
+
+def bicep_keck_samples(
+    theory: xr.Dataset,
+    data: xr.Dataset,
+    *,
+    r: tuple[float, float] = (0.0, 1.0),
+    dust: tuple[float, float] = (0.0, 15.0),
+    dust_index: tuple[float, float] = (1.59, 0.11),
+    steps: int = 2000,
+    seed: int = 0,
+    too_short: str = "warn",
+) -> xr.Dataset:
+    """Return draws of r, dust amplitude and dust index from their posterior under BICEP/Keck bandpowers.
+
+    The model and priors of :func:`bicep_keck_posterior`, by emcee instead of on a grid.
+
+    Parameters
+    ----------
+    theory, data : xarray.Dataset
+        As for :func:`bicep_keck_posterior`.
+    r, dust : (float, float), optional
+        Bounds of the flat priors; dust is D_80^BB at 353 GHz in uK2.
+    dust_index : (float, float), optional
+        Mean and width of the Gaussian prior of β, cut at 5 widths.
+    steps, seed, too_short : optional
+        As for :func:`posterior_samples`.
+
+    Returns
+    -------
+    xarray.Dataset
+        As from :func:`posterior_samples`, parameters ``r``, ``dust`` and ``dust_index``.
+
+    Raises
+    ------
+    BadOption
+        If bounds or numbers make no sense.
+    WrongData
+        As for :func:`bicep_keck_log_likelihood` and :func:`posterior_samples`.
+
+    References
+    ----------
+    BICEP2/Keck & Planck Collaborations 2015, PRL 114, 101301; Foreman-Mackey et al. 2013, PASP 125, 306.
+
+    Examples
+    --------
+    >>> bicep_keck_samples(xr.Dataset(), xr.Dataset())
+    Traceback (most recent call last):
+    ...
+    analysis.errors.WrongData: data must be what cmb.bicep_keck_bandpowers returns
+    """
+    likelihood = _of_parameters(theory, data)
+    mean, width = map(float, dust_index)
+    if not width > 0 or min(dust) < 0:
+        raise BadOption(f"dust_index={dust_index!r} needs a positive width, and dust amplitudes must not be negative")
+    return posterior_samples(
+        lambda r, dust, dust_index: likelihood(r, dust, dust_index),
+        {"r": r, "dust": dust, "dust_index": (mean - 5 * width, mean + 5 * width)},
+        priors={"dust_index": (mean, width)},
+        units={"dust": "uK2"},
+        data=data.assign_attrs(synthetic_attrs(data, theory)),
+        steps=steps,
+        seed=seed,
+        vectorized=True,
+        too_short=too_short,
+    )
 
 
 def bicep_keck_posterior(
@@ -147,20 +244,16 @@ def bicep_keck_posterior(
     ...
     analysis.errors.WrongData: data must be what cmb.bicep_keck_bandpowers returns
     """
-    lensed, tensor = (theory_bandpowers(_checked(theory, data, name), data) for name in ("lensed", "tensor"))
     grid = checked_grid(r)
     amount = checked_grid(np.linspace(0, 15, 76) if dust is None else dust)
     mean, width = map(float, dust_index)
     if not width > 0 or amount[0] < 0:
         raise BadOption(f"dust_index={dust_index!r} needs a positive width, and dust amplitudes must not be negative")
+    likelihood = _of_parameters(theory, data)
     offsets = np.linspace(-3, 3, 11)
-    model = Foregrounds(dust=1.0)
     logs = np.empty((grid.size, amount.size, offsets.size))
-    cmb = lensed + grid[:, None, None, None] * tensor
     for k, offset in enumerate(offsets):  # each is a whole plane at once
-        scaling = foreground_scaling(data, mean + offset * width, temperature=model.dust_temperature)
-        one = foreground_bandpowers(data, model, scaling, np.zeros_like(scaling))
-        logs[:, :, k] = _log_like(cmb + amount[:, None, None] * one, data) - offset**2 / 2
+        logs[:, :, k] = likelihood(grid[:, None], amount, np.array(mean + offset * width)) - offset**2 / 2
     peak = logs.max()
     weight = np.exp(logs - peak).sum(axis=-1)
     at = xr.DataArray(grid, dims="r")
