@@ -39,6 +39,7 @@ from analysis.cmb.frames import rotated_mask, to_frame
 from analysis.cmb.gaussian import random_coefficients
 from analysis.cmb.ilc import harmonic_ilc, needlet_ilc
 from analysis.cmb.instruments import instrument_channels
+from analysis.cmb.likelihood_simulation import simulated_bicep_keck, simulated_plik_lite
 from analysis.cmb.likelihoods import gaussian_log_likelihood, hamimeche_lewis_log_likelihood, wishart_log_likelihood
 from analysis.cmb.live_masks import mask_explorer
 from analysis.cmb.maps import degraded
@@ -134,6 +135,8 @@ __all__ = [
     "rotated_spectra",
     "search",
     "simulated_bandpowers",
+    "simulated_bicep_keck",
+    "simulated_plik_lite",
     "simulated_sky",
     "single_order",
     "sky_fraction",

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import json
+import re
+import shutil
+import tempfile
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -20,11 +24,20 @@ if TYPE_CHECKING:
 PAPER = "BICEP2/Keck & Planck Collaborations 2015, PRL 114, 101301, doi:10.1103/PhysRevLett.114.101301"
 MAPS = ("B2K_B", "P217_B", "P353_B")  # of the paper's fiducial analysis, with the first five bins
 BINS = (1, 2, 3, 4, 5)
+# At a commit, so that the files are always these; as the index of that repository has them, not checked against it.
+ADDRESS = (
+    "https://raw.githubusercontent.com/cmbant/CosmoMC/cc0ba895b37a3a2e3ae0d274dd491e26d37cc411/data/BKPlanck/"
+    "BKPlanck_detset_comb_dust.dataset"
+)
 NEEDED = ("map_names", "map_fields", "nbins", "cl_lmin", "cl_lmax", "cl_hat_file", "cl_noise_file", "bin_window_files")
 
 
 def bicep_keck_bandpowers(
-    dataset: str | PathLike[str], *, maps: Sequence[str] = MAPS, bins: Iterable[int] = BINS
+    dataset: str | PathLike[str] | None = None,
+    *,
+    maps: Sequence[str] = MAPS,
+    bins: Iterable[int] = BINS,
+    live: bool = False,
 ) -> xr.Dataset:
     """Return bandpowers, windows, covariance and bandpasses of a BICEP/Keck likelihood in CosmoMC's format.
 
@@ -36,6 +49,8 @@ def bicep_keck_bandpowers(
         Which maps; the paper's fiducial choice, the B modes of B2K, P217 and P353, if left out.
     bins : iterable of int, optional
         Which of the nine bandpowers, counted from 1; the first five if left out.
+    live : bool, optional
+        Bring the files of BICEP2/Keck + Planck 2015 that CosmoMC has (:data:`ADDRESS`); instead of a dataset.
 
     Returns
     -------
@@ -51,7 +66,9 @@ def bicep_keck_bandpowers(
     CorruptFile
         If a file's columns are not those that the dataset announces, or its shape is another.
     BadOption
-        For maps or bins that there are not.
+        For maps or bins that there are not; if there are both a dataset and ``live=True``, or neither.
+    DownloadError
+        If a file cannot be brought.
 
     References
     ----------
@@ -64,7 +81,15 @@ def bicep_keck_bandpowers(
     ...
     analysis.errors.MissingFile: there is no file nowhere.dataset
     """
-    path = Path(dataset)
+    if live == (dataset is not None):
+        raise BadOption("give a .dataset file, or live=True to bring BICEP2/Keck and Planck's of 2015; not both")
+    if dataset is None:
+        with tempfile.TemporaryDirectory(prefix="sanko-") as folder:
+            urls, path = _brought(Path(folder))
+            made = bicep_keck_bandpowers(path, maps=maps, bins=bins)
+        query = {"files": [path.name], "urls": urls, "maps": made["map"].values.tolist()}
+        return made.assign_attrs(provenance=json.dumps(query | {"bins": made["bin"].values.tolist()}))
+    path = Path(dataset).expanduser()
     told = _settings(path)
     names, fields = (
         told["map_names"].split(),
@@ -86,7 +111,7 @@ def bicep_keck_bandpowers(
     if told.get("cl_hat_includes_noise", "F") != "F" or told.get("cl_fiducial_includes_noise", "F") != "F":
         raise CorruptFile(f"{path} says that its bandpowers hold the noise; only files without it are read")
     rows = np.array(numbers) - 1
-    made = _dataset({name: table[rows] for name, table in tables.items()}, pairs, numbers)
+    made = labelled_pairs({name: table[rows] for name, table in tables.items()}, pairs, numbers)
     ell, window = _windows(path, told, pairs, numbers)
     made["window"] = _made("window", ("bin", "pair", "ell"), window, "1", "Bandpower window on D_ℓ")
     made = made.assign_coords(ell=("ell", ell, {"units": "1", "long_name": "Multipole ℓ"}))
@@ -109,6 +134,27 @@ def bicep_keck_bandpowers(
         provenance={"files": [str(path)], "maps": chosen, "bins": numbers},
     )
     return check(made)
+
+
+def _brought(folder: Path) -> tuple[list[str], Path]:
+    """Bring the dataset and every file that it names into a folder; return their addresses and its path."""
+    from analysis import store
+
+    path = folder / ADDRESS.rpartition("/")[2]
+    shutil.copyfile(store.get(ADDRESS, fresh_for=np.inf), path)
+    told = _settings(path)
+    keys = ("cl_hat_file", "cl_noise_file", "cl_fiducial_file", "covmat_fiducial")
+    names = [told[key] for key in keys if key in told]
+    names += [told["bin_window_files"].replace("%u", str(n)) for n in range(1, int(told["nbins"]) + 1)]
+    names += [name for key, name in told.items() if key.startswith("bandpass[")]
+    urls = [ADDRESS]
+    for name in dict.fromkeys(names):
+        if not re.fullmatch(r"(?:[\w-]+/)*[\w.-]+", name):
+            raise CorruptFile(f"{ADDRESS} names the file {name!r}, which lies elsewhere")
+        urls.append(f"{ADDRESS.rpartition('/')[0]}/{name}")
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(store.get(urls[-1], fresh_for=np.inf), folder / name)
+    return urls, path
 
 
 def _settings(path: Path) -> dict[str, str]:
@@ -190,7 +236,15 @@ def _made(name: str, dims: tuple[str, ...], values: NDArray, units: str, long_na
     return labelled(xr.DataArray(values, dims=dims), name, units=units, long_name=long_name)
 
 
-def _dataset(tables: dict[str, NDArray], pairs: list, numbers: list[int]) -> xr.Dataset:
+def labelled_pairs(tables: dict[str, NDArray], pairs: list, numbers: list[int]) -> xr.Dataset:
+    """Return tables of bandpowers (bin, pair), labelled with the two maps of each pair.
+
+    Examples
+    --------
+    >>> made = labelled_pairs({"noise": np.ones((1, 1))}, [("a", "b")], [1])
+    >>> made.pair.values.tolist(), made.first.values.tolist(), made.noise.units
+    (['axb'], ['a'], 'uK2')
+    """
     coords = {
         "bin": ("bin", numbers, {"units": "1", "long_name": "Bandpower"}),
         "pair": ("pair", [f"{a}x{b}" for a, b in pairs], {"long_name": "Pair of maps"}),
@@ -206,6 +260,22 @@ def _dataset(tables: dict[str, NDArray], pairs: list, numbers: list[int]) -> xr.
 
 def _bandpasses(path: Path, told: dict[str, str], chosen: list[str], fields: dict[str, str]) -> xr.Dataset:
     found = [np.loadtxt(_beside(path, told[f"bandpass[{name}]"]), dtype=float, ndmin=2) for name in chosen]
+    return bandpass_table(found, chosen, fields)
+
+
+def bandpass_table(found: list[NDArray], chosen: list[str], fields: dict[str, str]) -> xr.Dataset:
+    """Return bandpasses of maps, each of two columns, frequency in GHz and response, padded with NaN.
+
+    Raises
+    ------
+    CorruptFile
+        If a table is not that.
+
+    Examples
+    --------
+    >>> bandpass_table([np.array([[149.0, 1.0], [151.0, 1.0]])], ["B2K_B"], {"B2K_B": "B"}).response.values
+    array([[1., 1.]])
+    """
     padded = np.full((2, len(chosen), max(map(len, found))), np.nan)
     for i, table in enumerate(found):
         if table.shape[1] != 2 or not (np.diff(table[:, 0]) > 0).all() or not table[:, 1].sum() > 0:

@@ -22,18 +22,23 @@ FIRST = 30  # the multipole that the bins count from
 LARGEST = 2508
 PAPER = "Planck Collaboration V 2020, A&A 641, A5, doi:10.1051/0004-6361/201936386"
 FILES = ("cl_cmb_plik_v22.dat", "c_matrix_plik_v22.dat", "blmin.dat", "blmax.dat", "bweight.dat")
+# What Cobaya 3 installs as planck_2018_highl_plik.TTTEEE_lite_native; as its source has it, not checked against it.
+ADDRESS = "https://github.com/CobayaSampler/planck_native_data/releases/download/v1/plik_lite_2018_AL.zip"
 FAR = 1e3  # a χ² per bin that no cosmology near ours has
 
 
-def plik_lite_bandpowers(folder: str | PathLike[str]) -> xr.Dataset:
-    """Return the bandpowers, windows and covariance of Planck's plik_lite 2018, from its folder.
+def plik_lite_bandpowers(folder: str | PathLike[str] | None = None, *, live: bool = False) -> xr.Dataset:
+    """Return the bandpowers, windows and covariance of Planck's plik_lite 2018, from its folder or its archive.
 
     Each spectrum is compared with Planck's best fit, so that TE in the place of EE is refused.
 
     Parameters
     ----------
     folder : path
-        With ``cl_cmb_plik_v22.dat``, ``c_matrix_plik_v22.dat``, ``blmin.dat``, ``blmax.dat``, ``bweight.dat``.
+        With ``cl_cmb_plik_v22.dat``, ``c_matrix_plik_v22.dat``, ``blmin.dat``, ``blmax.dat``, ``bweight.dat``; or a
+        zip or tar file in which they lie in one folder.
+    live : bool, optional
+        Bring the archive that Cobaya takes (:data:`ADDRESS`), once; instead of a folder.
 
     Returns
     -------
@@ -47,6 +52,10 @@ def plik_lite_bandpowers(folder: str | PathLike[str]) -> xr.Dataset:
         If the folder or a file is not there.
     CorruptFile
         If a file is not of the size that plik_lite has, or its spectra are not what their place says.
+    BadOption
+        If there are both a folder and ``live=True``, or neither.
+    DownloadError
+        If the archive cannot be brought.
 
     References
     ----------
@@ -59,9 +68,7 @@ def plik_lite_bandpowers(folder: str | PathLike[str]) -> xr.Dataset:
     ...
     analysis.errors.MissingFile: there is no folder nowhere; give that of plik_lite's cl_cmb_plik_v22.dat
     """
-    place = Path(folder)
-    if not place.is_dir():
-        raise MissingFile(f"there is no folder {folder}; give that of plik_lite's {FILES[0]}")
+    place = _place(folder, live)
     if absent := [name for name in FILES if not (place / name).is_file()]:
         raise MissingFile(f"{folder} lacks {', '.join(absent)} of plik_lite 2018")
     total = sum(COUNTS.values())
@@ -80,7 +87,7 @@ def plik_lite_bandpowers(folder: str | PathLike[str]) -> xr.Dataset:
     rows = inside * of_ell
     for start, count in zip(starts, COUNTS.values(), strict=False):
         window[start : start + count] = rows[:count]
-    made = _dataset(table, window, _covariance(place / FILES[1], total))
+    made = labelled_points(table, window, _covariance(place / FILES[1], total))
     _checked_labels(made, place / FILES[0])
     made = stamp(
         made,
@@ -90,9 +97,27 @@ def plik_lite_bandpowers(folder: str | PathLike[str]) -> xr.Dataset:
         references=[PAPER],
         license="public, cite (ESA/Planck)",
         history=[f"cmb.plik_lite_bandpowers read {', '.join(FILES)}"],
-        provenance={"files": [str(place / name) for name in FILES]},
+        provenance={"files": [str(place / name) for name in FILES], **({"urls": [ADDRESS]} if live else {})},
     )
     return check(made)
+
+
+def _place(folder: str | PathLike[str] | None, live: bool) -> Path:
+    """The folder with the files: the one given, that inside the archive given, or that inside the one brought."""
+    if live == (folder is not None):
+        raise BadOption("give the folder of plik_lite's files, or live=True to bring them; not both")
+    from analysis import store
+    from analysis.archives import packed
+
+    place = store.get(ADDRESS) if folder is None else Path(folder).expanduser()
+    if place.is_file():
+        inside = sorted(found.parent for found in packed.unpacked(place).rglob(FILES[0]))
+        if len(inside) != 1:
+            raise MissingFile(f"{ADDRESS if live else place} holds {len(inside)} files {FILES[0]}; plik_lite has one")
+        return inside[0]
+    if not place.is_dir():
+        raise MissingFile(f"there is no folder {folder}; give that of plik_lite's {FILES[0]}")
+    return place
 
 
 def _numbers(path: Path, count: int | None) -> NDArray[np.float64]:
@@ -119,7 +144,15 @@ def _covariance(path: Path, size: int) -> NDArray[np.float64]:
     return whole
 
 
-def _dataset(table: NDArray, window: NDArray, covariance: NDArray) -> xr.Dataset:
+def labelled_points(table: NDArray, window: NDArray, covariance: NDArray) -> xr.Dataset:
+    """Return bandpowers in plik_lite's order, labelled: rows of effective ℓ, C_ℓ and error; windows; covariance.
+
+    Examples
+    --------
+    >>> points = labelled_points(np.ones((613, 3)), np.ones((613, 31)), np.eye(613))
+    >>> points.label.values[[0, 215, 414]].tolist()
+    ['TT', 'TE', 'EE']
+    """
     label = np.repeat(list(COUNTS), list(COUNTS.values()))
     ell = xr.DataArray(np.arange(window.shape[1]), dims="ell", attrs={"units": "1", "long_name": "Multipole ℓ"})
     centre = {"units": "1", "long_name": "Effective multipole ℓ"}
@@ -144,7 +177,7 @@ def _checked_labels(made: xr.Dataset, path: Path) -> None:
 
     planck = cmb.fetch("planck2018_lcdm")
     assert isinstance(planck, xr.Dataset)
-    model = _binned(planck["cl"], made)
+    model = binned_spectra(planck["cl"], made)
     misfit = ((made["bandpower"].values - model) / made["error"].values) ** 2
     for name in COUNTS:
         mean = float(misfit[made["label"].values == name].mean())
@@ -152,7 +185,21 @@ def _checked_labels(made: xr.Dataset, path: Path) -> None:
             raise CorruptFile(f"{path}: what stands in the place of {name} is not {name} (χ² per bin {mean:.3g})")
 
 
-def _binned(cl: xr.DataArray, data: xr.Dataset) -> NDArray[np.float64]:
+def binned_spectra(cl: xr.DataArray, data: xr.Dataset) -> NDArray[np.float64]:
+    """Return C_ℓ in uK2 averaged over the windows of the bandpowers, in their order.
+
+    Raises
+    ------
+    WrongData
+        If the theory lacks spectra or multipoles.
+
+    Examples
+    --------
+    >>> points = labelled_points(np.ones((613, 3)), np.eye(613, 31), np.eye(613))
+    >>> flat = xr.DataArray(np.ones((3, 31)), {"spectrum": ["TT", "TE", "EE"], "ell": range(31)}, ["spectrum", "ell"])
+    >>> float(binned_spectra(flat.assign_attrs(units="uK2"), points)[0])
+    1.0
+    """
     held = {str(label) for label in cl["spectrum"].values} if "spectrum" in cl.coords else set()
     labels = data["label"].values
     if missing := set(labels.tolist()) - held:
@@ -230,7 +277,7 @@ def plik_lite_log_likelihood(
         raise WrongData(f"theory is {cl.attrs['long_name']!r}; plik_lite needs C_ℓ")
     rows = np.isin(data["label"].values, wanted[spectra])
     chosen = data.isel(point=rows, point_2=rows)
-    difference = chosen["bandpower"].values - _binned(cl, chosen) / float(calibration) ** 2
+    difference = chosen["bandpower"].values - binned_spectra(cl, chosen) / float(calibration) ** 2
     root = np.linalg.cholesky(chosen["covariance"].values)
     chi2 = float((np.linalg.solve(root, difference) ** 2).sum())
     attrs = {"chi_squared": chi2, "bins": int(rows.sum()), **synthetic_attrs(theory, data)}
