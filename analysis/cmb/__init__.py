@@ -16,7 +16,12 @@ from analysis.cmb.apodization import apodized_mask
 from analysis.cmb.bandpowers import binned, d_ell
 from analysis.cmb.bands import stacked_bands
 from analysis.cmb.beams import beam_window, pixel_window
-from analysis.cmb.bicep_keck import bicep_keck_log_likelihood, bicep_keck_posterior, bicep_keck_samples
+from analysis.cmb.bicep_keck import (
+    bicep_keck_log_likelihood,
+    bicep_keck_model,
+    bicep_keck_posterior,
+    bicep_keck_samples,
+)
 from analysis.cmb.bicep_keck_files import bicep_keck_bandpowers
 from analysis.cmb.bicep_keck_model import Foregrounds
 from analysis.cmb.birefringence import channel_spectra, polarization_angles
@@ -46,7 +51,8 @@ from analysis.cmb.maps import degraded
 from analysis.cmb.masks import combined_mask, degraded_mask, galactic_mask, observed_mask, sky_fraction
 from analysis.cmb.noise import noise_spectra
 from analysis.cmb.orders import single_order
-from analysis.cmb.planck_lite import plik_lite_bandpowers, plik_lite_log_likelihood
+from analysis.cmb.planck_lite import plik_lite_log_likelihood, plik_lite_model, plik_lite_spectra
+from analysis.cmb.planck_lite_files import plik_lite_bandpowers
 from analysis.cmb.predictions import bandpower_windows, expected_bandpowers
 from analysis.cmb.quadratic import qml_spectra
 from analysis.cmb.regions import inverted_mask, source_mask, threshold_mask, union_mask
@@ -77,6 +83,7 @@ __all__ = [
     "beam_window",
     "bicep_keck_bandpowers",
     "bicep_keck_log_likelihood",
+    "bicep_keck_model",
     "bicep_keck_posterior",
     "bicep_keck_samples",
     "binned",
@@ -121,6 +128,8 @@ __all__ = [
     "pixel_window",
     "plik_lite_bandpowers",
     "plik_lite_log_likelihood",
+    "plik_lite_model",
+    "plik_lite_spectra",
     "polarization_angle",
     "polarization_angles",
     "polarized_intensity",

@@ -90,11 +90,7 @@ def bicep_keck_log_likelihood(
     ...
     analysis.errors.WrongData: data must be what cmb.bicep_keck_bandpowers returns
     """
-    cl = _checked(theory, data, "cl")
-    model = foregrounds or Foregrounds()
-    dust = foreground_scaling(data, model.dust_index, temperature=model.dust_temperature)
-    sync = foreground_scaling(data, model.synchrotron_index, temperature=None)
-    power = theory_bandpowers(cl, data) + foreground_bandpowers(data, model, dust, sync)
+    power = bicep_keck_model(theory, data, foregrounds=foregrounds).values
     value = xr.DataArray(float(_log_like(data)(power)))
     marks = synthetic_attrs(theory, data)
     return labelled(value, "log_likelihood", units="1", long_name="Log-likelihood, BICEP/Keck", attrs=marks)
@@ -107,6 +103,51 @@ def _checked(theory: xr.Dataset | xr.DataArray, data: xr.Dataset, name: str) -> 
     if not isinstance(array, xr.DataArray) or "ell" not in array.coords:
         raise WrongData(f"theory must hold C_ℓ as {name!r}, as theory_spectra returns it")
     return array
+
+
+def bicep_keck_model(
+    theory: xr.Dataset | xr.DataArray, data: xr.Dataset, *, foregrounds: Foregrounds | None = None
+) -> xr.DataArray:
+    """Return what a CMB theory and foregrounds expect for BICEP/Keck's bandpowers, noise taken off.
+
+    Parameters
+    ----------
+    theory, data, foregrounds
+        As for :func:`bicep_keck_log_likelihood`.
+
+    Returns
+    -------
+    xarray.DataArray
+        D_ℓ (bin, pair) in uK2.
+
+    Raises
+    ------
+    WrongData
+        If theory or data lack what is needed.
+    WrongUnits, MissingUnits
+        If the units of the theory do not convert to uK2.
+
+    References
+    ----------
+    BICEP2/Keck & Planck Collaborations 2015, PRL 114, 101301, sect. III.
+
+    Examples
+    --------
+    >>> from analysis import cmb
+    >>> theory = cmb.theory_spectra(lmax=200)
+    >>> data = cmb.simulated_bicep_keck(theory, r=0, dust=3.6, seed=None)  # no chance: the model itself
+    >>> expected = bicep_keck_model(theory.lensed, data, foregrounds=cmb.Foregrounds(dust=3.6))
+    >>> bool(abs(expected / data.bandpower - 1).max() < 1e-9)
+    True
+    """
+    cl = _checked(theory, data, "cl")
+    model = foregrounds or Foregrounds()
+    dust = foreground_scaling(data, model.dust_index, temperature=model.dust_temperature)
+    sync = foreground_scaling(data, model.synchrotron_index, temperature=None)
+    power = theory_bandpowers(cl, data) + foreground_bandpowers(data, model, dust, sync)
+    coords = {name: c for name, c in data.coords.items() if set(c.dims) <= {"bin", "pair"}}
+    made = xr.DataArray(power, dims=("bin", "pair"), coords=coords)
+    return labelled(made, "model", units="uK2", long_name="D_ℓ expected", attrs=synthetic_attrs(theory))
 
 
 def _of_parameters(theory: xr.Dataset, data: xr.Dataset) -> Callable[[NDArray, NDArray, NDArray], NDArray]:

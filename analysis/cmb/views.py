@@ -23,6 +23,7 @@ OPTIONS = {
     "channels": (),
     "a posterior": (),
     "a budget": (),
+    "draws": (),
 }
 LIVE_NSIDE = 256
 
@@ -38,14 +39,14 @@ def view(
     reference: xr.Dataset | xr.DataArray | None = None,
     residuals: bool | None = None,
 ) -> Any:
-    """Return a picture: of a map or a mask, power spectra, channels, a posterior of r, or powers by their parts.
+    """Return a picture: of a map or mask, power spectra, channels, a posterior of r, draws, or powers by parts.
 
     Parameters
     ----------
     data : xarray.Dataset, xarray.DataArray or xarray.DataTree
         A map (dim ``cells``), spectra (dim ``spectrum``), channels (dim ``channel_name``), a posterior (variable
-        ``posterior`` on the dim ``r``), or a budget (``total`` and its parts on the dim ``ell``); of a tree its
-        nodes in a column, each with the options that apply to it.
+        ``posterior`` on the dim ``r``), draws (``sample``, as from ``posterior_samples``), or a budget (``total`` and
+        its parts on the dim ``ell``); of a tree its nodes in a column, each with the options that apply to it.
     stokes : str or sequence of str, optional
         For a map: which to show, ``"Q"`` or ``"IQU"``, a picture each; the first it has if left out.
     projection : {"mollweide", "orthographic", "cartesian"}, optional
@@ -108,9 +109,11 @@ def _kind(data: xr.Dataset | xr.DataArray) -> str:
         return "a posterior"
     if isinstance(data, xr.Dataset) and "total" in data.data_vars and data["total"].dims == ("ell",):
         return "a budget"
+    if isinstance(data, xr.Dataset) and "sample" in data.data_vars and "parameter" in data["sample"].dims:
+        return "draws"
     raise WrongData(
         "view knows maps (dim cells), spectra (dim spectrum), channels (variable polarization_sensitivity), "
-        "posteriors (variable posterior on r), budgets (variable total on ell); "
+        "posteriors (variable posterior on r), draws (variable sample), budgets (variable total on ell); "
         f"these data have dims {', '.join(map(str, data.dims)) or 'none'}"
     )
 
@@ -124,6 +127,8 @@ def _picture(data: xr.Dataset | xr.DataArray, kind: str, given: Mapping[str, Any
         from analysis import panels
 
         return panels.posterior(data)
+    if kind == "draws" and isinstance(data, xr.Dataset):
+        return _corner(data)
     if kind == "a budget" and isinstance(data, xr.Dataset):
         from analysis import panels
 
@@ -266,6 +271,17 @@ def _planes(data: xr.Dataset | xr.DataArray, stokes: str | Sequence[str] | None)
         else:
             planes["" if len(arrays) == 1 else str(array.attrs.get("long_name", name))] = array
     return planes
+
+
+def _corner(draws: xr.Dataset) -> Any:
+    from analysis import panels
+
+    units = [str(unit) for unit in draws["parameter_unit"].values]
+    names = [str(name) for name in draws["parameter"].values]
+    labels = [name if unit == "1" else f"{name} ({unit})" for name, unit in zip(names, units, strict=True)]
+    intervals = np.column_stack([draws[name].values for name in ("lower", "median", "upper")])
+    flat = draws["sample"].values.reshape(-1, len(names))
+    return panels.corner(flat, labels=labels, intervals=intervals, attrs=draws.attrs)
 
 
 def _of_stokes(array: xr.DataArray, stokes: str | Sequence[str] | None) -> dict[str, xr.DataArray]:
