@@ -229,6 +229,7 @@ def bicep_keck_samples(
         units={"dust": "uK2"},
         data=data.assign_attrs(synthetic_attrs(data, theory)),
         steps=steps,
+        burn=steps // 5,  # the walkers begin at likely places
         seed=seed,
         vectorized=True,
         too_short=too_short,

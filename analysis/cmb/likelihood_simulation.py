@@ -41,7 +41,7 @@ def simulated_plik_lite(theory: xr.Dataset | xr.DataArray | None = None, *, seed
     """Return synthetic bandpowers in the form of Planck's plik_lite: its bins, and errors like its own.
 
     Knox's formula with a sky fraction of 0.62, a noise of 75 (T) and 73 (E) µK·arcmin and beams of 5.1′ and 6.4′:
-    effective numbers, fitted so that nine of ten errors are within 20 % of plik_lite's. Neither foregrounds nor
+    effective numbers, fitted so that nine of ten errors are within 25 % of plik_lite's. Neither foregrounds nor
     correlations of different bins are in them.
 
     Parameters
