@@ -104,7 +104,7 @@ def test_the_wishart_likelihood_of_ours_can_be_sampled_and_agrees_with_its_grid(
 @pytest.mark.slow
 def test_r_and_dust_by_chains_are_those_of_the_grid(theory, synthetic):
     grid = cmb.bicep_keck_posterior(theory, synthetic, np.linspace(0, 0.5, 51), dust=np.linspace(0, 15, 31))
-    draws = cmb.bicep_keck_samples(theory, synthetic, r=(0, 0.5), steps=2000, seed=1)
+    draws = cmb.bicep_keck_samples(theory, synthetic, r=(0, 0.5), steps=2500, seed=1)
     r = draws.sel(parameter="r")
     assert float(r.upper_limit) == pytest.approx(float(grid.upper_limit), rel=0.04)
     assert float(r["mean"]) == pytest.approx(float((grid.posterior * grid.r).integrate("r")), rel=0.05)
