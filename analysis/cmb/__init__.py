@@ -23,7 +23,7 @@ from analysis.cmb.bicep_keck import (
     bicep_keck_samples,
 )
 from analysis.cmb.bicep_keck_files import bicep_keck_bandpowers
-from analysis.cmb.bicep_keck_model import Foregrounds
+from analysis.cmb.bicep_keck_theory import Foregrounds
 from analysis.cmb.birefringence import channel_spectra, polarization_angles
 from analysis.cmb.channels import combined_sensitivity
 from analysis.cmb.coefficients import harmonic_coefficients, synthesized

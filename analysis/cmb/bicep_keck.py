@@ -9,7 +9,7 @@ import numpy as np
 import xarray as xr
 
 from analysis.cmb.bicep_keck_files import PAPER
-from analysis.cmb.bicep_keck_model import Foregrounds, foreground_bandpowers, foreground_scaling, theory_bandpowers
+from analysis.cmb.bicep_keck_theory import Foregrounds, foreground_bandpowers, foreground_scaling, theory_bandpowers
 from analysis.cmb.estimates import checked_grid, posterior_of
 from analysis.cmb.likelihoods import hamimeche_lewis_matrix
 from analysis.cmb.origins import synthetic_attrs

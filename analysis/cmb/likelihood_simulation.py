@@ -9,7 +9,7 @@ import xarray as xr
 
 from analysis.cmb.bicep_keck_files import PAPER as BICEP_KECK
 from analysis.cmb.bicep_keck_files import bandpass_table, labelled_pairs
-from analysis.cmb.bicep_keck_model import Foregrounds, foreground_bandpowers, foreground_scaling, theory_bandpowers
+from analysis.cmb.bicep_keck_theory import Foregrounds, foreground_bandpowers, foreground_scaling, theory_bandpowers
 from analysis.cmb.planck_lite_files import COUNTS, LARGEST, binned_spectra, labelled_points
 from analysis.cmb.planck_lite_files import PAPER as PLIK
 from analysis.errors import BadOption, WrongData
