@@ -16,7 +16,14 @@ from analysis.cmb.apodization import apodized_mask
 from analysis.cmb.bandpowers import binned, d_ell
 from analysis.cmb.bands import stacked_bands
 from analysis.cmb.beams import beam_window, pixel_window
-from analysis.cmb.bicep_keck import Foregrounds, bicep_keck_bandpowers, bicep_keck_log_likelihood, bicep_keck_posterior
+from analysis.cmb.bicep_keck import (
+    bicep_keck_log_likelihood,
+    bicep_keck_model,
+    bicep_keck_posterior,
+    bicep_keck_samples,
+)
+from analysis.cmb.bicep_keck_files import bicep_keck_bandpowers
+from analysis.cmb.bicep_keck_theory import Foregrounds
 from analysis.cmb.birefringence import channel_spectra, polarization_angles
 from analysis.cmb.channel_noise import noise_spectrum
 from analysis.cmb.channels import combined_sensitivity
@@ -37,13 +44,15 @@ from analysis.cmb.frames import rotated_mask, to_frame
 from analysis.cmb.gaussian import random_coefficients
 from analysis.cmb.ilc import harmonic_ilc, needlet_ilc
 from analysis.cmb.instruments import instrument_channels
+from analysis.cmb.likelihood_simulation import simulated_bicep_keck, simulated_plik_lite
 from analysis.cmb.likelihoods import gaussian_log_likelihood, hamimeche_lewis_log_likelihood, wishart_log_likelihood
 from analysis.cmb.live_masks import mask_explorer
 from analysis.cmb.maps import degraded
 from analysis.cmb.masks import combined_mask, degraded_mask, galactic_mask, observed_mask, sky_fraction
 from analysis.cmb.noise import noise_spectra
 from analysis.cmb.orders import single_order
-from analysis.cmb.planck_lite import plik_lite_bandpowers, plik_lite_log_likelihood
+from analysis.cmb.planck_lite import plik_lite_log_likelihood, plik_lite_model, plik_lite_spectra
+from analysis.cmb.planck_lite_files import plik_lite_bandpowers
 from analysis.cmb.predictions import bandpower_windows, expected_bandpowers
 from analysis.cmb.pyramid_stores import open_pyramid, write_pyramid
 from analysis.cmb.pysm_engine import pysm_sky
@@ -51,6 +60,7 @@ from analysis.cmb.quadratic import qml_spectra
 from analysis.cmb.regions import inverted_mask, source_mask, threshold_mask, union_mask
 from analysis.cmb.resampling import pyramid, upgraded
 from analysis.cmb.rotation import rotated_coefficients
+from analysis.cmb.sampling import posterior_samples
 from analysis.cmb.simulation import simulated_sky
 from analysis.cmb.sky_views import band_explorer, sky_view
 from analysis.cmb.stokes import polarization_angle, polarized_intensity, standard_deviation, to_polconv
@@ -75,7 +85,9 @@ __all__ = [
     "beam_window",
     "bicep_keck_bandpowers",
     "bicep_keck_log_likelihood",
+    "bicep_keck_model",
     "bicep_keck_posterior",
+    "bicep_keck_samples",
     "binned",
     "channel_spectra",
     "collect",
@@ -118,9 +130,12 @@ __all__ = [
     "pixel_window",
     "plik_lite_bandpowers",
     "plik_lite_log_likelihood",
+    "plik_lite_model",
+    "plik_lite_spectra",
     "polarization_angle",
     "polarization_angles",
     "polarized_intensity",
+    "posterior_samples",
     "power_spectra",
     "pyramid",
     "pysm_sky",
@@ -132,6 +147,8 @@ __all__ = [
     "rotated_spectra",
     "search",
     "simulated_bandpowers",
+    "simulated_bicep_keck",
+    "simulated_plik_lite",
     "simulated_sky",
     "single_order",
     "sky_fraction",

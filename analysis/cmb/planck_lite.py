@@ -1,174 +1,116 @@
-"""Planck's plik_lite likelihood of 2018: its public files, and what they say about a theory."""
+"""Planck's plik_lite likelihood of 2018: what a theory expects for its bandpowers, and how well it fits."""
 
 from __future__ import annotations
-
-from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 import xarray as xr
 
 from analysis.cmb.origins import synthetic_attrs
-from analysis.errors import BadOption, CorruptFile, MissingFile, WrongData
-from analysis.model import check, in_units, labelled, stamp
-
-if TYPE_CHECKING:
-    from os import PathLike
-
-    from numpy.typing import NDArray
-
-COUNTS = {"TT": 215, "TE": 199, "EE": 199}
-FIRST = 30  # the multipole that the bins count from
-LARGEST = 2508
-PAPER = "Planck Collaboration V 2020, A&A 641, A5, doi:10.1051/0004-6361/201936386"
-FILES = ("cl_cmb_plik_v22.dat", "c_matrix_plik_v22.dat", "blmin.dat", "blmax.dat", "bweight.dat")
-FAR = 1e3  # a χ² per bin that no cosmology near ours has
+from analysis.cmb.planck_lite_files import COUNTS, PAPER, binned_spectra
+from analysis.errors import BadOption, WrongData
+from analysis.model import check, derived, labelled
 
 
-def plik_lite_bandpowers(folder: str | PathLike[str]) -> xr.Dataset:
-    """Return the bandpowers, windows and covariance of Planck's plik_lite 2018, from its folder.
-
-    Each spectrum is compared with Planck's best fit, so that TE in the place of EE is refused.
+def plik_lite_model(theory: xr.Dataset | xr.DataArray, data: xr.Dataset) -> xr.Dataset:
+    """Return what a theory expects for the bandpowers of plik_lite, in their order and form.
 
     Parameters
     ----------
-    folder : path
-        With ``cl_cmb_plik_v22.dat``, ``c_matrix_plik_v22.dat``, ``blmin.dat``, ``blmax.dat``, ``bweight.dat``.
+    theory : xarray.Dataset or xarray.DataArray
+        As for :func:`plik_lite_log_likelihood`.
+    data : xarray.Dataset
+        What :func:`plik_lite_bandpowers` or :func:`simulated_plik_lite` returns.
 
     Returns
     -------
     xarray.Dataset
-        Dim ``point`` (215 TT, 199 TE, 199 EE), coordinates ``label`` and ``ell_effective``: ``bandpower`` (C_ℓ,
-        uK2), ``error``, ``window`` (point, ell), ``covariance`` (point, point_2).
+        ``bandpower`` (point), C_ℓ in uK2, with the coordinates and windows of the data.
 
     Raises
     ------
-    MissingFile
-        If the folder or a file is not there.
-    CorruptFile
-        If a file is not of the size that plik_lite has, or its spectra are not what their place says.
+    WrongData
+        As for :func:`plik_lite_log_likelihood`.
 
     References
     ----------
-    Planck Collaboration V 2020, A&A 641, A5, doi:10.1051/0004-6361/201936386.
+    Planck Collaboration V 2020, A&A 641, A5, doi:10.1051/0004-6361/201936386, sect. 3.
 
     Examples
     --------
-    >>> plik_lite_bandpowers("nowhere")
-    Traceback (most recent call last):
-    ...
-    analysis.errors.MissingFile: there is no folder nowhere; give that of plik_lite's cl_cmb_plik_v22.dat
+    >>> from analysis import cmb
+    >>> points = cmb.simulated_plik_lite()
+    >>> expected = plik_lite_model(cmb.fetch("planck2018_lcdm"), points)
+    >>> bool(abs((points.bandpower - expected.bandpower) / points.error).max() < 5)
+    True
     """
-    place = Path(folder)
-    if not place.is_dir():
-        raise MissingFile(f"there is no folder {folder}; give that of plik_lite's {FILES[0]}")
-    if absent := [name for name in FILES if not (place / name).is_file()]:
-        raise MissingFile(f"{folder} lacks {', '.join(absent)} of plik_lite 2018")
-    total = sum(COUNTS.values())
-    table = _numbers(place / FILES[0], 3 * total).reshape(total, 3)
-    first, last = (
-        _numbers(place / name, 645)[: COUNTS["TT"]].astype(int) + FIRST for name in ("blmin.dat", "blmax.dat")
-    )
-    weight = _numbers(place / "bweight.dat", None)
-    window = np.zeros((total, LARGEST + 1))
-    starts = np.cumsum([0, *COUNTS.values()])
-    ell = np.arange(LARGEST + 1)
-    inside = (ell >= first[:, None]) & (ell <= last[:, None])
-    if weight.size < last[-1] - FIRST + 1:
-        raise CorruptFile(f"{place / 'bweight.dat'} has {weight.size} weights; the bins need {last[-1] - FIRST + 1}")
-    of_ell = np.concatenate([np.zeros(FIRST), weight])[: LARGEST + 1]
-    rows = inside * of_ell
-    for start, count in zip(starts, COUNTS.values(), strict=False):
-        window[start : start + count] = rows[:count]
-    made = _dataset(table, window, _covariance(place / FILES[1], total))
-    _checked_labels(made, place / FILES[0])
-    made = stamp(
-        made,
-        title="Planck 2018 plik_lite bandpowers",
-        institution="Planck Collaboration, ESA",
-        source="Planck / plik_lite 2018 (PR3)",
-        references=[PAPER],
-        license="public, cite (ESA/Planck)",
-        history=[f"cmb.plik_lite_bandpowers read {', '.join(FILES)}"],
-        provenance={"files": [str(place / name) for name in FILES]},
-    )
-    return check(made)
+    cl = _checked_theory(theory, data)
+    values = xr.DataArray(binned_spectra(cl, data), dims="point", coords=data["bandpower"].coords)
+    marks = synthetic_attrs(theory)
+    model = labelled(values, "bandpower", units="uK2", long_name="C_ℓ, bandpower expected", attrs=marks)
+    made = model.to_dataset().assign(window=data["window"])
+    title = f"{theory.attrs.get('title', 'A theory')} in the bins of plik_lite"
+    result = derived(made, theory, title=title, step="cmb.plik_lite_model", references=[PAPER])
+    return check(result)
 
 
-def _numbers(path: Path, count: int | None) -> NDArray[np.float64]:
-    try:
-        found = np.loadtxt(path, dtype=float).ravel()
-    except (ValueError, UnicodeDecodeError) as error:
-        raise CorruptFile(f"{path} is no table of numbers: {error}") from error
-    if (count is not None and found.size != count) or not np.isfinite(found).all():
-        raise CorruptFile(f"{path} holds {found.size} numbers, not {count} finite ones")
-    return found
+def plik_lite_spectra(data: xr.Dataset) -> xr.Dataset:
+    r"""Return the bandpowers of plik_lite as D_ℓ of TT, TE and EE.
 
+    The mean of :math:`\ell(\ell+1)C_\ell/2\pi` of each bin, since plik_lite's weights inside it are
+    :math:`\ell(\ell+1)`.
 
-def _covariance(path: Path, size: int) -> NDArray[np.float64]:
-    """The record of an unformatted Fortran file; only one triangle of it is filled in."""
-    content = path.read_bytes()
-    length = 8 * size * size
-    if len(content) != length + 8 or np.frombuffer(content[:4], "<i4")[0] != length:
-        raise CorruptFile(f"{path} has {len(content)} bytes; one record of {size} x {size} numbers has {length + 8}")
-    raw = np.frombuffer(content, "<f8", count=size * size, offset=4).reshape(size, size)
-    lower = np.tril(raw)
-    whole = lower + np.tril(raw, -1).T
-    if not np.isfinite(whole).all() or not (np.diag(whole) > 0).all():
-        raise CorruptFile(f"{path} holds no covariance: variances must be positive and finite")
-    return whole
+    Parameters
+    ----------
+    data : xarray.Dataset
+        What :func:`plik_lite_bandpowers`, :func:`plik_lite_model` or :func:`simulated_plik_lite` returns.
 
+    Returns
+    -------
+    xarray.Dataset
+        ``dl`` and, where the data have errors, ``error`` (spectrum, bin) in uK2; coordinates ``ell_effective``,
+        ``first_ell`` and ``last_ell``. TE and EE end earlier than TT: NaN.
 
-def _dataset(table: NDArray, window: NDArray, covariance: NDArray) -> xr.Dataset:
-    label = np.repeat(list(COUNTS), list(COUNTS.values()))
-    ell = xr.DataArray(np.arange(window.shape[1]), dims="ell", attrs={"units": "1", "long_name": "Multipole ℓ"})
-    centre = {"units": "1", "long_name": "Effective multipole ℓ"}
-    coords = {
-        "ell": ell,
-        "label": ("point", label, {"long_name": "Spectrum"}),
-        "ell_effective": ("point", table[:, 0], centre),
-    }
-    made = xr.Dataset(coords=coords)
-    for name, values, dims, units, long_name in (
-        ("bandpower", table[:, 1], ("point",), "uK2", "C_ℓ, bandpower"),
-        ("error", table[:, 2], ("point",), "uK2", "Error of C_ℓ"),
-        ("window", window, ("point", "ell"), "1", "Bandpower window on C_ℓ"),
-        ("covariance", covariance, ("point", "point_2"), "uK4", "Covariance of bandpowers"),
+    Raises
+    ------
+    WrongData
+        If the data are none of these.
+
+    References
+    ----------
+    Planck Collaboration V 2020, A&A 641, A5, doi:10.1051/0004-6361/201936386, sect. 3.
+
+    Examples
+    --------
+    >>> from analysis import cmb
+    >>> dict(plik_lite_spectra(cmb.simulated_plik_lite()).dl.sizes)
+    {'spectrum': 3, 'bin': 215}
+    """
+    if not isinstance(data, xr.Dataset) or not {"bandpower", "window"} <= set(data.data_vars):
+        raise WrongData("data must be what cmb.plik_lite_bandpowers returns")
+    ell, window = data["ell"].values.astype(float), data["window"].values
+    inverse = np.divide(1.0, ell * (ell + 1), out=np.zeros_like(ell), where=ell > 0)
+    to_dl = 1 / (2 * np.pi * (window @ inverse))
+    label = data["label"].values
+    most = COUNTS["TT"]
+    inside = window[:most] > 0
+    first, last = inside.argmax(axis=1), ell.size - 1 - inside[:, ::-1].argmax(axis=1)
+    coords: dict[str, tuple] = {"spectrum": ("spectrum", list(COUNTS), {"long_name": "Power spectrum"})}
+    for name, values, long_name in (
+        ("ell_effective", data["ell_effective"].values[:most], "Effective multipole ℓ"),
+        ("first_ell", first, "Smallest multipole of the bin"),
+        ("last_ell", last, "Largest multipole of the bin"),
     ):
-        made[name] = labelled(xr.DataArray(values, dims=dims), name, units=units, long_name=long_name)
-    return made
-
-
-def _checked_labels(made: xr.Dataset, path: Path) -> None:
-    from analysis import cmb
-
-    planck = cmb.fetch("planck2018_lcdm")
-    assert isinstance(planck, xr.Dataset)
-    model = _binned(planck["cl"], made)
-    misfit = ((made["bandpower"].values - model) / made["error"].values) ** 2
-    for name in COUNTS:
-        mean = float(misfit[made["label"].values == name].mean())
-        if not mean < FAR:
-            raise CorruptFile(f"{path}: what stands in the place of {name} is not {name} (χ² per bin {mean:.3g})")
-
-
-def _binned(cl: xr.DataArray, data: xr.Dataset) -> NDArray[np.float64]:
-    held = {str(label) for label in cl["spectrum"].values} if "spectrum" in cl.coords else set()
-    labels = data["label"].values
-    if missing := set(labels.tolist()) - held:
-        raise WrongData(
-            f"the theory lacks {', '.join(sorted(missing))}; it has {', '.join(sorted(held)) or 'no labels'}"
-        )
-    used = data["ell"].values[data["window"].values.any(axis=0)]
-    if np.setdiff1d(used, cl["ell"].values).size:
-        raise WrongData(f"the theory must hold every ℓ from {used[0]} to {used[-1]}; theory_spectra(lmax=2508) does")
-    cl = in_units(cl, "uK2")
-    values = np.empty(labels.size)
-    window = data["window"].sel(ell=used).values
-    for name in dict.fromkeys(labels.tolist()):
-        rows = labels == name
-        values[rows] = window[rows] @ cl.sel(spectrum=name, ell=used).values
-    return values
+        coords[name] = ("bin", values, {"units": "1", "long_name": long_name})
+    made = xr.Dataset(coords=coords)
+    for name, ours, long_name in (("bandpower", "dl", "D_ℓ"), ("error", "error", "Error of D_ℓ")):
+        if name in data.data_vars:
+            table = np.full((len(COUNTS), most), np.nan)
+            for row, (spectrum, count) in enumerate(COUNTS.items()):
+                table[row, :count] = (data[name].values * to_dl)[label == spectrum]
+            made[ours] = labelled(xr.DataArray(table, dims=("spectrum", "bin")), ours, units="uK2", long_name=long_name)
+    title = str(data.attrs.get("title", "plik_lite"))
+    result = derived(made, data, title=title, step="cmb.plik_lite_spectra: D_ℓ, mean of each bin", references=[PAPER])
+    return check(result.assign_attrs(synthetic_attrs(data)))
 
 
 def plik_lite_log_likelihood(
@@ -221,18 +163,25 @@ def plik_lite_log_likelihood(
         or not 0.5 < calibration < 2
     ):
         raise BadOption(f"calibration={calibration!r} is none; Planck's is 1 ± 0.0025")
-    if not isinstance(data, xr.Dataset) or not {"bandpower", "window", "covariance"} <= set(data.data_vars):
+    cl = _checked_theory(theory, data)
+    if "covariance" not in data.data_vars:
+        raise WrongData("data must be what cmb.plik_lite_bandpowers returns; these have no covariance")
+    rows = np.isin(data["label"].values, wanted[spectra])
+    chosen = data.isel(point=rows, point_2=rows)
+    difference = chosen["bandpower"].values - binned_spectra(cl, chosen) / float(calibration) ** 2
+    root = np.linalg.cholesky(chosen["covariance"].values)
+    chi2 = float((np.linalg.solve(root, difference) ** 2).sum())
+    attrs = {"chi_squared": chi2, "bins": int(rows.sum()), **synthetic_attrs(theory, data)}
+    name = f"Log-likelihood, plik_lite {spectra}"
+    return labelled(xr.DataArray(-chi2 / 2), "log_likelihood", units="1", long_name=name, attrs=attrs)
+
+
+def _checked_theory(theory: xr.Dataset | xr.DataArray, data: xr.Dataset) -> xr.DataArray:
+    if not isinstance(data, xr.Dataset) or not {"bandpower", "window"} <= set(data.data_vars):
         raise WrongData("data must be what cmb.plik_lite_bandpowers returns")
     cl = theory["cl"] if isinstance(theory, xr.Dataset) and "cl" in theory.data_vars else theory
     if not isinstance(cl, xr.DataArray) or "ell" not in cl.coords:
         raise WrongData("theory must hold C_ℓ as 'cl', dims spectrum, ell, as theory_spectra returns it")
     if not str(cl.attrs.get("long_name", "C_ℓ")).startswith("C_ℓ"):
         raise WrongData(f"theory is {cl.attrs['long_name']!r}; plik_lite needs C_ℓ")
-    rows = np.isin(data["label"].values, wanted[spectra])
-    chosen = data.isel(point=rows, point_2=rows)
-    difference = chosen["bandpower"].values - _binned(cl, chosen) / float(calibration) ** 2
-    root = np.linalg.cholesky(chosen["covariance"].values)
-    chi2 = float((np.linalg.solve(root, difference) ** 2).sum())
-    attrs = {"chi_squared": chi2, "bins": int(rows.sum()), **synthetic_attrs(theory, data)}
-    name = f"Log-likelihood, plik_lite {spectra}"
-    return labelled(xr.DataArray(-chi2 / 2), "log_likelihood", units="1", long_name=name, attrs=attrs)
+    return cl

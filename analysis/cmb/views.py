@@ -24,6 +24,7 @@ OPTIONS = {
     "channels": (),
     "a posterior": (),
     "a budget": (),
+    "draws": (),
 }
 LIVE_NSIDE = 256
 
@@ -39,14 +40,14 @@ def view(
     reference: xr.Dataset | xr.DataArray | None = None,
     residuals: bool | None = None,
 ) -> Any:
-    """Return a picture: of a map or a mask, power spectra, channels, a posterior of r, or powers by their parts.
+    """Return a picture: of a map or mask, power spectra, channels, a posterior of r, draws, or powers by parts.
 
     Parameters
     ----------
     data : xarray.Dataset, xarray.DataArray or xarray.DataTree
         A map (dim ``cells``), spectra (dim ``spectrum``), channels (dim ``channel_name``), a posterior (variable
-        ``posterior`` on the dim ``r``), or a budget (``total`` and its parts on the dim ``ell``); of a tree its
-        nodes in a column, each with the options that apply to it.
+        ``posterior`` on the dim ``r``), draws (``sample``, as from ``posterior_samples``), or a budget (``total`` and
+        its parts on the dim ``ell``); of a tree its nodes in a column, each with the options that apply to it.
     stokes : str or sequence of str, optional
         For a map: which to show, ``"Q"`` or ``"IQU"``, a picture each; the first it has if left out.
     projection : {"mollweide", "orthographic", "cartesian"}, optional
@@ -109,9 +110,11 @@ def _kind(data: xr.Dataset | xr.DataArray) -> str:
         return "a posterior"
     if isinstance(data, xr.Dataset) and "total" in data.data_vars and data["total"].dims == ("ell",):
         return "a budget"
+    if isinstance(data, xr.Dataset) and "sample" in data.data_vars and "parameter" in data["sample"].dims:
+        return "draws"
     raise WrongData(
         "view knows maps (dim cells), spectra (dim spectrum), channels (variable polarization_sensitivity), "
-        "posteriors (variable posterior on r), budgets (variable total on ell); "
+        "posteriors (variable posterior on r), draws (variable sample), budgets (variable total on ell); "
         f"these data have dims {', '.join(map(str, data.dims)) or 'none'}"
     )
 
@@ -125,6 +128,8 @@ def _picture(data: xr.Dataset | xr.DataArray, kind: str, given: Mapping[str, Any
         from analysis import panels
 
         return panels.posterior(data)
+    if kind == "draws" and isinstance(data, xr.Dataset):
+        return _corner(data)
     if kind == "a budget" and isinstance(data, xr.Dataset):
         from analysis import panels
 
@@ -288,6 +293,17 @@ def _single(array: xr.DataArray) -> xr.DataArray:
     return array.squeeze(rest)
 
 
+def _corner(draws: xr.Dataset) -> Any:
+    from analysis import panels
+
+    units = [str(unit) for unit in draws["parameter_unit"].values]
+    names = [str(name) for name in draws["parameter"].values]
+    labels = [name if unit == "1" else f"{name} ({unit})" for name, unit in zip(names, units, strict=True)]
+    intervals = np.column_stack([draws[name].values for name in ("lower", "median", "upper")])
+    flat = draws["sample"].values.reshape(-1, len(names))
+    return panels.corner(flat, labels=labels, intervals=intervals, attrs=draws.attrs)
+
+
 def _of_stokes(array: xr.DataArray, stokes: str | Sequence[str] | None) -> dict[str, xr.DataArray]:
     held = [str(label) for label in array["stokes"].values]
     wanted = held[:1] if stokes is None else list(stokes) if isinstance(stokes, Iterable) else []
@@ -343,7 +359,7 @@ def comparable(reference: xr.Dataset | xr.DataArray, data: xr.Dataset | xr.DataA
         theory = d_ell(theory)
     if ("D_ℓ" in str(shown.attrs.get("long_name"))) != ("D_ℓ" in str(theory.attrs.get("long_name"))):
         raise WrongData("the reference is D_ℓ and the spectra are C_ℓ; take d_ell of the spectra")
-    last = float(_multipoles(shown, "last_ell", "the data").max())
+    last = float(_multipoles(shown, "last_ell" if "last_ell" in shown.coords else "ell_effective", "the data").max())
     ell = _multipoles(theory, "ell_effective", "the reference")
     near = theory.isel({str(ell.dims[0]): np.flatnonzero(ell.values <= last)})
     named = {"title": reference.attrs["title"]} if reference.attrs.get("title") else {}

@@ -44,6 +44,7 @@ FORMATS = (
     Format("hapi", "answers of HAPI servers with their header"),
     Format("fits", "FITS (spectra and responses, event lists, HEALPix maps, tables, images)"),
     Format("pds", "PDS3 and PDS4 labels with their data beside them"),
+    Format("spectrumtext", "power spectra as text (Planck's, CAMB's)"),
 )
 HASHED = 64 << 20  # bytes; SHA-256 of more takes longer than reading it, so that must be asked for
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from tiers import examples
 
 from analysis import cmb
-from analysis.cmb.bicep_keck import foreground_scaling
+from analysis.cmb.bicep_keck_theory import foreground_scaling
 from analysis.cmb.likelihoods import hamimeche_lewis_matrix
 from analysis.errors import BadOption, CorruptFile, MissingFile, MissingUnits, WrongData, WrongUnits
 from analysis.model import check
