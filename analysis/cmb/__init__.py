@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
+from analysis.cmb.angle_views import angle_contours
 from analysis.cmb.apodization import apodized_mask
 from analysis.cmb.bandpowers import binned, d_ell
 from analysis.cmb.bands import stacked_bands
@@ -26,6 +27,7 @@ from analysis.cmb.coupling import coupling_matrix
 from analysis.cmb.covariances import bandpower_covariance, knox_error
 from analysis.cmb.emission import mixing_matrix
 from analysis.cmb.emulator import emulated_spectra
+from analysis.cmb.ensembles import realization_mean
 from analysis.cmb.estimates import estimated_r, r_posterior, simulated_bandpowers
 from analysis.cmb.estimators import power_spectra
 from analysis.cmb.experiments import experiment_channels, noise_spectrum
@@ -37,6 +39,7 @@ from analysis.cmb.frames import rotated_mask, to_frame
 from analysis.cmb.gaussian import random_coefficients
 from analysis.cmb.ilc import harmonic_ilc, needlet_ilc
 from analysis.cmb.instruments import instrument_channels
+from analysis.cmb.leakage import masked_spectra
 from analysis.cmb.likelihoods import gaussian_log_likelihood, hamimeche_lewis_log_likelihood, wishart_log_likelihood
 from analysis.cmb.live_masks import mask_explorer
 from analysis.cmb.maps import degraded
@@ -55,6 +58,7 @@ from analysis.cmb.stokes import polarization_angle, polarized_intensity, standar
 from analysis.cmb.temperatures import in_temperature_scale, temperature_factor
 from analysis.cmb.template_fitting import template_fit
 from analysis.cmb.theory import rotated_spectra, theory_spectra
+from analysis.cmb.turning import turned_polarization
 from analysis.cmb.views import explore, view
 
 if TYPE_CHECKING:
@@ -66,6 +70,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Foregrounds",
+    "angle_contours",
     "apodized_mask",
     "band_explorer",
     "bandpower_covariance",
@@ -105,6 +110,7 @@ __all__ = [
     "inverted_mask",
     "knox_error",
     "mask_explorer",
+    "masked_spectra",
     "mixing_matrix",
     "modelled_sky",
     "needlet_ilc",
@@ -124,6 +130,7 @@ __all__ = [
     "qml_spectra",
     "r_posterior",
     "random_coefficients",
+    "realization_mean",
     "rotated_coefficients",
     "rotated_mask",
     "rotated_spectra",
@@ -145,6 +152,7 @@ __all__ = [
     "threshold_mask",
     "to_frame",
     "to_polconv",
+    "turned_polarization",
     "union_mask",
     "upgraded",
     "view",
