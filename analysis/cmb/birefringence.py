@@ -29,6 +29,7 @@ PAIRS = (("E", "E"), ("B", "B"), ("E", "B"))
 ROUNDS = 40
 ROUGH = 6  # rounds without correlations: far from the angles these mislead where noise is low
 SETTLED = 1e-10  # rad
+STALLED = 1e-3  # of the error: steps this small that shrink no more are rounding, where noise is low
 
 
 def channel_spectra(
@@ -309,7 +310,7 @@ def _fitted(measured: NDArray, expected: NDArray | None, freedom: NDArray, free:
     number = measured.shape[-1] // 2
     other = np.roll(np.arange(len(measured)), len(measured) // 2)
     cmb = None if expected is None else np.moveaxis(expected, -1, 0).reshape(len(measured), -1)
-    alpha, beta = np.zeros(number), 0.0
+    alpha, beta, before = np.zeros(number), 0.0, np.inf
     for number_of_round in range(ROUNDS):
         c, s = np.diag(np.cos(2 * alpha)), np.diag(np.sin(2 * alpha))
         back = np.block([[c, s], [-s, c]])
@@ -325,12 +326,15 @@ def _fitted(measured: NDArray, expected: NDArray | None, freedom: NDArray, free:
         step = -inverse @ np.einsum("bki,bk->i", weights, rest)
         alpha = alpha + step[:number] if free else alpha
         beta = beta + (float(step[-1]) if expected is not None else 0.0)
-        if number_of_round > ROUGH and np.abs(step).max() < SETTLED:
+        spread = inverse @ scatter @ inverse.T
+        longest = float((np.abs(step) / np.sqrt(np.diag(spread))).max())
+        if number_of_round > ROUGH and (np.abs(step).max() < SETTLED or STALLED > longest >= before):
             break
+        before = longest
     else:
         raise WrongData("the angles did not settle: they are large, or noise leaves nothing to measure")
     angles = np.concatenate([alpha if free else [], [beta] if expected is not None else []])
-    return np.vstack([np.degrees(angles), np.degrees(np.degrees(inverse @ scatter @ inverse.T))])
+    return np.vstack([np.degrees(angles), np.degrees(np.degrees(spread))])
 
 
 def _solved(covariance: NDArray, slope: NDArray) -> NDArray[np.float64]:
