@@ -22,6 +22,7 @@ def angle_contours(
     channel: str,
     *,
     truth: tuple[float, float] | None = None,
+    total: bool = False,
 ) -> Any:
     r"""Return β against the α of one channel: ellipses that hold 68 % and 95 %, and the line that the CMB alone gives.
 
@@ -37,6 +38,8 @@ def angle_contours(
         Of which α.
     truth : (alpha, beta), optional
         In degrees, in the convention of the angles; drawn as a cross.
+    total : bool, optional
+        Draw α + β upwards instead of β: thin ellipses lie flat and can be told apart.
 
     Returns
     -------
@@ -75,11 +78,16 @@ def angle_contours(
     kind = kinds.pop()
     x_dim = hv.Dimension("alpha", label=f"Miscalibration α of {channel} ({kind})", unit="deg")
     y_dim = hv.Dimension("beta", label=f"Birefringence β ({kind})", unit="deg")
+    if total:
+        y_dim = hv.Dimension("alpha_and_beta", label=f"α + β ({kind})", unit="deg")
+    shear = np.array([[1.0, 0.0], [float(total), 1.0]])
+    true = None if truth is None else shear @ np.asarray(truth, dtype=float)
     drawn: list[Any] = []
     for number, (name, fit) in enumerate(fits.items()):
         places, covariance = _pair(fit, channel)
+        places, covariance = places @ shear.T, shear @ covariance @ shear.T
         colour = COLOURS[number % len(COLOURS)]
-        middle = places.mean(axis=0) if truth is None or len(places) == 1 else np.asarray(truth, dtype=float)
+        middle = places.mean(axis=0) if true is None or len(places) == 1 else true
         for share, level in LEVELS.items():
             x, y = _ellipse(middle, covariance, level)
             label = f"{name}, {share}" if name else share
@@ -87,13 +95,13 @@ def angle_contours(
             drawn.append(line.opts(backend="bokeh", color=colour, line_width=2.5 if share == "68 %" else 1))
         drawn.append(hv.Scatter(places, x_dim, y_dim).opts(backend="bokeh", color=colour, size=5, alpha=0.7))
     fixed = sum(_pair(next(iter(fits.values())), channel)[0].mean(axis=0) if truth is None else truth)
-    if truth is not None:
-        cross = hv.Scatter([truth], x_dim, y_dim, label="true")
+    if true is not None:
+        cross = hv.Scatter([tuple(true)], x_dim, y_dim, label="true")
         drawn.append(cross.opts(backend="bokeh", marker="cross", size=16, color="black", line_width=2))
     ends = [np.concatenate([part.dimension_values(axis) for part in drawn]) for axis in (0, 1)]
     limits = [(float(e.min() - 0.05 * np.ptp(e)), float(e.max() + 0.05 * np.ptp(e))) for e in ends]
     along = np.array(limits[0])
-    line = hv.Curve((along, fixed - along), x_dim, y_dim, label="α + β fixed")
+    line = hv.Curve((along, np.full(2, fixed) if total else fixed - along), x_dim, y_dim, label="α + β fixed")
     drawn.insert(0, line.opts(backend="bokeh", color="#888888", line_dash="dashed", line_width=1.5))
     picture = hv.Overlay(drawn).opts(
         backend="bokeh", frame_width=SIDE, frame_height=SIDE - 60, xlim=limits[0], ylim=limits[1], show_grid=True,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -67,7 +67,7 @@ def _inside(x: NDArray, y: NDArray, corners_x: NDArray, corners_y: NDArray) -> N
     return found
 
 
-def drawing() -> tuple[Any, Callable[[Callable[[Regions], None]], None], Callable[[], None]]:
+def drawing(*, hooks: Sequence[Any] = ()) -> tuple[Any, Callable[[Callable[[Regions], None]], None], Callable[[], None]]:
     """Return a layer for a picture that one draws on, what tells of drawn regions, and what clears them.
 
     Examples
@@ -84,7 +84,7 @@ def drawing() -> tuple[Any, Callable[[Callable[[Regions], None]], None], Callabl
     pipe = hv.streams.Pipe(data=[])
     layer = hv.DynamicMap(lambda data: hv.Polygons(data, kdims=plane), streams=[pipe])
     style: dict[str, Any] = {"fill_color": COLOUR, "fill_alpha": 0.35, "line_color": COLOUR, "line_width": 2}
-    layer = layer.opts(hv.opts.Polygons(**style, backend="bokeh"))
+    layer = layer.opts(hv.opts.Polygons(**style, hooks=list(hooks), backend="bokeh"))  # a copy: its tool comes after
     hand = hv.streams.FreehandDraw(source=layer, empty_value=None, tooltip="Draw a region that is left out")
     told: list[Callable[[Regions], None]] = []
 

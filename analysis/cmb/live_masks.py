@@ -141,7 +141,7 @@ def mask_explorer(
         share = 100 * float(made.attrs["sky_fraction"])
         return f"Kept: {kept}, {share:.1f} % of the sky. {_told(chooser.value, soft, width, beam)} {seconds:.2f} s."
 
-    layer, strokes, clear = drawing()
+    layer, strokes, clear = drawing(hooks=[_unaligned])
     page = following(
         [Dial("latitude", 0, WIDEST, float(latitude), "Masked below Galactic latitude (deg)")],
         lines,
@@ -264,7 +264,7 @@ def _picture(
     shown = view(sky, width=WIDTH)
     for side in ("north", "south"):
         shown = shown * one(f"edge {side}", plane, color="#D55E00", line_width=2.5, hooks=[_unaligned])
-    drawn = [shown * layer.opts(hooks=[_unaligned], backend="bokeh")]
+    drawn = [shown * layer]
     unit = panels.style.unit_label(first["dl"])
     known_of = {k: v for k, v in sky.attrs.items() if k in ("synthetic", "source", "institution")}
     x_dim = hv.Dimension("ell", label="Multipole ℓ")
