@@ -67,7 +67,9 @@ def _inside(x: NDArray, y: NDArray, corners_x: NDArray, corners_y: NDArray) -> N
     return found
 
 
-def drawing(*, hooks: Sequence[Any] = ()) -> tuple[Any, Callable[[Callable[[Regions], None]], None], Callable[[], None]]:
+def drawing(
+    *, hooks: Sequence[Any] = ()
+) -> tuple[Any, Callable[[Callable[[Regions], None]], None], Callable[[], None]]:
     """Return a layer for a picture that one draws on, what tells of drawn regions, and what clears them.
 
     Examples

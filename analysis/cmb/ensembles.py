@@ -63,9 +63,7 @@ def realization_mean(spectra: xr.Dataset) -> xr.Dataset:
             ("_error", scatter / np.sqrt(number), f"Error of the mean of {told}"),
             ("_scatter", scatter, f"Scatter of {told}"),
         ):
-            made[name + suffix] = labelled(
-                values, name + suffix, units=units_of(array), long_name=words, attrs=kept
-            )
+            made[name + suffix] = labelled(values, name + suffix, units=units_of(array), long_name=words, attrs=kept)
     attrs = {**spectra.attrs, **synthetic_attrs(spectra), "realizations": number}
     title = f"{spectra.attrs.get('title', 'Power spectra')}, mean of {number} realizations"
     step = f"cmb.realization_mean: {number} realizations"

@@ -16,6 +16,7 @@ from analysis.model import derived, in_units
 if TYPE_CHECKING:
     from analysis.cmb.angles import Angle
 
+
 def turned_polarization(sky: xr.Dataset, angle: Angle | xr.DataArray, *, polconv: str = "COSMO") -> xr.Dataset:
     r"""Return maps with all polarization turned by an angle: :math:`Q' + iU' = (Q + iU)\,e^{2i\psi}`.
 
