@@ -38,8 +38,8 @@ NOTEBOOKS = {
     "xray/07_catalogues.ipynb": 2,
     "cmb/01_wmap_polarization.ipynb": 18,
     "cmb/02_litebird_forecast.ipynb": 4,
-    "cmb/03_live_mask.ipynb": 99,
-    "cmb/05_birefringence.ipynb": 99,
+    "cmb/03_live_mask.ipynb": 17,
+    "cmb/05_birefringence.ipynb": 9,
     "cmb/06_foregrounds.ipynb": 5,
 }
 ROUND_TRIP = """\

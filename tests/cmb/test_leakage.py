@@ -64,7 +64,7 @@ def test_what_is_no_coupling_or_too_short_a_theory_is_refused(theory, soft):
 
 
 def test_a_mean_without_realizations_or_of_one_or_of_nan_is_refused(theory):
-    with pytest.raises(WrongData, match="xr.concat"):
+    with pytest.raises(WrongData, match="join spectra"):
         cmb.realization_mean(theory)
     one = theory[["cl"]].expand_dims(realization=1)
     with pytest.raises(WrongData, match="at least two"):
