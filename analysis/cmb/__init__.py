@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
+from analysis.cmb.angle_views import angle_contours
 from analysis.cmb.apodization import apodized_mask
 from analysis.cmb.bandpowers import binned, d_ell
 from analysis.cmb.bands import stacked_bands
@@ -34,6 +35,7 @@ from analysis.cmb.coupling import coupling_matrix
 from analysis.cmb.covariances import bandpower_covariance, knox_error
 from analysis.cmb.emission import mixing_matrix
 from analysis.cmb.emulator import emulated_spectra
+from analysis.cmb.ensembles import realization_mean
 from analysis.cmb.estimates import estimated_r, r_posterior, simulated_bandpowers
 from analysis.cmb.estimators import power_spectra
 from analysis.cmb.filtering import eb_maps, smoothed
@@ -44,6 +46,7 @@ from analysis.cmb.frames import rotated_mask, to_frame
 from analysis.cmb.gaussian import random_coefficients
 from analysis.cmb.ilc import harmonic_ilc, needlet_ilc
 from analysis.cmb.instruments import instrument_channels
+from analysis.cmb.leakage import masked_spectra
 from analysis.cmb.likelihood_simulation import simulated_bicep_keck, simulated_plik_lite
 from analysis.cmb.likelihoods import gaussian_log_likelihood, hamimeche_lewis_log_likelihood, wishart_log_likelihood
 from analysis.cmb.live_masks import mask_explorer
@@ -67,6 +70,7 @@ from analysis.cmb.stokes import polarization_angle, polarized_intensity, standar
 from analysis.cmb.temperatures import in_temperature_scale, temperature_factor
 from analysis.cmb.template_fitting import template_fit
 from analysis.cmb.theory import rotated_spectra, theory_spectra
+from analysis.cmb.turning import turned_polarization
 from analysis.cmb.views import explore, view
 
 if TYPE_CHECKING:
@@ -78,6 +82,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Foregrounds",
+    "angle_contours",
     "apodized_mask",
     "band_explorer",
     "bandpower_covariance",
@@ -118,6 +123,7 @@ __all__ = [
     "inverted_mask",
     "knox_error",
     "mask_explorer",
+    "masked_spectra",
     "mixing_matrix",
     "modelled_sky",
     "needlet_ilc",
@@ -142,6 +148,7 @@ __all__ = [
     "qml_spectra",
     "r_posterior",
     "random_coefficients",
+    "realization_mean",
     "rotated_coefficients",
     "rotated_mask",
     "rotated_spectra",
@@ -165,6 +172,7 @@ __all__ = [
     "threshold_mask",
     "to_frame",
     "to_polconv",
+    "turned_polarization",
     "union_mask",
     "upgraded",
     "view",

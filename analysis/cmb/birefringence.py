@@ -166,8 +166,9 @@ def polarization_angles(
     Returns
     -------
     xarray.Dataset
-        ``beta``, ``beta_error`` and ``alpha``, ``alpha_error`` (channel) in deg, as far as fitted; ``polconv`` of
-        the spectra says how they count (COSMO: clockwise on the sky is positive).
+        ``beta``, ``beta_error`` and ``alpha``, ``alpha_error`` (channel) in deg, as far as fitted, and their
+        ``covariance`` (``angle, angle_2``, labelled "alpha 100", …, "beta"); ``polconv`` of the spectra says how they
+        count (COSMO: clockwise on the sky is positive).
 
     Raises
     ------
@@ -310,7 +311,7 @@ def _matrices(cl: NDArray) -> NDArray[np.float64]:
 
 
 def _fitted(measured: NDArray, expected: NDArray | None, freedom: NDArray, free: bool) -> NDArray[np.float64]:
-    """The angles α₁ … α_n, β as far as free, and their errors, in degrees, shape (2, parameters).
+    """The angles α₁ … α_n, β as far as free, in degrees, and their covariance, shape (1 + parameters, parameters).
 
     Spectra of a half bin scatter together, so weights made of them would lean on the very scatter that they
     weigh and bias the angles. Even multipoles are therefore weighted by what odd ones measure, and the other
@@ -335,14 +336,14 @@ def _fitted(measured: NDArray, expected: NDArray | None, freedom: NDArray, free:
         step = -inverse @ np.einsum("bki,bk->i", weights, rest)
         alpha = alpha + step[:number] if free else alpha
         beta = beta + (float(step[-1]) if expected is not None else 0.0)
-        errors = np.sqrt(np.diag(inverse @ scatter @ inverse.T))
-        enough = CLOSE * errors if number_of_round > 2 * ROUGH else SETTLED
+        spread = inverse @ scatter @ inverse.T
+        enough = CLOSE * np.sqrt(np.diag(spread)) if number_of_round > 2 * ROUGH else SETTLED
         if number_of_round > ROUGH and (np.abs(step) < enough).all():
             break
     else:
         raise WrongData("the angles did not settle: they are large, or noise leaves nothing to measure")
     angles = np.concatenate([alpha if free else [], [beta] if expected is not None else []])
-    return np.degrees(np.stack([angles, errors]))
+    return np.vstack([np.degrees(angles), np.degrees(np.degrees(spread))])
 
 
 def _solved(covariance: NDArray, slope: NDArray) -> NDArray[np.float64]:
@@ -379,15 +380,23 @@ def _angles(found: NDArray, like: xr.DataArray, number: int, with_beta: bool) ->
         name: c.assign_attrs({"units": "1", "long_name": name.capitalize(), **c.attrs}) for name, c in kept.items()
     }
     made = xr.Dataset(coords=coords)
-    for row, suffix, said in ((0, "", ""), (1, "_error", "Error of the ")):
+    covariance = found[:, 1:]
+    errors = np.sqrt(np.diagonal(covariance, axis1=-2, axis2=-1))
+    for rows, suffix, said in ((found[:, 0], "", ""), (errors, "_error", "Error of the ")):
         if number:
-            values = found[:, row, :number].reshape(*shape, number)
+            values = rows[:, :number].reshape(*shape, number)
             channel = like["channel"].assign_attrs({"long_name": "Channel", **like["channel"].attrs})
             array = xr.DataArray(values, dims=like.dims, coords={**coords, "channel": channel})
             name = f"{said}{'M' if not said else 'm'}iscalibration angle α"
             made[f"alpha{suffix}"] = labelled(array, f"alpha{suffix}", units="deg", long_name=name)
         if with_beta:
-            array = xr.DataArray(found[:, row, -1].reshape(shape), dims=batch, coords=coords)
+            array = xr.DataArray(rows[:, -1].reshape(shape), dims=batch, coords=coords)
             name = f"{said}{'B' if not said else 'b'}irefringence angle β"
             made[f"beta{suffix}"] = labelled(array, f"beta{suffix}", units="deg", long_name=name)
+    names = [f"alpha {label}" for label in like["channel"].values[:number]] + ["beta"] * with_beta
+    named = {dim: xr.DataArray(names, dims=dim, attrs={"long_name": "Angle"}) for dim in ("angle", "angle_2")}
+    array = xr.DataArray(
+        covariance.reshape(*shape, len(names), len(names)), dims=(*batch, *named), coords={**coords, **named}
+    )
+    made["covariance"] = labelled(array, "covariance", units="deg2", long_name="Covariance of the angles")
     return made

@@ -1,24 +1,33 @@
-"""Drag the edge of a mask and the spectra follow."""
+"""Drag the edge of a mask, or draw one by hand, and the spectra follow."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import time
+from collections.abc import Mapping, Sequence
+from difflib import get_close_matches
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import xarray as xr
 
+from analysis.cmb.angles import degrees
+from analysis.cmb.apodization import apodized_mask
 from analysis.cmb.bandpowers import d_ell
+from analysis.cmb.drawn_regions import Regions, drawing, outside
 from analysis.cmb.estimators import power_spectra
 from analysis.cmb.maps import checked_nside, degraded, map_dataset, nside_of, sky_array
 from analysis.cmb.masks import combined_mask, galactic_mask, observed_mask
 from analysis.errors import BadOption, WrongFrame
 from analysis.model import derived, in_units
 
+if TYPE_CHECKING:
+    from analysis.cmb.angles import Angle
+
 FINEST = 256
 ITERATIONS = 1
 LABELS = ("TT", "TE", "EE", "BB")
+METHODS = ("pseudo", "decoupled", "purified")
 WIDTH = 330  # of each picture, in screen pixels
 WIDEST = 80.0  # degrees: of the half width of the band that is left out
 
@@ -27,13 +36,20 @@ def mask_explorer(
     sky: xr.Dataset | xr.DataArray,
     *,
     latitude: float = 20,
+    method: str = "pseudo",
+    scale: Angle = 6,
+    width: int = 10,
+    beam: Angle | xr.DataArray | None = None,
     nside: int = 128,
     reference: xr.Dataset | xr.DataArray | None = None,
 ) -> Any:
-    r"""Return a page with a slider for a Galactic mask; TT, TE, EE and BB follow while it is dragged.
+    r"""Return a page on which a mask is dragged and drawn; TT, TE, EE and BB follow, by the method chosen there.
 
-    The spectra are the pseudo-:math:`D_\ell` of :func:`power_spectra` with one iteration up to 2 nside: mask, beam
-    and noise are not corrected, and E leaks into B.
+    A slider moves the edges of a Galactic mask. With the freehand tool of the picture's tool bar one draws regions
+    on the sky that are left out too; a button takes them away again. The spectra are :math:`D_\ell` of
+    :func:`power_spectra` with one iteration, up to 2 nside. "pseudo": under the mask as it is, nothing corrected,
+    E leaks into B. "decoupled": edges softened, the mask undone in bins; right on the mean, but the leaked E
+    scatters. "purified": the same with ``purify="B"``. Noise is not taken off.
 
     Parameters
     ----------
@@ -41,6 +57,14 @@ def mask_explorer(
         A map of one band in Galactic coordinates, dims ``stokes, cells``.
     latitude : float, optional
         Half width in degrees of the band left out at the start, from 0 to 80.
+    method : {"pseudo", "decoupled", "purified"}, optional
+        At the start.
+    scale : float, str, astropy.units.Quantity or xarray.DataArray, optional
+        Over which edges are softened (:func:`apodized_mask`, C2) for all but pseudo-spectra; a number is degrees.
+    width : int, optional
+        Multipoles a bin, for all but pseudo-spectra.
+    beam : angle or xarray.DataArray, optional
+        Undone in all but pseudo-spectra; as for :func:`beam_window`.
     nside : int, optional
         Finer maps are :func:`degraded` to this, at most 256.
     reference : xarray.Dataset or xarray.DataArray, optional
@@ -53,19 +77,25 @@ def mask_explorer(
     Raises
     ------
     WrongData
-        If it is no map, or the reference is no spectra.
+        If it is no map, the reference is no spectra, or a map with unobserved cells is to be purified.
     WrongFrame
         If the map is not in Galactic coordinates.
     BadOption
-        If ``latitude`` or ``nside`` is out of range.
+        If an option is out of range, or the method unknown.
+
+    References
+    ----------
+    Hivon et al. 2002, ApJ 567, 2, doi:10.1086/338126; Smith 2006, PRD 74, 083002, doi:10.1103/PhysRevD.74.083002.
 
     Examples
     --------
     >>> from analysis import cmb
     >>> page = mask_explorer(cmb.fetch("wmap7_w_iqu"), latitude=30)
-    >>> page[-1][0][0].value
-    30.0
+    >>> page[-1][0][0].value, page[-1][0][1].options
+    (30.0, ['pseudo', 'decoupled', 'purified'])
     """
+    import panel as pn
+
     from analysis.cmb.sky_views import one_band
     from analysis.explore import Dial, following
 
@@ -77,41 +107,84 @@ def mask_explorer(
     number = isinstance(latitude, int | float | np.number) and not isinstance(latitude, bool)
     if not number or not 0 <= latitude <= WIDEST:
         raise BadOption(f"latitude={latitude!r} is no number of degrees from 0 to {WIDEST:g}")
+    soft = degrees(scale, "scale")
     title = str(sky.attrs.get("title", "Sky map"))
     held = derived(map_dataset(array.rename("sky")), sky, title=title, step="cmb.mask_explorer", also=[array])
     quick = degraded(held, nside) if nside_of(array) > nside else held
     seen = observed_mask(quick)
-    first = _spectra(quick, seen, float(latitude))
+    chooser = pn.widgets.RadioButtonGroup(options=list(METHODS), value=_checked_method(method), width=290)
+    regions: list[Regions] = [()]
+    newest: dict[tuple, tuple[xr.Dataset, float]] = {}  # the words under the picture are about the same spectra
+
+    def at(values: Mapping[str, float]) -> tuple[xr.Dataset, float]:
+        key = (float(values["latitude"]), chooser.value, regions[0])
+        if key not in newest:
+            begun = time.perf_counter()
+            mask = _mask(seen, *key, scale=soft)
+            made = _spectra(quick, mask, key[1], width=width, beam=beam)
+            newest.clear()
+            newest[key] = made, time.perf_counter() - begun
+        return newest[key]
+
+    first = at({"latitude": float(latitude)})[0]
     labels = [label for label in LABELS if label in first["spectrum"].values]
     theory = None if reference is None else _theory(reference, first)
 
-    newest = {float(latitude): first}  # the words under the picture are about the same spectra
-
-    def at(values: Mapping[str, float]) -> xr.Dataset:
-        edge = float(values["latitude"])
-        if edge not in newest:
-            made = _spectra(quick, seen, edge)
-            newest.clear()
-            newest[edge] = made
-        return newest[edge]
-
     def lines(values: Mapping[str, float]) -> dict[str, tuple[np.ndarray, np.ndarray]]:
-        dl = at(values)
-        made = {label: (dl["ell"].values[2:], dl["dl"].sel(spectrum=label).values[2:]) for label in labels}
+        ell, dl = _points(at(values)[0])
+        made = {label: (ell, dl.sel(spectrum=label).values[-ell.size :]) for label in labels}
         return made | {f"edge {side}": _edge(sign * values["latitude"]) for side, sign in (("north", 1), ("south", -1))}
 
     def words(values: Mapping[str, float]) -> str:
-        kept = float(at(values).attrs["sky_fraction"])
-        edge = f"|b| > {values['latitude']:.1f}°"
-        return f"Kept: {edge}, {100 * kept:.1f} % of the sky. Pseudo-D_ℓ: the mask is not corrected."
+        made, seconds = at(values)
+        kept = f"|b| > {values['latitude']:.1f}°" + (f", {len(regions[0])} drawn left out" if regions[0] else "")
+        share = 100 * float(made.attrs["sky_fraction"])
+        return f"Kept: {kept}, {share:.1f} % of the sky. {_told(chooser.value, soft, width, beam)} {seconds:.2f} s."
 
-    return following(
+    layer, strokes, clear = drawing(hooks=[_unaligned])
+    page = following(
         [Dial("latitude", 0, WIDEST, float(latitude), "Masked below Galactic latitude (deg)")],
         lines,
-        picture=lambda moving: _picture(moving, quick, first, labels, theory),
+        picture=lambda moving: _picture(moving, quick, first, labels, theory, layer),
         words=words,
         title=f"{title}: spectra under a mask (nside {nside_of(quick['sky'])})",
     )
+    side = page[-1][0]
+    slider = side[0]
+
+    def redrawn(drawn: Regions) -> None:
+        regions[0] = drawn
+        slider.param.trigger("value")
+
+    strokes(redrawn)
+    chooser.param.watch(lambda _: slider.param.trigger("value"), "value")
+    button = pn.widgets.Button(label="Take drawn regions away", width=290)
+    button.on_click(lambda _: clear())
+    side.extend([chooser, button])
+    return page
+
+
+def _checked_method(method: str) -> str:
+    if method not in METHODS:
+        near = get_close_matches(str(method), METHODS, n=1, cutoff=0.4)
+        hint = f"; near: {near[0]!r}" if near else ""
+        raise BadOption(f"method={method!r} is unknown; give {', '.join(map(repr, METHODS))}{hint}")
+    return method
+
+
+def _told(method: str, scale: float, width: int, beam: object) -> str:
+    if method == "pseudo":
+        return "Pseudo-D_ℓ: the mask is not corrected."
+    undone = "mask" if beam is None else "mask and beam"
+    pure = ", B pure" if method == "purified" else ""
+    return f"D_ℓ, {undone} undone in bins of {width}{pure}; edges softened over {scale:g}°."
+
+
+def _points(spectra: xr.Dataset) -> tuple[np.ndarray, xr.DataArray]:
+    """Multipoles and D_ℓ, without monopole and dipole."""
+    if "bin" in spectra["dl"].dims:
+        return spectra["ell_effective"].values, spectra["dl"]
+    return spectra["ell"].values[2:].astype(float), spectra["dl"]
 
 
 def _follow(theory: xr.DataArray | None, plot: Any, element: Any) -> None:
@@ -131,14 +204,24 @@ def _unaligned(plot: Any, element: Any) -> None:
         plot.state.frame_align = False
 
 
-def _mask(seen: xr.DataArray, latitude: float) -> xr.DataArray:
-    return combined_mask(galactic_mask(nside_of(seen), latitude=latitude), seen)
+def _mask(seen: xr.DataArray, latitude: float, method: str, regions: Regions, *, scale: float) -> xr.DataArray:
+    """What is kept; with soft edges where the mask is to be undone."""
+    nside = nside_of(seen)
+    parts = [galactic_mask(nside, latitude=latitude), seen, *([outside(nside, regions)] if regions else [])]
+    kept = combined_mask(*parts)
+    return kept if method == "pseudo" else apodized_mask(kept, scale=scale)
 
 
-def _spectra(sky: xr.Dataset, seen: xr.DataArray, latitude: float) -> xr.Dataset:
-    """The pseudo-D_ℓ under a mask."""
-    found = power_spectra(sky, mask=_mask(seen, latitude), iterations=ITERATIONS)
-    return found.assign(dl=d_ell(found)["dl"])
+def _spectra(
+    sky: xr.Dataset, mask: xr.DataArray, method: str, *, width: int, beam: Angle | xr.DataArray | None
+) -> xr.Dataset:
+    """The D_ℓ under a mask."""
+    if method == "pseudo":
+        found = power_spectra(sky, mask=mask, iterations=ITERATIONS)
+        return found.assign(dl=d_ell(found)["dl"])
+    purify = "B" if method == "purified" else ""
+    options: dict[str, Any] = {"decouple": True, "width": width, "form": "dl", "beam": beam}
+    return power_spectra(sky, mask=mask, iterations=ITERATIONS, purify=purify, **options)
 
 
 def _edge(latitude: float) -> tuple[np.ndarray, np.ndarray]:
@@ -156,7 +239,14 @@ def _theory(reference: xr.Dataset | xr.DataArray, shown: xr.Dataset) -> xr.DataA
     return in_units(theory, str(shown["dl"].attrs["units"]))
 
 
-def _picture(moving: Any, sky: xr.Dataset, first: xr.Dataset, labels: list[str], theory: xr.DataArray | None) -> Any:
+def _picture(
+    moving: Any,
+    sky: xr.Dataset,
+    first: xr.Dataset,
+    labels: Sequence[str],
+    theory: xr.DataArray | None,
+    layer: Any,
+) -> Any:
     """The sky with the edges of the mask, and a panel for each spectrum."""
     import holoviews as hv
 
@@ -174,14 +264,14 @@ def _picture(moving: Any, sky: xr.Dataset, first: xr.Dataset, labels: list[str],
     shown = view(sky, width=WIDTH)
     for side in ("north", "south"):
         shown = shown * one(f"edge {side}", plane, color="#D55E00", line_width=2.5, hooks=[_unaligned])
-    drawn = [shown]
+    drawn = [shown * layer]
     unit = panels.style.unit_label(first["dl"])
     known_of = {k: v for k, v in sky.attrs.items() if k in ("synthetic", "source", "institution")}
     x_dim = hv.Dimension("ell", label="Multipole ℓ")
     for label in labels:
         has = theory is not None and label in theory["spectrum"].values
         model = theory.sel(spectrum=label) if theory is not None and has else None
-        y_dim = hv.Dimension((f"dl_{label.lower()}", f"{label}: pseudo-D_ℓ"), unit=unit)
+        y_dim = hv.Dimension((f"dl_{label.lower()}", f"{label}: D_ℓ"), unit=unit)
         style: dict[str, Any] = dict(
             color="#0072B2", line_width=1.3, frame_width=WIDTH, frame_height=180, title=label,
             show_grid=True, active_tools=["wheel_zoom"], xlabel=x_dim.pprint_label, ylabel=y_dim.pprint_label,

@@ -38,7 +38,9 @@ NOTEBOOKS = {
     "xray/07_catalogues.ipynb": 2,
     "cmb/01_wmap_polarization.ipynb": 18,
     "cmb/02_litebird_forecast.ipynb": 4,
+    "cmb/03_live_mask.ipynb": 17,
     "cmb/04_planck_spectra.ipynb": 22,
+    "cmb/05_birefringence.ipynb": 9,
     "cmb/06_foregrounds.ipynb": 5,
     "cmb/07_bicep_keck_r.ipynb": 10,
 }

@@ -6,7 +6,7 @@ import xarray as xr
 
 from analysis import cmb
 from analysis.cmb.theory import assembled
-from analysis.errors import BadOption, MissingUnits, WrongData, WrongFrame
+from analysis.errors import BadOption, MissingUnits, UnknownVariable, WrongData, WrongFrame
 from analysis.model import check
 
 LMAX = 300
@@ -221,3 +221,51 @@ def test_maps_that_are_no_channels_are_refused(w_band):
         cmb.channel_spectra([w_band, w_band], channels=["W", "W"])
     with pytest.raises(WrongFrame, match="polconv"):
         cmb.channel_spectra([w_band, cmb.to_polconv(w_band, "IAU")])
+
+
+# ------------------------------------------------------------------------------------- covariance, views, low noise
+
+
+def test_the_covariance_of_the_angles_holds_their_errors_and_alpha_plus_beta_is_known_best():
+    found = cmb.polarization_angles(labelled_spectra(expected(np.arange(2, LMAX + 1))), theory())
+    check(found)
+    assert found.angle.values.tolist() == ["alpha low", "alpha middle", "alpha high", "beta"]
+    np.testing.assert_allclose(np.sqrt(np.diag(found.covariance))[:3], found.alpha_error)
+    assert float(found.covariance.sel(angle="beta", angle_2="beta")) == pytest.approx(float(found.beta_error) ** 2)
+    both = found.covariance.sel(angle=["alpha low", "beta"], angle_2=["alpha low", "beta"])
+    assert float(both.sum()) ** 0.5 < 0.3 * float(found.beta_error)
+    alone = cmb.polarization_angles(labelled_spectra(expected(np.arange(2, LMAX + 1))))
+    assert alone.angle.values.tolist() == ["alpha low", "alpha middle", "alpha high"]
+
+
+@pytest.mark.slow
+def test_the_angles_settle_where_noise_is_far_below_the_galaxy():
+    quiet = simulated(2, seed=3, dust=(0.5, 2.0, 20.0), noise=(0.5, 0.5, 0.5))
+    found = cmb.polarization_angles(quiet, theory(), lmin=30)
+    assert (abs(found.beta - BETA) < 4 * found.beta_error).all()
+
+
+def test_contours_have_angles_in_degrees_on_their_axes_and_the_convention():
+    import holoviews as hv
+
+    found = cmb.polarization_angles(labelled_spectra(expected(np.arange(2, LMAX + 1))), theory())
+    picture = cmb.angle_contours({"one": found, "two": found}, "middle", truth=(-0.3, BETA))
+    curves = picture.traverse(lambda e: e, [hv.Curve])
+    assert {str(c.kdims[0].unit) for c in curves} == {"deg"} == {str(c.vdims[0].unit) for c in curves}
+    assert all("COSMO" in c.kdims[0].label for c in curves)
+    widest = max((c for c in curves if c.label == "one, 68 %"), key=len)
+    half = np.ptp(widest.dimension_values(1)) / 2
+    assert half == pytest.approx(np.sqrt(2.2957) * float(found.beta_error), rel=1e-3)
+
+
+def test_contours_of_what_was_not_fitted_or_of_two_conventions_are_refused():
+    spectra = labelled_spectra(expected(np.arange(2, LMAX + 1)))
+    found = cmb.polarization_angles(spectra, theory())
+    with pytest.raises(UnknownVariable, match="low, middle, high"):
+        cmb.angle_contours(found, "lowest")
+    with pytest.raises(WrongData, match="beta"):
+        cmb.angle_contours(cmb.polarization_angles(spectra), "low")
+    with pytest.raises(WrongFrame, match="COSMO and IAU"):
+        cmb.angle_contours({"a": found, "b": found.assign_attrs(polconv="IAU")}, "low")
+    with pytest.raises(BadOption, match="pair"):
+        cmb.angle_contours(found, "low", truth=(1.0,))
