@@ -410,16 +410,13 @@ def test_needlets_follow_foregrounds_that_change_over_the_sky():
     quiet = cmb.instrument_channels("so_sat")
     depth = quiet.polarization_sensitivity
     quiet["polarization_sensitivity"] = (depth / 10).assign_attrs(depth.attrs)
-    even, local = [], []
-    for seed in (5, 6, 7, 8):
+    for seed in (5, 7):
         options = {"seed": seed, "beams": "3 deg", "index_scatter": {"beta_dust": 0.2}, "index_nside": 1}
         drawn = cmb.simulated_sky(quiet, 32, **options)
         alone = cmb.simulated_sky(quiet, 32, components=["cmb"], noise=False, **options)
-        options = {"through": alone, "mask": cmb.galactic_mask(32, latitude=10), "lmax": 64, "tolerance": 0.02}
-        for method, error in ((cmb.harmonic_ilc, even), (cmb.needlet_ilc, local)):
-            made = method(drawn, **options)
-            error.append(float((made.sky - made.propagated).std()))
-    assert np.mean(local) < np.mean(even)  # not in each sky: chance correlations differ
+        made = [method(drawn, through=alone, lmax=64) for method in (cmb.needlet_ilc, cmb.harmonic_ilc)]
+        local, even = (float((one.sky - one.propagated).std()) for one in made)
+        assert local < 0.97 * even  # the plane, where foregrounds change most, is in it
 
 
 def test_ilc_keeps_the_sign_of_u_in_the_other_convention(planck_sky):
