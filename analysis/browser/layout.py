@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 LISTED = 200  # rows sent to the browser
 FILTERS = ("field", "where", "mission", "instrument", "start", "stop", "band")
 COPY = "Copy the line"
-_WIDTHS = {"product": 210, "title": 430, "field": 60, "mission": 130, "instrument": 150, "covers": 180, "where": 100}
+_WIDTHS = {"product": 170, "title": 330, "field": 50, "mission": 100, "instrument": 110, "covers": 170, "where": 65}
 # Works on pages without a secure context too; where nothing may copy, the line is there to be selected.
 COPYING = """
 const told = (words) => { button.label = words; setTimeout(() => { button.label = "Copy the line"; }, 2500); };
@@ -78,10 +78,11 @@ def parts_of() -> dict[str, Any]:
             table_of(None),
             show_index=False,
             disabled=True,
-            height=280,
-            width=sum(_WIDTHS.values()) + 20,
+            height=290,
+            row_height=26,
             widths=_WIDTHS,
-            autosize_mode="none",
+            sizing_mode="stretch_width",
+            autosize_mode="force_fit",
         ),
         "facts": pn.pane.HTML("<i>Choose a row to see what is known of a product.</i>"),
         "code": pn.widgets.TextAreaInput(label="Line of code", visible=False, width=700, rows=2, max_length=10_000),

@@ -107,12 +107,12 @@ def browse(
     if product:
         catalogue.product(domain, product)
     loaded()
-    page = _Page(pn.Column(), widgets_of(wish), parts_of(), wish)
+    page = _Page(pn.Column(sizing_mode="stretch_width"), widgets_of(wish), parts_of(), wish)
     _listen(page)
     widgets, parts = page.widgets, page.parts
     page.root.objects = [
         widgets["text"],
-        pn.FlexBox(*(widgets[name] for name in FILTERS)),
+        pn.FlexBox(*(widgets[name] for name in FILTERS), sizing_mode="stretch_width"),
         parts["words"],
         parts["count"],
         parts["table"],

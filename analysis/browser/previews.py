@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import html
 import warnings
 from dataclasses import dataclass
@@ -54,8 +55,9 @@ def preview(domain: str, name: str) -> Preview:
             fields=told,  # type: ignore[arg-type]
         )
     span = [_text(query[key]) or "" for key in ("start", "stop") if key in query]
-    what = ", ".join([" to ".join(text[:19] for text in span), *(f"{key} {value}" for key, value in told.items())])
-    return _of(domain, data, f"Held of it: {what.strip(', ')}.")
+    parts = [" to ".join(text[:19] for text in span), *(f"{key} {value}" for key, value in told.items())]
+    what = ", ".join(filter(None, parts))
+    return _of(domain, name, data, f"Held of it: {what}." if what else "")
 
 
 def drawn(line: Line) -> Preview:
@@ -64,18 +66,27 @@ def drawn(line: Line) -> Preview:
         warnings.simplefilter("always", AnalysisWarning)
         data = line.fetched()
     said = " ".join(str(one.message) for one in told if issubclass(one.category, AnalysisWarning))
-    return _of(line.field, data, said)
+    return _of(line.field, line.product, data, said)
 
 
-def _of(domain: str, data: xr.Dataset | xr.DataTree, words: str) -> Preview:
+def _of(domain: str, name: str, data: xr.Dataset | xr.DataTree, words: str) -> Preview:
     try:
         with warnings.catch_warnings(record=True) as told:
             warnings.simplefilter("always", AnalysisWarning)
-            picture = import_module(f"analysis.{domain}").view(data)
-    except WrongData:  # a table of single numbers is nothing to draw
+            picture = _picture(domain, name, data)
+    except WrongData:  # single numbers or events are nothing for a view
         return Preview(data, _points(data), words)
     said = [str(one.message) for one in told if issubclass(one.category, AnalysisWarning)]
     return Preview(data, picture, " ".join(filter(None, [words, *said])))
+
+
+def _picture(domain: str, name: str, data: xr.Dataset | xr.DataTree) -> Any:
+    """Return the field's quick look where the product declares one and the data hold it, else its view."""
+    module = import_module(f"analysis.{domain}")
+    if catalogue.product(domain, name).quicklook and hasattr(module, "quicklook"):
+        with contextlib.suppress(WrongData):  # of what was held none is in the quick look
+            return module.quicklook(data)
+    return module.view(data)
 
 
 def _points(data: xr.Dataset | xr.DataTree) -> Any:

@@ -121,7 +121,7 @@ def facts_with(facts: Mapping[str, str], data: xr.Dataset | xr.DataTree) -> dict
 def shown(title: str, head: str, facts: Mapping[str, str]) -> str:
     """Return title and facts as HTML; addresses become links, everything else is escaped."""
     rows = "".join(
-        f"<tr><td style='vertical-align:top;padding:2px 12px 2px 0;color:#555'>{html.escape(label)}</td>"
+        f"<tr><td style='vertical-align:top;white-space:nowrap;padding:2px 12px 2px 0;color:#555'>{html.escape(label)}</td>"
         f"<td style='padding:2px 0'>{'<br>'.join(map(_linked, words.splitlines()))}</td></tr>"
         for label, words in facts.items()
     )
