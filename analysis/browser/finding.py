@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import difflib
+import re
+from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields, replace
 from functools import cache
@@ -93,8 +95,8 @@ def found(wish: Wish) -> Found:
 
     return Found(
         kept().reset_index(drop=True),
-        missions=_counted(kept("mission", "instrument")["mission"]),
-        instruments=_counted(kept("instrument")["instrument"]),
+        missions=_counted(kept("mission", "instrument")["mission"], "mission"),
+        instruments=_counted(kept("instrument")["instrument"], "instrument"),
         notes=tuple(notes),
     )
 
@@ -127,7 +129,14 @@ def _placed(rows: pd.DataFrame, where: str) -> np.ndarray:
 
 
 def _named(rows: pd.DataFrame, column: str, name: str) -> np.ndarray:
-    return np.asarray(rows[column].str.casefold() == name.casefold(), bool) if name else np.ones(len(rows), bool)
+    if not name:
+        return np.ones(len(rows), bool)
+    return np.array([_called(column, one) == name for one in rows[column]], dtype=bool)
+
+
+def _called(column: str, name: str) -> str:
+    """Return a mission without the short name that CDAWeb puts behind it, which is no other mission."""
+    return re.sub(r" \([^)]*\)$", "", name) if column == "mission" else name
 
 
 def _timed(rows: pd.DataFrame, wish: Wish, notes: list[str]) -> np.ndarray:
@@ -158,9 +167,9 @@ def _count(number: int, one: str, many: str) -> str:
     return f"1 product {one}." if number == 1 else f"{number:,} products {many}."
 
 
-def _counted(column: pd.Series) -> dict[str, int]:
-    counts = column[column != ""].value_counts()
-    return {name: int(counts[name]) for name in sorted(counts.index, key=str.casefold)}
+def _counted(names: pd.Series, column: str) -> dict[str, int]:
+    counts = Counter(_called(column, name) for name in names if name)
+    return {name: counts[name] for name in sorted(counts, key=str.casefold)}
 
 
 def canonical(wish: Wish) -> Wish:
@@ -193,7 +202,7 @@ def canonical(wish: Wish) -> Wish:
 
 def _spelled(kind: str, asked: str, names: tuple[str, ...]) -> str:
     plain = {name.casefold(): name for name in names}
-    key = asked.strip().casefold()
+    key = _called(kind, asked.strip()).casefold()
     if key in plain:
         return plain[key]
     near = difflib.get_close_matches(key, list(plain), n=5, cutoff=0.5) or [one for one in plain if key in one][:5]
@@ -211,4 +220,4 @@ def _known(column: str) -> tuple[str, ...]:
         for one in catalogue.products(domain, live=live).values()
     ]
     listed = [getattr(one, column) for one in indexed.datasets()]
-    return tuple(sorted({*declared, *listed} - {""}, key=str.casefold))
+    return tuple(sorted({_called(column, one) for one in (*declared, *listed)} - {""}, key=str.casefold))

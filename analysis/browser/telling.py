@@ -25,11 +25,12 @@ if TYPE_CHECKING:
 
 _DAY = np.timedelta64(1, "D")
 _LISTED = 40  # variables named on the page
+_LABEL = "vertical-align:top;white-space:nowrap;padding:2px 12px 2px 0;color:#555"
 
 
 @dataclass(frozen=True)
 class Line:
-    """A call of a field's ``fetch``."""
+    """A call of a field's ``fetch``, or of the catalogue's where the field's does not take what the product needs."""
 
     field: str
     product: str
@@ -39,11 +40,22 @@ class Line:
     def code(self) -> str:
         """The line as one writes it in a notebook, its import before it."""
         told = "".join(f", {key}={_quoted(value)}" for key, value in self.arguments.items())
-        return f"from analysis import {self.field}\n{self.field}.fetch({_quoted(self.product)}{told})"
+        if self._taken:
+            return f"from analysis import {self.field}\n{self.field}.fetch({_quoted(self.product)}{told})"
+        fields = ", ".join(f"{_quoted(key)}: {_quoted(value)}" for key, value in self.arguments.items())
+        names = f"{_quoted(self.field)}, {_quoted(self.product)}"
+        return f"from analysis import catalogue\ncatalogue.fetch({names}, fields={{{fields}}})"
 
     def fetched(self) -> xr.Dataset | xr.DataTree:
         """What the line gives."""
-        return import_module(f"analysis.{self.field}").fetch(self.product, **self.arguments)
+        if self._taken:
+            return import_module(f"analysis.{self.field}").fetch(self.product, **self.arguments)
+        return catalogue.fetch(self.field, self.product, fields=self.arguments)
+
+    @property
+    def _taken(self) -> bool:
+        takes = inspect.signature(import_module(f"analysis.{self.field}").fetch).parameters
+        return set(self.arguments) <= set(takes)
 
 
 def line_of(domain: str, name: str, wish: Wish | None = None) -> Line:
@@ -63,7 +75,7 @@ def line_of(domain: str, name: str, wish: Wish | None = None) -> Line:
     if found.source is None:
         return Line(domain, name, _cut(domain, found, wish))
     needs = catalogue.needs(domain, name)
-    arguments = {need: str(found.source.example[need]) for need in needs if need in found.source.example}
+    arguments = {key: str(value) for key, value in found.source.example.items()}
     if {"start", "stop"} <= set(needs):
         arguments |= _interval(found, wish)
     if "frequency" in needs and wish.band:
@@ -121,7 +133,7 @@ def facts_with(facts: Mapping[str, str], data: xr.Dataset | xr.DataTree) -> dict
 def shown(title: str, head: str, facts: Mapping[str, str]) -> str:
     """Return title and facts as HTML; addresses become links, everything else is escaped."""
     rows = "".join(
-        f"<tr><td style='vertical-align:top;white-space:nowrap;padding:2px 12px 2px 0;color:#555'>{html.escape(label)}</td>"
+        f"<tr><td style='{_LABEL}'>{html.escape(label)}</td>"
         f"<td style='padding:2px 0'>{'<br>'.join(map(_linked, words.splitlines()))}</td></tr>"
         for label, words in facts.items()
     )
