@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import panel as pn
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from servers.hapi import HapiServer
 from servers.hapi_data import Dataset, Parameter
@@ -93,6 +93,8 @@ def test_similar_words_of_one_field_do_not_stand_beside_true_finds_of_another():
     assert "similar" in " ".join(similar.notes)
 
 
+@pytest.mark.slow
+@settings(max_examples=25)
 @given(
     field=st.sampled_from(["", *FIELDS]),
     where=st.sampled_from(["", "bundled", "cached", "live"]),
@@ -128,6 +130,7 @@ def test_a_frequency_finds_its_map_and_an_energy_its_telescope():
     assert any("left out" in note for note in found(Wish(band="94 GHz")).notes)
 
 
+@pytest.mark.slow
 def test_bands_are_those_of_the_files_that_ship():
     hope = plasma.fetch("rbsp_hope_pad")
     epd = plasma.fetch("solo_epd_hcad")
@@ -188,6 +191,7 @@ def test_the_line_of_what_ships_runs_and_fetches_just_that_product(field, name):
     assert provenance_of(node)["query"] == {"domain": field, "product": name}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("times", [("", ""), ("2016-03-01", "2016-03-02"), ("2016-03-01", ""), ("", "2016-03-01")])
 def test_the_line_of_an_archive_lacks_nothing_that_it_must_be_told(times):
     wish = Wish(start=times[0], stop=times[1])
