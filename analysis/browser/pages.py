@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import html
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any
 
@@ -184,9 +185,24 @@ def _listen(page: _Page) -> None:
     parts["copy"].js_on_click(args={"line": parts["code"], "button": parts["copy"]}, code=COPYING)
 
 
+@contextmanager
+def _sending(page: _Page) -> Iterator[None]:
+    """Send what changes inside this block, but not back what the browser itself told.
+
+    Panel would send the letters of a key back when their list is ready; whoever types faster would lose the next ones.
+    """
+    import panel as pn
+
+    with redrawing(page.root):
+        yield
+        if pn.state.curdoc is not None:
+            held = pn.state.curdoc.callbacks._held_events
+            held[:] = [event for event in held if getattr(event, "setter", None) is None]
+
+
 def _guarded(page: _Page, what: str, work: Callable[[], None]) -> None:
     """Do something and send what changed; what goes wrong becomes words on the page."""
-    with redrawing(page.root):
+    with _sending(page):
         words = page.parts["words"]
         try:
             work()
@@ -277,7 +293,7 @@ def _where(page: _Page, domain: str, name: str) -> str:
 
 
 def _wait(page: _Page, words: str) -> None:
-    with redrawing(page.root):
+    with _sending(page):
         page.parts["busy"].param.update(object=busy(words), visible=True)
 
 
@@ -288,7 +304,7 @@ def _draw(page: _Page, made: Callable[[], Preview]) -> None:
     assert page.chosen is not None
     domain, name = page.chosen
     parts = page.parts
-    with redrawing(page.root):
+    with _sending(page):
         try:
             seen = made()
             facts = facts_with(facts_of(domain, name), seen.data)

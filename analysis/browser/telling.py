@@ -6,7 +6,7 @@ import html
 import inspect
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib import import_module
 from typing import TYPE_CHECKING
 
@@ -18,6 +18,7 @@ from analysis.browser.finding import Wish
 from analysis.catalogue import indexed
 from analysis.catalogue.cutting import nodes_of
 from analysis.catalogue.declared import INDEXED, Product
+from analysis.errors import UnknownProduct
 from analysis.model import span
 
 if TYPE_CHECKING:
@@ -71,7 +72,7 @@ def line_of(domain: str, name: str, wish: Wish | None = None) -> Line:
     plasma.fetch("qin_denton_hourly", start="2001-03-31", stop="2001-04-01")
     """
     wish = wish or Wish()
-    found = catalogue.product(domain, name)
+    found = _product(domain, name)
     if found.source is None:
         return Line(domain, name, _cut(domain, found, wish))
     needs = catalogue.needs(domain, name)
@@ -93,7 +94,7 @@ def facts_of(domain: str, name: str) -> dict[str, str]:
     >>> facts_of("cmb", "litebird_channels")["Made by"]
     'LiteBIRD Collaboration'
     """
-    found = catalogue.product(domain, name)
+    found = _product(domain, name)
     told = {
         "Mission": " · ".join(filter(None, (found.mission, found.instrument))),
         "Covers": _coverage(found),
@@ -141,6 +142,18 @@ def shown(title: str, head: str, facts: Mapping[str, str]) -> str:
         f"<div style='max-width:900px;overflow-wrap:anywhere'><b style='font-size:115%'>{html.escape(title)}</b>"
         f"<div style='color:#555;margin:2px 0 6px'>{html.escape(head)}</div><table>{rows}</table></div>"
     )
+
+
+def _product(domain: str, name: str) -> Product:
+    """Return a product, with the coverage that the index has of a dataset that no table declares."""
+    found = catalogue.product(domain, name)
+    if found.source is None or found.source.server != INDEXED or found.start is not None:
+        return found
+    try:
+        known = indexed.dataset(found.source.dataset)
+    except UnknownProduct:  # newer than the index
+        return found
+    return replace(found, start=known.start, stop=known.stop)
 
 
 def _quoted(text: str) -> str:
@@ -210,8 +223,11 @@ def _band(low: float, high: float, domain: str) -> str:
 
 
 def _variables(found: Product) -> str:
-    if found.source is not None and found.source.server == INDEXED and not found.names.get("", ["?"]):
-        held = indexed.dataset(found.source.dataset).parameters
+    if found.source is not None and found.source.server == INDEXED and found.names == {"": []}:
+        try:
+            held = indexed.dataset(found.source.dataset).parameters
+        except UnknownProduct:  # newer than the index
+            return ""
         return _shortened([f"{p.name}: {p.description}{f' ({p.units})' if p.units else ''}" for p in held])
     return _shortened(
         [f"{node}/{name}" if node not in ("", "*") else name for node, names in found.names.items() for name in names],
