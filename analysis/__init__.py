@@ -11,8 +11,23 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     import pandas as pd
 
+    from analysis.browser import browse
+
 __version__ = "0.1.0"
-__all__ = ["archives", "cmb", "errors", "formats", "missions", "model", "panels", "plasma", "sample", "store", "xray"]
+__all__ = [
+    "archives",
+    "browse",
+    "cmb",
+    "errors",
+    "formats",
+    "missions",
+    "model",
+    "panels",
+    "plasma",
+    "sample",
+    "store",
+    "xray",
+]
 
 _MODULES = {"archives", "cmb", "errors", "formats", "model", "panels", "plasma", "sample", "store", "xray"}
 
@@ -46,6 +61,10 @@ def __getattr__(name: str) -> object:
         from importlib import import_module
 
         return import_module(f"analysis.{name}")
+    if name == "browse":
+        from analysis.browser import browse
+
+        return browse
     raise AttributeError(f"module 'analysis' has no attribute {name!r}")
 
 
