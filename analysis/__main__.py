@@ -49,6 +49,7 @@ def _arguments() -> argparse.ArgumentParser:
     explore.add_argument("--no-browser", action="store_true", help="only print the address")
     explore.add_argument("--state", type=Path, help="a view that was saved as JSON")
     explore.add_argument("--model", help="for a spectrum: 'tbabs * powerlaw' by default")
+    explore.add_argument("--band", type=float, nargs=2, metavar=("LOW", "HIGH"), help="of a spectrum, in keV")
     missions = commands.add_parser("missions", help="the ESA-JAXA programmes and what there is for each")
     missions.add_argument("words", nargs="*")
     status = commands.add_parser("status", help="ask the archives whether they answer; exit 1 if one does not")
@@ -213,7 +214,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 from analysis.serving import serve
 
                 answer = serve(
-                    asked.target, port=asked.port, browser=not asked.no_browser, state=asked.state, model=asked.model
+                    asked.target,
+                    port=asked.port,
+                    browser=not asked.no_browser,
+                    state=asked.state,
+                    model=asked.model,
+                    band=tuple(asked.band) if asked.band else None,
                 )
             case "status":
                 answer, code = _status(asked.servers)

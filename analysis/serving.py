@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import os
-import warnings
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import xarray as xr
 
-from analysis.errors import AnalysisError, BadOption, MissingFile, UnknownProduct, WrongData
+from analysis.errors import BadOption, MissingFile, UnknownProduct, WrongData
 
 HOST = "127.0.0.1"
 MODEL = "tbabs * powerlaw"
-BAND = (0.5, 8.0)  # keV: where a spectrum is fitted, unless it has no channels there
 EXPLORED = (
     "what is over time, X-ray events with their good times, a spectrum with its response, and a map of the sky in "
     "Galactic coordinates"
@@ -31,6 +30,7 @@ def serve(
     browser: bool = True,
     state: State = None,
     model: str | None = None,
+    band: tuple[float, float] | None = None,
 ) -> str:
     """Serve the explorer of a file or product until Ctrl-C, and return a last word.
 
@@ -46,6 +46,8 @@ def serve(
         The first view: what ``explore.state_of(page)`` gave, or a JSON file with it.
     model : str, optional
         For a spectrum; ``"tbabs * powerlaw"`` by default.
+    band : (float, float), optional
+        Of a spectrum, in keV; by default all channels that are not marked bad.
 
     Returns
     -------
@@ -57,11 +59,14 @@ def serve(
         If there is no such file or product, it cannot be read or explored, the state does not fit, or the port is
         taken.
     """
+    from bokeh.core.validation import silence
+    from bokeh.core.validation.warnings import FIXED_SIZING_MODE
     from panel.io.server import get_server
 
+    silence(FIXED_SIZING_MODE, True)  # figures whose frame has a size of its own are meant so
     if isinstance(port, bool) or not 0 <= port <= 65535:
         raise BadOption(f"--port {port} is no port; give 1 to 65535, or none for a free one")
-    make = page_maker(target, state=state, model=model)
+    make = page_maker(target, state=state, model=model, band=band)
     make()  # what cannot be explored is refused here, and not on the page
 
     def session() -> Any:
@@ -75,27 +80,30 @@ def serve(
             return HTML(reason(str(target), error))
 
     title = f"Sankō: {Path(target).name}"
-    origins = [f"{host}:{port or '*'}" for host in (HOST, "localhost")]
     try:
-        server = get_server(session, port=port, address=HOST, websocket_origin=origins, title=title)
+        number = _port(port)
+        origins = [f"{host}:{number}" for host in (HOST, "localhost")]
+        server = get_server(session, port=number, address=HOST, websocket_origin=origins, title=title)
     except OSError as error:
         raise BadOption(f"port {port} cannot be used ({error.strerror or error}); leave --port out") from error
-    address = f"http://{HOST}:{server.port}/"
+    address = f"http://{HOST}:{number}/"
     print(f"{target} is explored at {address} (Ctrl-C ends it)", flush=True)
     if browser:
         server.io_loop.add_callback(_show, address)
     server.start()
-    server.io_loop.add_callback(lambda: None)
-    try:
+    with suppress(KeyboardInterrupt):  # Panel's handler of Ctrl-C stops the loop; another may be installed
         server.io_loop.start()
-    except KeyboardInterrupt:
-        pass
-    finally:
-        server.stop()
+    server.stop()
     return "ended"
 
 
-def page_maker(target: str | os.PathLike[str], *, state: State = None, model: str | None = None) -> Maker:
+def page_maker(
+    target: str | os.PathLike[str],
+    *,
+    state: State = None,
+    model: str | None = None,
+    band: tuple[float, float] | None = None,
+) -> Maker:
     """Return a function that makes the page of a file or product; the data are read once, here.
 
     Parameters
@@ -106,6 +114,8 @@ def page_maker(target: str | os.PathLike[str], *, state: State = None, model: st
         The first view.
     model : str, optional
         For a spectrum.
+    band : (float, float), optional
+        Of a spectrum, in keV.
 
     Raises
     ------
@@ -123,7 +133,7 @@ def page_maker(target: str | os.PathLike[str], *, state: State = None, model: st
     analysis.errors.UnknownProduct: ...
     """
     data, opening = _opened(target)
-    field, explorer = _explorer_of(data, str(target), model)
+    field, explorer = _explorer_of(data, str(target), model, band)
 
     def make() -> Any:
         page = explorer(data, state=state)
@@ -168,18 +178,18 @@ def _product(name: str) -> tuple[xr.Dataset | xr.DataTree, str]:
     return import_module(f"analysis.{field}").fetch(name), f"data = {field}.fetch({name!r})"
 
 
-def _explorer_of(data: xr.Dataset | xr.DataTree, name: str, model: str | None) -> tuple[str, Maker]:
+def _explorer_of(data: xr.Dataset | xr.DataTree, name: str, model: str | None, band: Any) -> tuple[str, Maker]:
     """Return the field and the explorer of what the data are."""
     nodes = set(data.children) if isinstance(data, xr.DataTree) else set()
     spectrum = "spectrum" in nodes
-    if model is not None and not spectrum:
-        raise BadOption(f"--model is for a spectrum with its response; {name} holds {_held(data)}")
+    if (model is not None or band is not None) and not spectrum:
+        raise BadOption(f"--model and --band are for a spectrum with its response; {name} holds {_held(data)}")
     if spectrum:
         from analysis import xray
 
         if "rmf" not in nodes:
             raise WrongData(f"{name} is a spectrum without its response (RESPFILE), so no model can be folded")
-        return "xray", partial(_spectrum_page, xray.explore, model or MODEL)
+        return "xray", partial(xray.explore, source=model or MODEL, band=band)
     if "events" in nodes:
         from analysis import xray
 
@@ -196,21 +206,21 @@ def _explorer_of(data: xr.Dataset | xr.DataTree, name: str, model: str | None) -
     raise WrongData(f"{name} holds {_held(data)}; what is explored is {EXPLORED}")
 
 
-def _spectrum_page(explore: Maker, model: str, data: xr.DataTree, *, state: State) -> Any:
-    """The page of a spectrum; where it has no channels in the usual band, over all of them."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # a fit from the model's own values starts the page; it is on sliders then
-        low, high = data["spectrum"].attrs.get("band", BAND) if False else BAND
-        try:
-            return explore(data, model, band=(low, high), state=state)
-        except AnalysisError:
-            return explore(data, model, state=state)
-
-
 def _held(data: xr.Dataset | xr.DataTree) -> str:
     if isinstance(data, xr.DataTree) and data.children:
         return f"the nodes {', '.join(map(str, data.children))}"
-    return f"{', '.join(map(str, list(data.data_vars)[:8])) or 'nothing'} over {', '.join(map(str, data.dims)) or 'no axis'}"
+    variables = ", ".join(map(str, list(data.data_vars)[:8])) or "nothing"
+    return f"{variables} over {', '.join(map(str, data.dims)) or 'no axis'}"
+
+
+def _port(asked: int) -> int:
+    """Return the port, or a free one for 0; OSError where it is taken."""
+    import socket
+
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        probe.bind((HOST, asked))
+        return int(probe.getsockname()[1])
 
 
 def _show(address: str) -> None:

@@ -240,7 +240,7 @@ def _printed(held: Explored, name: str, kind: str) -> bytes:
 def _html(held: Explored) -> bytes:
     """Return a page with all pictures as they are, and all scripts that it needs."""
     from bokeh.embed import file_html
-    from bokeh.layouts import column
+    from bokeh.models.layouts import Column
     from bokeh.models.widgets import Div
     from bokeh.plotting import figure
     from bokeh.resources import INLINE
@@ -256,4 +256,4 @@ def _html(held: Explored) -> bytes:
         for part in root.select({"type": figure}):
             part.sizing_mode = None  # sizes are those of the frames
         parts.append(root)
-    return file_html(column(*parts), INLINE, held.title or "Sankō").encode("utf-8")
+    return file_html(Column(children=parts), INLINE, held.title or "Sankō").encode("utf-8")

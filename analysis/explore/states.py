@@ -218,9 +218,8 @@ def fit_selection(name: str, value: Any, gesture: str) -> Any:
         right = {1: "a number or a time", 2: "[low, high]", 4: "[left, bottom, right, top]"}[wanted]
         raise BadOption(f"{name}={value!r} is no selection of this page; give {right}, or null for none")
     half = wanted // 2
-    if any(not end == end for end in ends) or any(
-        low > high for low, high in zip(ends[:half], ends[half:], strict=True) if wanted > 1
-    ):
+    turned = half and any(low > high for low, high in zip(ends[:half], ends[half:], strict=True))
+    if turned or any(end != end for end in ends):
         raise BadOption(f"{name}={value!r}: its ends are the wrong way round, or not numbers")
     return made if wanted > 1 else ends[0]
 
