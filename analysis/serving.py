@@ -90,6 +90,7 @@ def serve(
     print(f"{target} is explored at {address} (Ctrl-C ends it)", flush=True)
     if browser:
         server.io_loop.add_callback(_show, address)
+    server.io_loop.asyncio_loop.set_exception_handler(_unless_closed)
     server.start()
     with suppress(KeyboardInterrupt):  # Panel's handler of Ctrl-C stops the loop; another may be installed
         server.io_loop.start()
@@ -221,6 +222,15 @@ def _port(asked: int) -> int:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         probe.bind((HOST, asked))
         return int(probe.getsockname()[1])
+
+
+def _unless_closed(loop: Any, context: dict[str, Any]) -> None:
+    """Report what goes wrong in the server, but not that a browser went away while a picture was under way."""
+    from tornado.iostream import StreamClosedError
+    from tornado.websocket import WebSocketClosedError
+
+    if not isinstance(context.get("exception"), StreamClosedError | WebSocketClosedError):
+        loop.default_exception_handler(context)
 
 
 def _show(address: str) -> None:

@@ -2,6 +2,7 @@
 
 import os
 import re
+import shutil
 import signal
 import socket
 import subprocess
@@ -37,8 +38,16 @@ def test_events_are_explored_as_x_rays(name):
 
 
 @pytest.mark.slow
-def test_a_spectrum_is_explored_with_the_response_it_names():
-    page = page_of(sample.path("ngc7793_ulx4_pn.pha"), model="powerlaw", band=(1.0, 8.0))
+def test_a_spectrum_is_explored_with_the_response_it_names(tmp_path):
+    named = {
+        ".pha": "pn.pha",
+        "_background.pha": "PNbackground_spectrum.fits",
+        ".arf": "PN.arf",
+        ".rmf.gz": "PN.rmf.gz",
+    }
+    for suffix, name in named.items():
+        shutil.copy(sample.path(f"ngc7793_ulx4_pn{suffix}"), tmp_path / name)
+    page = page_of(tmp_path / "pn.pha", model="powerlaw", band=(1.0, 8.0))
     assert set(explore.state_of(page)) == {"powerlaw.photon_index", "powerlaw.norm"}
     code = explore.code_of(page)
     assert "xray.spectrum_from(" in code and "source='powerlaw', band=(1.0, 8.0)" in code

@@ -8,9 +8,10 @@ from collections.abc import Callable
 from typing import Any
 
 QUIET = 0.05  # seconds: what arrives sooner after a redraw was waiting while that was made
+LONGEST = 0.5  # seconds that a redraw waits for requests to end
 
 
-def newest_only(redraw: Callable[[], None]) -> Callable[[], None]:
+def newest_only(redraw: Callable[[], None], waits: Callable[[], None] | None = None) -> Callable[[], None]:
     """Return a function that asks for a redraw, once for all requests that waited while one was made.
 
     A server's session and a notebook's kernel take messages one after the other. While a slow picture is made they
@@ -21,6 +22,8 @@ def newest_only(redraw: Callable[[], None]) -> Callable[[], None]:
     ----------
     redraw : callable
         Draws what is wanted by then.
+    waits : callable, optional
+        Called when a redraw has to wait: to say so on the page.
 
     Examples
     --------
@@ -28,7 +31,7 @@ def newest_only(redraw: Callable[[], None]) -> Callable[[], None]:
     >>> ask()
     drawn
     """
-    done = [-QUIET]
+    done, asked, began = [-QUIET], [0.0], [0.0]
     waiting = [False]
 
     def run() -> None:
@@ -38,15 +41,24 @@ def newest_only(redraw: Callable[[], None]) -> Callable[[], None]:
         finally:
             done[0] = time.monotonic()
 
+    def run_when_quiet() -> None:
+        now = time.monotonic()
+        if now - asked[0] >= QUIET or now - began[0] >= LONGEST or not _soon(run_when_quiet):
+            run()
+
     def ask() -> None:
+        asked[0] = time.monotonic()
         if waiting[0]:
             return
-        if time.monotonic() - done[0] >= QUIET:
+        began[0] = asked[0]
+        if asked[0] - done[0] >= QUIET:
             run()
             return
-        waiting[0] = _soon(run)
+        waiting[0] = _soon(run_when_quiet)
         if not waiting[0]:
             run()
+        elif waits is not None:
+            waits()
 
     return ask
 

@@ -174,7 +174,8 @@ def linked(
             chosen.object = _selected(values, selections)
             renew()
 
-    ask = newest_only(redraw)
+    # Said before the wait: what is said right before a slow redraw may reach the browser only after it.
+    ask = newest_only(redraw, lambda: chosen.param.update(object=f"Drawing {', '.join(stale)} …" if stale else ""))
 
     def change(changed: Mapping[str, Any], draw_now: Callable[[], None] = ask) -> None:
         values.update(changed)
