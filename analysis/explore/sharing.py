@@ -19,6 +19,9 @@ from analysis.model import provenance_of
 from analysis.panels.loading import loaded, redrawing
 from analysis.panels.saving import save
 
+# Panel has every page load this for components of a kind that no picture uses; in a file it is a broken link.
+SHIM = re.compile(r'<script src="[^"]*/es-module-shims[^"]*"></script>')
+
 
 def code_of(page: Any) -> str:
     """Return lines of Python that open an explorer's page as it is now.
@@ -256,4 +259,5 @@ def _html(held: Explored) -> bytes:
         for part in root.select({"type": figure}):
             part.sizing_mode = None  # sizes are those of the frames
         parts.append(root)
-    return file_html(Column(children=parts), INLINE, held.title or "Sankō").encode("utf-8")
+    page = file_html(Column(children=parts), INLINE, held.title or "Sankō")
+    return SHIM.sub("", page, count=1).encode("utf-8")
