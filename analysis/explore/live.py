@@ -179,7 +179,8 @@ def _button(
     button = pn.widgets.Button(label=label, width=120)
 
     def press(_: Any) -> None:
-        told.object = f"{label} …"
+        with redrawing(page):
+            told.object = f"{label} …"
         with redrawing(page):
             try:
                 found = settle(values())

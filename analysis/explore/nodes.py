@@ -63,7 +63,7 @@ def node_explorer(nodes: Mapping[str, Any], explorer: Callable[..., Any], state:
             setting[0] = False
 
     def change() -> None:
-        with busy(chosen, [select.value]), redrawing(page):
+        with busy(page, chosen, [select.value]), redrawing(page):
             try:
                 show(opened({"node": select.value}))
                 put_in_address(key, read())

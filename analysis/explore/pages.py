@@ -168,14 +168,14 @@ def linked(
     def redraw() -> None:
         todo = [view for view in views if view.name in stale]
         stale.clear()
-        with busy(chosen, [view.name for view in todo]), redrawing(page):
+        with busy(page, chosen, [view.name for view in todo]), redrawing(page):
             for view in todo:
                 draw(view)
             chosen.object = _selected(values, selections)
             renew()
 
     # Said before the wait: what is said right before a slow redraw may reach the browser only after it.
-    ask = newest_only(redraw, lambda: chosen.param.update(object=f"Drawing {', '.join(stale)} …" if stale else ""))
+    ask = newest_only(redraw, lambda: say_busy(page, chosen, list(stale)))
 
     def change(changed: Mapping[str, Any], draw_now: Callable[[], None] = ask) -> None:
         values.update(changed)
@@ -251,16 +251,23 @@ def asked_in_address(key: str, fitting: Callable[[State], dict[str, Any]], warne
         return {}
 
 
-@contextmanager
-def busy(shown: Any, names: Sequence[str]) -> Iterator[None]:
-    """Say on the page what is being drawn, at once and until it is there."""
+def say_busy(page: Any, shown: Any, names: Sequence[str]) -> None:
+    """Say on the page what is being drawn, as an update of its own."""
     if names:
-        shown.object = f"Drawing {', '.join(names)} …"
+        with redrawing(page):
+            shown.object = f"Drawing {', '.join(names)} …"
+
+
+@contextmanager
+def busy(page: Any, shown: Any, names: Sequence[str]) -> Iterator[None]:
+    """Say on the page what is being drawn, at once and until it is there."""
+    say_busy(page, shown, names)
     try:
         yield
     finally:
         if names and str(shown.object).startswith("Drawing "):
-            shown.object = ""
+            with redrawing(page):
+                shown.object = ""
 
 
 def _picture_or_reason(view: View, values: Mapping[str, Any]) -> Any:
