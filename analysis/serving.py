@@ -90,10 +90,11 @@ def serve(
     print(f"{target} is explored at {address} (Ctrl-C ends it)", flush=True)
     if browser:
         server.io_loop.add_callback(_show, address)
-    server.io_loop.asyncio_loop.set_exception_handler(_unless_closed)
+    loop: Any = server.io_loop
+    loop.asyncio_loop.set_exception_handler(_unless_closed)
     server.start()
     with suppress(KeyboardInterrupt):  # Panel's handler of Ctrl-C stops the loop; another may be installed
-        server.io_loop.start()
+        loop.start()
     server.stop()
     return "ended"
 

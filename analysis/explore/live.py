@@ -116,7 +116,7 @@ def following(
         finally:
             busy[0] = False
 
-    key, warned = own_key(), pn.pane.Str("", visible=False)
+    key, warned = own_key(), pn.pane.HTML("", visible=False)
     take(fitting(given_state(state)))
     take(asked_in_address(key, fitting, warned))
     pipe = hv.streams.Pipe(data=lines(values()))
@@ -159,7 +159,7 @@ def following(
     bar, bar_anew = share_bar(page, explored)
     if title:
         page.append(pn.pane.HTML(f"<b>{html.escape(title)}</b>"))
-    page.append(pn.Row(pn.Column(*side), pn.Column(pn.pane.HoloViews(picture(moving)), told, warned, bar)))
+    page.append(pn.Row(pn.Column(*side), pn.Column(pn.pane.HoloViews(picture(moving)), warned, told, bar)))
     page.explored = explored
     return page
 
