@@ -1,4 +1,4 @@
-"""The command line: ``python -m analysis search|fetch|read|missions|status|store``."""
+"""The command line: ``python -m analysis search|fetch|read|explore|missions|status|store``."""
 
 from __future__ import annotations
 
@@ -43,6 +43,13 @@ def _arguments() -> argparse.ArgumentParser:
     fetch.add_argument("--live", action="store_true", default=None, help="ask the archive for what also ships")
     read = commands.add_parser("read", help="open a file of your own, show it and check it")
     read.add_argument("path", type=Path)
+    explore = commands.add_parser("explore", help="look at a file of your own, or a product, in the browser")
+    explore.add_argument("target", metavar="FILE", help="a file of any format that is read, or a product's name")
+    explore.add_argument("--port", type=int, default=0, help="on this machine; a free one by default")
+    explore.add_argument("--no-browser", action="store_true", help="only print the address")
+    explore.add_argument("--state", type=Path, help="a view that was saved as JSON")
+    explore.add_argument("--model", help="for a spectrum: 'tbabs * powerlaw' by default")
+    explore.add_argument("--band", type=float, nargs=2, metavar=("LOW", "HIGH"), help="of a spectrum, in keV")
     missions = commands.add_parser("missions", help="the ESA-JAXA programmes and what there is for each")
     missions.add_argument("words", nargs="*")
     status = commands.add_parser("status", help="ask the archives whether they answer; exit 1 if one does not")
@@ -203,6 +210,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 answer = _fetch(asked.product, asked.output, options)
             case "read":
                 answer = _read(asked.path)
+            case "explore":
+                from analysis.serving import serve
+
+                answer = serve(
+                    asked.target,
+                    port=asked.port,
+                    browser=not asked.no_browser,
+                    state=asked.state,
+                    model=asked.model,
+                    band=tuple(asked.band) if asked.band else None,
+                )
             case "status":
                 answer, code = _status(asked.servers)
             case "store":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -157,7 +158,12 @@ def _tree(tree: xr.DataTree, given: Mapping[str, Any]) -> Any:
     return _laid_out([part for one in drawn for part in (one if isinstance(one, hv.Layout) else [one])], 1)
 
 
-def explore(sky: xr.Dataset | xr.DataArray | xr.DataTree, *, reference: xr.Dataset | xr.DataArray | None = None) -> Any:
+def explore(
+    sky: xr.Dataset | xr.DataArray | xr.DataTree,
+    *,
+    reference: xr.Dataset | xr.DataArray | None = None,
+    state: Mapping[str, Any] | str | os.PathLike[str] | None = None,
+) -> Any:
     r"""Return a map with selectors for Stokes parameter and projection, a mask, and spectra that follow.
 
     The mask leaves out a band around the Galactic plane and what was not observed. Spectra are the
@@ -170,6 +176,8 @@ def explore(sky: xr.Dataset | xr.DataArray | xr.DataTree, *, reference: xr.Datas
         A map in Galactic coordinates, dims ``stokes, cells``; a tree must hold exactly one.
     reference : xarray.Dataset or xarray.DataArray, optional
         A theory drawn behind the spectra, for example ``fetch("planck2018_lcdm")``.
+    state : mapping, str or path, optional
+        What is chosen at first: what ``explore.state_of(page)`` gave, or a JSON file with it.
 
     Returns
     -------
@@ -181,6 +189,8 @@ def explore(sky: xr.Dataset | xr.DataArray | xr.DataTree, *, reference: xr.Datas
         If it is no map, or a tree of none or several; the message names them.
     WrongFrame
         If the map is not in Galactic coordinates.
+    BadOption
+        If the state does not fit; the message says what there is.
 
     Examples
     --------
@@ -212,7 +222,10 @@ def explore(sky: xr.Dataset | xr.DataArray | xr.DataTree, *, reference: xr.Datas
 
     held = [str(label) for label in array["stokes"].values]
     slider = explorers.Slider("latitude", 0, 80, 5, 20, "Masked below Galactic latitude (deg)")
-    return explorers.sky_explorer(sky=masked, spectra=spectra, stokes=held, slider=slider, title=title)
+    again = explorers.opened_again("cmb", sky)
+    return explorers.sky_explorer(
+        sky=masked, spectra=spectra, stokes=held, slider=slider, title=title, state=state, again=again
+    )
 
 
 def _only_map(tree: xr.DataTree) -> xr.Dataset:

@@ -6,6 +6,26 @@ An explorer knows no field of science: domains hand it functions that return pic
 
 from analysis.explore.explorers import event_explorer, sky_explorer, time_explorer
 from analysis.explore.live import Dial, following
+from analysis.explore.nodes import node_explorer
 from analysis.explore.pages import Choice, Slider, View, linked
+from analysis.explore.sharing import code_of, opened_again, save_page
+from analysis.explore.states import save_state, set_state, state_of
 
-__all__ = ["Choice", "Dial", "Slider", "View", "event_explorer", "following", "linked", "sky_explorer", "time_explorer"]
+__all__ = [
+    "Choice",
+    "Dial",
+    "Slider",
+    "View",
+    "code_of",
+    "event_explorer",
+    "following",
+    "linked",
+    "node_explorer",
+    "opened_again",
+    "save_page",
+    "save_state",
+    "set_state",
+    "sky_explorer",
+    "state_of",
+    "time_explorer",
+]

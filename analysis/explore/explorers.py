@@ -11,12 +11,20 @@ import xarray as xr
 
 from analysis import panels
 from analysis.errors import WrongData
-from analysis.explore.pages import Choice, Picture, Slider, View, linked, reason
-from analysis.panels.loading import loaded, redrawing
+from analysis.explore.nodes import node_explorer
+from analysis.explore.pages import Around, Choice, Picture, Slider, View, linked
+from analysis.explore.states import Given
+from analysis.panels.loading import loaded
 
 
 def time_explorer(
-    data: xr.Dataset | xr.DataTree, *, view: Picture | None = None, attrs: Mapping[str, Any] | None = None
+    data: xr.Dataset | xr.DataTree,
+    *,
+    view: Picture | None = None,
+    attrs: Mapping[str, Any] | None = None,
+    state: Given = None,
+    again: Mapping[str, str] | None = None,
+    around: Around | None = None,
 ) -> Any:
     """Return linked time panels: choose the variables, tap a time to see the values there.
 
@@ -28,6 +36,8 @@ def time_explorer(
         ``view(dataset, variables=[…])`` returns the picture; by default :func:`analysis.panels.time_panels`.
     attrs : mapping, optional
         Over the dataset's own attributes, for the notes.
+    state, again, around : optional
+        See :func:`linked`; the state of a tree has its ``node`` as well.
 
     Returns
     -------
@@ -48,7 +58,7 @@ def time_explorer(
     ['n']
     """
     if isinstance(data, xr.DataTree):
-        return _tree_explorer(data, view, attrs)
+        return node_explorer(_nodes_over_time(data), partial(time_explorer, view=view, attrs=attrs, again=again), state)
     if not isinstance(data, xr.Dataset):
         raise WrongData(f"time_explorer takes an xarray Dataset or DataTree, not a {type(data).__name__}")
     known = {**data.attrs, **(attrs or {})}
@@ -76,6 +86,9 @@ def time_explorer(
         if several
         else [Choice("variables", names, label="Variable", many=True, value=names)],
         title=str(known.get("title", "")),
+        state=state,
+        again=again,
+        around=around,
     )
 
 
@@ -87,6 +100,8 @@ def event_explorer(
     spectrum: Picture,
     cut: Picture | None = None,
     title: str = "",
+    state: Given = None,
+    again: Mapping[str, str] | None = None,
 ) -> Any:
     """Return image, light curve and spectrum of events, each showing what is selected on the two others.
 
@@ -101,6 +116,8 @@ def event_explorer(
         by default those whose columns of these names lie in the half-open ranges. Give one where exposure
         must follow the cut.
     title : str, optional
+    state, again : optional
+        See :func:`linked`.
 
     Returns
     -------
@@ -152,6 +169,8 @@ def event_explorer(
         ],
         beside=True,
         title=title,
+        state=state,
+        again=again,
     )
 
 
@@ -163,6 +182,8 @@ def sky_explorer(
     projections: Sequence[str] = ("mollweide", "orthographic", "cartesian"),
     slider: Slider | None = None,
     title: str = "",
+    state: Given = None,
+    again: Mapping[str, str] | None = None,
 ) -> Any:
     """Return a sky with selectors for the Stokes parameter and projection, a slider, and spectra that follow
     it.
@@ -180,6 +201,8 @@ def sky_explorer(
         For example ``Slider("latitude", 0, 60, 5, 20, "Mask below galactic latitude (deg)")``; without one
         the functions get no such keyword.
     title : str, optional
+    state, again : optional
+        See :func:`linked`.
 
     Returns
     -------
@@ -199,28 +222,16 @@ def sky_explorer(
     views = [View("Sky", sky, uses=("stokes", "projection", *names))]
     if spectra is not None:
         views.append(View("Spectra", spectra, uses=names))
-    return linked(views, controls=[*controls, *([slider] if slider is not None else [])], title=title)
+    shown = [*controls, *([slider] if slider is not None else [])]
+    return linked(views, controls=shown, title=title, state=state, again=again)
 
 
-def _tree_explorer(tree: xr.DataTree, view: Picture | None, attrs: Mapping[str, Any] | None) -> Any:
-    """Return an explorer of one node at a time, with a selector of the nodes that have data over time."""
-    import panel as pn
-
+def _nodes_over_time(tree: xr.DataTree) -> dict[str, xr.Dataset]:
+    """Return the nodes that hold data over time, by their paths."""
     nodes = {n.path: n.to_dataset(inherit=False) for n in tree.subtree if n.has_data and "time" in n.dims}
     if not nodes:
         raise WrongData(f"no node of the tree holds data over time; it has {', '.join(map(str, tree.children))}")
-    select = pn.widgets.Select(label="Node", options=list(nodes), width=300)
-    holder = pn.Column(time_explorer(nodes[select.value], view=view, attrs=attrs))
-
-    def change(event: Any) -> None:
-        with redrawing(holder):
-            try:
-                holder.objects = [time_explorer(nodes[event.new], view=view, attrs=attrs)]
-            except Exception as error:  # the page is the only place where its reader can see the reason
-                holder.objects = [pn.pane.HTML(reason(event.new, error))]
-
-    select.param.watch(change, "value")
-    return pn.Column(select, holder)
+    return nodes
 
 
 def _slices(data: xr.Dataset, variables: list[str], time: Any, attrs: Mapping[str, Any]) -> Any:

@@ -11,6 +11,11 @@ from typing import Any
 import numpy as np
 
 from analysis.errors import AnalysisError, BadOption
+from analysis.explore.addresses import own_key, put_in_address
+from analysis.explore.newest import newest_only
+from analysis.explore.pages import asked_in_address
+from analysis.explore.sharing import share_bar
+from analysis.explore.states import Explored, Given, State, fit_number, given_state, refuse_unknown
 from analysis.panels.loading import loaded, redrawing
 
 Lines = Mapping[str, tuple[np.ndarray, np.ndarray]]
@@ -39,6 +44,8 @@ def following(
     settle: Callable[[Values], Values] | None = None,
     settle_label: str = "Fit",
     title: str = "",
+    state: Given = None,
+    again: Mapping[str, str] | None = None,
 ) -> Any:
     """Return a page of sliders beside a picture some of whose lines follow them.
 
@@ -56,6 +63,8 @@ def following(
     settle_label : str, optional
         What the button says.
     title : str, optional
+    state, again : optional
+        See :func:`analysis.explore.linked`; the state has the value of each slider, which may lie beyond its ends.
 
     Returns
     -------
@@ -64,7 +73,7 @@ def following(
     Raises
     ------
     BadOption
-        If there is no slider, or one of a logarithmic scale does not stay positive.
+        If there is no slider, one of a logarithmic scale does not stay positive, or the state does not fit.
 
     Examples
     --------
@@ -87,33 +96,71 @@ def following(
     def values() -> dict[str, float]:
         return {name: 10.0**s.value if scale[name] else float(s.value) for name, s in sliders.items()}
 
-    pipe = hv.streams.Pipe(data=lines(values()))
-    moving = hv.DynamicMap(
-        lambda data: hv.Overlay([hv.Curve(xy, label=name) for name, xy in data.items()]), streams=[pipe]
-    )
-    told = pn.pane.HTML(html.escape(words(values())) if words else "", width=560)
-    page = pn.Column()
+    def overlay(data: Lines) -> Any:
+        return hv.Overlay([hv.Curve(xy, label=name) for name, xy in data.items()])
+
+    def fitting(asked: State) -> dict[str, float]:
+        refuse_unknown(asked, list(sliders))
+        found = {name: fit_number(name, value) for name, value in asked.items()}
+        if wrong := [name for name, value in found.items() if scale[name] and value <= 0]:
+            raise BadOption(f"{wrong[0]}={found[wrong[0]]:g} is not positive, as a slider of equal factors needs")
+        return found
+
     busy = [False]
 
-    def renew(_: Any = None) -> None:
-        if busy[0]:
-            return
+    def take(found: Mapping[str, float]) -> None:
+        busy[0] = True
+        try:
+            for name, value in found.items():
+                _move(sliders[name], math.log10(value) if scale[name] else value)
+        finally:
+            busy[0] = False
+
+    key, warned = own_key(), pn.pane.HTML("", visible=False)
+    take(fitting(given_state(state)))
+    take(asked_in_address(key, fitting, warned))
+    pipe = hv.streams.Pipe(data=lines(values()))
+    moving = hv.DynamicMap(overlay, streams=[pipe])
+    told = pn.pane.HTML(html.escape(words(values())) if words else "", width=560)
+    page: Any = pn.Column()
+
+    def redraw() -> None:
         with redrawing(page):
             try:
                 now = values()
                 pipe.send(lines(now))
                 told.object = html.escape(words(now)) if words else ""
+                bar_anew()
             except AnalysisError as error:  # the page is the only place where its reader can see the reason
                 told.object = f"<b>{html.escape(str(error))}</b>"
 
+    ask = newest_only(redraw)
+
+    def renew(_: Any = None) -> None:
+        if not busy[0]:
+            put_in_address(key, values())
+            ask()
+
+    def write(asked: State) -> None:
+        take(fitting(asked))
+        put_in_address(key, values())
+        redraw()
+
+    def pictures() -> dict[str, Any]:
+        still = hv.DynamicMap(overlay, streams=[hv.streams.Pipe(data=lines(values()))])
+        return {"Picture": picture(still), **({"Values": words(values())} if words else {})}
+
+    explored = Explored(values, write, pictures, title, dict(again or {}))
     for slider in sliders.values():
         slider.param.watch(renew, "value")
     side: list[Any] = list(sliders.values())
     if settle is not None:
-        side.append(_button(pn, settle_label, settle, values, sliders, scale, told, busy, renew, page))
+        side.append(_button(pn, settle_label, settle, values, take, scale, told, renew, page))
+    bar, bar_anew = share_bar(page, explored)
     if title:
         page.append(pn.pane.HTML(f"<b>{html.escape(title)}</b>"))
-    page.append(pn.Row(pn.Column(*side), pn.Column(pn.pane.HoloViews(picture(moving)), told)))
+    page.append(pn.Row(pn.Column(*side), pn.Column(pn.pane.HoloViews(picture(moving)), warned, told, bar)))
+    page.explored = explored
     return page
 
 
@@ -122,10 +169,9 @@ def _button(
     label: str,
     settle: Callable[[Values], Values],
     values: Callable[[], dict[str, float]],
-    sliders: Mapping[str, Any],
+    take: Callable[[Mapping[str, float]], None],
     scale: Mapping[str, bool],
     told: Any,
-    busy: list[bool],
     renew: Callable[[], None],
     page: Any,
 ) -> Any:
@@ -134,18 +180,14 @@ def _button(
 
     def press(_: Any) -> None:
         with redrawing(page):
+            told.object = f"{label} …"
+        with redrawing(page):
             try:
                 found = settle(values())
             except AnalysisError as error:
                 told.object = f"<b>{html.escape(str(error))}</b>"
                 return
-            busy[0] = True
-            try:
-                for name, value in found.items():
-                    if name in sliders and not (scale[name] and value <= 0):
-                        _move(sliders[name], math.log10(value) if scale[name] else value)
-            finally:
-                busy[0] = False
+            take({n: value for n, value in found.items() if n in scale and not (scale[n] and value <= 0)})
         renew()
 
     button.on_click(press)

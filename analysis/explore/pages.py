@@ -3,19 +3,35 @@
 from __future__ import annotations
 
 import html
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
 import numpy as np
 
-from analysis.errors import BadOption
+from analysis.errors import AnalysisError, BadOption
+from analysis.explore.addresses import addressed, own_key, put_in_address
+from analysis.explore.newest import newest_only
+from analysis.explore.sharing import share_bar
+from analysis.explore.states import (
+    Explored,
+    Given,
+    State,
+    fit_number,
+    fit_option,
+    fit_selection,
+    given_state,
+    refuse_unknown,
+    told,
+)
 from analysis.panels.loading import loaded, redrawing
 
 # What a reader can do on a picture: the name of HoloViews' stream, and the Bokeh tool it needs.
 GESTURES = {"tap": ("Tap", "tap"), "range": ("BoundsX", "xbox_select"), "box": ("BoundsXY", "box_select")}
 Picture = Callable[..., Any]
+NOTHING = "There is nothing to show for what is selected."
 
 
 @dataclass(frozen=True)
@@ -64,8 +80,23 @@ class View:
     selects: Mapping[str, str] = field(default_factory=dict)
 
 
+@dataclass(frozen=True)
+class Around:
+    """What a selector around a page adds to its state, and its name in the address."""
+
+    outer: Mapping[str, Any]
+    key: str
+
+
 def linked(
-    views: Sequence[View], *, controls: Sequence[Choice | Slider] = (), beside: bool = False, title: str = ""
+    views: Sequence[View],
+    *,
+    controls: Sequence[Choice | Slider] = (),
+    beside: bool = False,
+    title: str = "",
+    state: Given = None,
+    again: Mapping[str, str] | None = None,
+    around: Around | None = None,
 ) -> Any:
     """Return a page of controls and pictures; a choice or selection redraws the pictures that use it.
 
@@ -76,78 +107,183 @@ def linked(
     beside : bool, optional
         Pictures beside each other where the page is wide enough.
     title : str, optional
+    state : mapping, str or path, optional
+        What is chosen and selected at first: what :func:`analysis.explore.state_of` gave, or a JSON file with it.
+        Under ``panel serve`` the view in the address goes before it.
+    again : mapping, optional
+        The code that opens the page: what :func:`analysis.explore.opened_again` gives.
+    around : Around, optional
+        Of the selector that this page stands under.
 
     Returns
     -------
     panel.Column
-        Works in JupyterLab and under ``panel serve``. A picture that cannot be made is replaced by the
-        reason.
+        Works in JupyterLab and under ``panel serve``, where the address keeps the view. A picture that cannot be
+        made is replaced by the reason; of requests that wait for a slow one only the newest is drawn.
 
     Raises
     ------
     BadOption
-        If there is no view, two things have one name, a view uses what nothing sets, or a gesture is unknown.
+        If there is no view, two things have one name, a view uses what nothing sets, a gesture is unknown, or the
+        state does not fit the page.
 
     Examples
     --------
     >>> page = linked([View("Greeting", lambda name: f"Hello {name}", uses=["name"])],
-    ...               controls=[Choice("name", ["Io", "Europa"])])
+    ...               controls=[Choice("name", ["Io", "Europa"])], state={"name": "Europa"})
     >>> page[0][0].value
-    'Io'
+    'Europa'
     """
     import panel as pn
 
     loaded()
     _check(views, controls)
-    page = pn.Column()
-    values: dict[str, Any] = dict.fromkeys(name for view in views for name in view.selects)
+    page: Any = pn.Column()
+    gestures = {name: gesture for view in views for name, gesture in view.selects.items()}
+    selections = list(gestures)
+    widgets = {control.name: _widget(control) for control in controls}
+    values: dict[str, Any] = {name: widget.value for name, (widget, _) in widgets.items()}
+    values.update(dict.fromkeys(selections))
     # Words and picture of a view stay where they are: only figures are made after the page was first shown.
     words = {view.name: pn.pane.HTML("", visible=False) for view in views}
     pictures = {view.name: pn.Column() for view in views}
     chosen = pn.pane.Str("", styles={"color": "#555555"})
+    warned = pn.pane.HTML("", visible=False)
+    stale: dict[str, View] = {}
+    setting = [False]
 
     def draw(view: View) -> None:
         try:
             made = view.picture(**{name: values[name] for name in view.uses})
             for name, gesture in view.selects.items():
                 _listen(made, gesture, partial(select, name))
-            text = _plain(made) if isinstance(made, str) else ""
-            pictures[view.name].objects = [] if isinstance(made, str) else [pn.pane.HoloViews(made)]
+            said = NOTHING if made is None else made if isinstance(made, str) else ""
+            text = _plain(said) if said else ""
+            pictures[view.name].objects = [] if said else [pn.pane.HoloViews(made)]
         except Exception as error:  # the page is the only place where its reader can see the reason
             text = reason(view.name, error)
             pictures[view.name].objects = []
         words[view.name].param.update(object=text, visible=bool(text))
 
-    selections = [name for view in views for name in view.selects]
-
-    def change(changed: Mapping[str, Any]) -> None:
-        values.update(changed)
-        with redrawing(page):
+    def redraw() -> None:
+        todo = [view for view in views if view.name in stale]
+        stale.clear()
+        with busy(page, chosen, [view.name for view in todo]), redrawing(page):
+            for view in todo:
+                draw(view)
             chosen.object = _selected(values, selections)
-            for view in views:
-                if set(view.uses) & set(changed):
-                    draw(view)
+            renew()
+
+    # Said before the wait: what is said right before a slow redraw may reach the browser only after it.
+    ask = newest_only(redraw, lambda: say_busy(page, chosen, list(stale)))
+
+    def change(changed: Mapping[str, Any], draw_now: Callable[[], None] = ask) -> None:
+        values.update(changed)
+        stale.update({view.name: view for view in views if set(view.uses) & set(changed)})
+        put_in_address(key, read())
+        draw_now()
 
     def select(name: str, value: Any) -> None:
-        change({name: value})
+        if not setting[0]:
+            change({name: value})
 
-    widgets = []
+    def read() -> dict[str, Any]:
+        return {**explored.outer, **{name: told(value) for name, value in values.items()}}
+
+    def fitting(asked: State) -> dict[str, Any]:
+        own = {name: value for name, value in asked.items() if name not in explored.outer}
+        refuse_unknown(own, [*explored.outer, *values])
+        declared = {control.name: control for control in controls}
+        return {
+            name: _fit(declared[name], value) if name in declared else fit_selection(name, value, gestures[name])
+            for name, value in own.items()
+        }
+
+    def take(fitted: Mapping[str, Any]) -> None:
+        setting[0] = True
+        try:
+            for name in set(fitted) & set(widgets):
+                widgets[name][0].value = fitted[name]
+        finally:
+            setting[0] = False
+        values.update(fitted)
+
+    def write(asked: State) -> None:
+        fitted = fitting(asked)
+        take(fitted)
+        change(fitted, redraw)
+
+    def made_anew() -> dict[str, Any]:
+        return {view.name: _picture_or_reason(view, values) for view in views}
+
+    explored = Explored(read, write, made_anew, title, dict(again or {}), dict(around.outer if around else {}))
+    key = around.key if around else own_key()
+    first = fitting(given_state(state))
+    take(first)
+    if not around:
+        take(asked_in_address(key, fitting, warned))
+    bar, renew = share_bar(page, explored)
     for control in controls:
-        widget, tells = _widget(control)
-        values[control.name] = widget.value
+        widget, tells = widgets[control.name]
         widget.param.watch(lambda event, name=control.name: select(name, event.new), tells)
-        widgets.append(widget)
+    shown = [widget for widget, _ in widgets.values()]
     if selections:
         clear = pn.widgets.Button(label="Clear selections", width=140)
         clear.on_click(lambda click: change(dict.fromkeys(selections)))
-        widgets.append(clear)
+        shown.append(clear)
+    chosen.object = _selected(values, selections)
     for view in views:
         draw(view)
     holders = [pn.Column(words[view.name], pictures[view.name]) for view in views]
     grid = pn.FlexBox(*holders) if beside else pn.Column(*holders)
     heading = [pn.pane.HTML(f"<b style='font-size:120%'>{html.escape(title)}</b>")] if title else []
-    page.objects = [*heading, pn.Row(*widgets), chosen, grid]
+    page.objects = [*heading, pn.Row(*shown), warned, chosen, grid, bar]
+    page.explored = explored
     return page
+
+
+def asked_in_address(key: str, fitting: Callable[[State], dict[str, Any]], warned: Any) -> dict[str, Any]:
+    """Return what the address of a served page asks for; what cannot be is told in words and left out."""
+    try:
+        return fitting(addressed(key) or {})
+    except AnalysisError as error:
+        warned.param.update(object=reason("The view in the address", error), visible=True)
+        return {}
+
+
+def say_busy(page: Any, shown: Any, names: Sequence[str]) -> None:
+    """Say on the page what is being drawn, as an update of its own."""
+    if names:
+        with redrawing(page):
+            shown.object = f"Drawing {', '.join(names)} …"
+
+
+@contextmanager
+def busy(page: Any, shown: Any, names: Sequence[str]) -> Iterator[None]:
+    """Say on the page what is being drawn, at once and until it is there."""
+    say_busy(page, shown, names)
+    try:
+        yield
+    finally:
+        if names and str(shown.object).startswith("Drawing "):
+            with redrawing(page):
+                shown.object = ""
+
+
+def _picture_or_reason(view: View, values: Mapping[str, Any]) -> Any:
+    """Return a view's picture for a file, or the words that stand in its place."""
+    try:
+        made = view.picture(**{name: values[name] for name in view.uses})
+    except AnalysisError as error:
+        return f"cannot be shown: {error}"
+    return NOTHING if made is None else made
+
+
+def _fit(control: Choice | Slider, value: Any) -> Any:
+    """Return a control's value out of a state, or refuse it."""
+    if isinstance(control, Slider):
+        return fit_number(control.name, value, control.low, control.high)
+    return fit_option(control.name, value, list(control.options), many=control.many)
 
 
 def _check(views: Sequence[View], controls: Sequence[Choice | Slider]) -> None:
@@ -189,7 +325,8 @@ def _plain(text: str) -> str:
 
 def reason(view: str, error: Exception) -> str:
     """Return the words shown in place of a picture that could not be made, as HTML."""
-    words = html.escape(str(error) or type(error).__name__)
+    said = str(error) or "no reason given"
+    words = html.escape(said if isinstance(error, AnalysisError) else f"{type(error).__name__}: {said}")
     box = "border-left: 4px solid #D55E00; padding: 6px 10px; background: #fff6ee; max-width: 700px"
     return f"<div style='{box}'><b>{html.escape(view)}</b> cannot be shown: {words}</div>"
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -102,7 +103,7 @@ def view(
     return array_picture(cut_of(with_energies(data), energy, time), lines, known, marks=marks, bands=bands)
 
 
-def explore(data: xr.Dataset | xr.DataTree) -> Any:
+def explore(data: xr.Dataset | xr.DataTree, *, state: Mapping[str, Any] | str | os.PathLike[str] | None = None) -> Any:
     """Return linked panels: choose node and variables, tap a time to see spectra and pitch angles there.
 
     Parameters
@@ -110,6 +111,8 @@ def explore(data: xr.Dataset | xr.DataTree) -> Any:
     data : xarray.Dataset or xarray.DataTree
         What :func:`fetch` or :func:`collect` gives. Fluxes over pitch angle are drawn over time as means over
         all directions (:func:`omnidirectional`), where nine tenths of the sphere are measured.
+    state : mapping, str or path, optional
+        What is chosen and tapped at first: what ``explore.state_of(page)`` gave, or a JSON file with it.
 
     Returns
     -------
@@ -120,6 +123,8 @@ def explore(data: xr.Dataset | xr.DataTree) -> Any:
     ------
     WrongData
         If there is nothing over time to draw.
+    BadOption
+        If the state does not fit; the message says what there is.
 
     Examples
     --------
@@ -130,6 +135,7 @@ def explore(data: xr.Dataset | xr.DataTree) -> Any:
     """
     from analysis import explore as explorers
 
+    again = explorers.opened_again("plasma", data) if isinstance(data, xr.Dataset | xr.DataTree) else None
     if isinstance(data, xr.DataTree):
         nodes = {node.path: with_energies(node.to_dataset(inherit=False)) for node in data.subtree}
         data = xr.DataTree.from_dict(nodes, name=data.name)
@@ -141,7 +147,7 @@ def explore(data: xr.Dataset | xr.DataTree) -> Any:
         means = {name: omnidirectional(dataset[name], coverage=0.9) for name in fluxes}
         return view(dataset.assign(means), variables=variables)
 
-    return explorers.time_explorer(data, view=over_time)
+    return explorers.time_explorer(data, view=over_time, state=state, again=again)
 
 
 def _tree_picture(

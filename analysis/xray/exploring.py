@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from typing import Any
 
@@ -26,6 +27,8 @@ def model_explorer(
     band: tuple[Amount, Amount] | None,
     grouping: Grouping,
     min_counts: int | None,
+    state: Mapping[str, Any] | str | os.PathLike[str] | None = None,
+    again: Mapping[str, str] | None = None,
 ) -> Any:
     """Return a page with a slider for each free parameter over the spectrum that the model is to fit."""
     from analysis import panels
@@ -62,6 +65,8 @@ def model_explorer(
         words=words,
         settle=settled,
         title=str(start.attrs["title"]),
+        state=state,
+        again=again,
     )
 
 

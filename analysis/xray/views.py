@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -127,6 +128,7 @@ def explore(
     band: tuple[Amount, Amount] | None = None,
     grouping: Grouping = "file",
     min_counts: int | None = None,
+    state: Mapping[str, Any] | str | os.PathLike[str] | None = None,
 ) -> Any:
     """Return linked pictures of events, or a spectrum under a model whose parameters are on sliders.
 
@@ -143,6 +145,9 @@ def explore(
         Of the spectrum of events; a bare number is in keV.
     band, grouping, min_counts : optional
         Of the spectrum that is fitted: see :func:`fit`.
+    state : mapping, str or path, optional
+        What is selected, or where the sliders are, at first: what ``explore.state_of(page)`` gave, or a JSON file
+        with it.
 
     Returns
     -------
@@ -156,7 +161,7 @@ def explore(
     WrongData
         If the tree holds no events, or no good time intervals.
     BadOption
-        If a bin size is not positive, or a model is given without a spectrum.
+        If a bin size is not positive, a model is given without a spectrum, or the state does not fit.
 
     Examples
     --------
@@ -165,7 +170,11 @@ def explore(
     Column...
     """
     if source is not None:
-        return model_explorer(data, source, band=band, grouping=grouping, min_counts=min_counts)
+        options = {"source": source, "band": band, "grouping": grouping, "min_counts": min_counts}
+        again = _again(data, options, {"grouping": "file"})
+        return model_explorer(
+            data, source, band=band, grouping=grouping, min_counts=min_counts, state=state, again=again
+        )
     if isinstance(data, xr.DataTree) and "spectrum" in data.children:
         raise BadOption("a spectrum is explored with a model: xray.explore(data, 'tbabs * powerlaw')")
     from analysis.explore import event_explorer
@@ -179,7 +188,19 @@ def explore(
         spectrum=lambda cut: view(event_spectrum(cut, bin_size=energy_step)),
         cut=_cut,
         title=str(listed.attrs.get("title", "")),
+        state=state,
+        again=_again(data, {"bin_size": bin_size, "energy_step": energy_step}, {"energy_step": 0.05}),
     )
+
+
+def _again(data: xr.DataTree, options: Mapping[str, Any], usual: Mapping[str, Any]) -> dict[str, str] | None:
+    """The code that opens an explorer again; None where an option has no plain spelling in code."""
+    from analysis.explore import opened_again
+
+    given = {name: value for name, value in options.items() if value is not None}
+    parts = [part for value in given.values() for part in (value if isinstance(value, tuple) else (value,))]
+    plain = all(isinstance(part, str | int | float) for part in parts)
+    return opened_again("xray", data, {n: v for n, v in given.items() if v != usual.get(n)}) if plain else None
 
 
 def _cut(
