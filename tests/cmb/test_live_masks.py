@@ -13,7 +13,7 @@ SQUARE = {"xs": [[0.4, -0.4, -0.4, 0.4]], "ys": [[0.9, 0.9, 0.4, 0.4]]}
 
 
 def parts(page):
-    side, (picture, told) = page[-1]
+    side, told, picture = page[-1]
     return side[0], side[1], side[2], picture, told
 
 
