@@ -23,6 +23,15 @@ def curve_of(picture, label):
     return max(found, key=len)
 
 
+@pytest.mark.slow
+def test_controls_and_words_stand_above_the_pictures_which_fit_beside_a_list_of_files(sky):
+    controls, told, picture = cmb.mask_explorer(sky)[-1]
+    assert [widget.width for widget in controls] == [290, 290, 210] and told.object.startswith("Kept:")
+    figures = [figure for figure, *_ in hv.render(picture.object).children]
+    assert [figure.title.text for figure in figures[1:]] == ["BB", "EE", "TE", "TT"]
+    assert max(figure.frame_width for figure in figures) <= 300
+
+
 def hand_of(picture):
     """Return the drawing tool's stream of a picture."""
     layers = picture.object.traverse(lambda e: e, [hv.DynamicMap])
