@@ -26,9 +26,9 @@ if TYPE_CHECKING:
 
 FINEST = 256
 ITERATIONS = 1
-LABELS = ("TT", "TE", "EE", "BB")
+LABELS = ("BB", "EE", "TE", "TT")  # BB beside the sky: it is there that masks tell
 METHODS = ("pseudo", "decoupled", "purified")
-WIDTH = 330  # of each picture, in screen pixels
+WIDTH = 300  # of each picture, in screen pixels: two and their tools fit into a notebook beside its file list
 WIDEST = 80.0  # degrees: of the half width of the band that is left out
 
 
@@ -114,7 +114,7 @@ def mask_explorer(
     seen = observed_mask(quick)
     chooser = pn.widgets.RadioButtonGroup(options=list(METHODS), value=_checked_method(method), width=290)
     regions: list[Regions] = [()]
-    newest: dict[tuple, tuple[xr.Dataset, float]] = {}  # the words under the picture are about the same spectra
+    newest: dict[tuple, tuple[xr.Dataset, float]] = {}  # the words above the pictures are about the same spectra
 
     def at(values: Mapping[str, float]) -> tuple[xr.Dataset, float]:
         key = (float(values["latitude"]), chooser.value, regions[0])
@@ -149,7 +149,7 @@ def mask_explorer(
         words=words,
         title=f"{title}: spectra under a mask (nside {nside_of(quick['sky'])})",
     )
-    side = page[-1][0]
+    side, (pictures, told) = page[-1]
     slider = side[0]
 
     def redrawn(drawn: Regions) -> None:
@@ -158,9 +158,10 @@ def mask_explorer(
 
     strokes(redrawn)
     chooser.param.watch(lambda _: slider.param.trigger("value"), "value")
-    button = pn.widgets.Button(label="Take drawn regions away", width=290)
+    button = pn.widgets.Button(label="Take drawn regions away", width=210)
     button.on_click(lambda _: clear())
-    side.extend([chooser, button])
+    told.width = 2 * WIDTH + 200
+    page[-1] = pn.Column(pn.Row(slider, chooser, button), told, pictures)  # above: the pictures need the width
     return page
 
 

@@ -286,7 +286,7 @@ def band_explorer(
     field: float = 60.0,
     width: int = 640,
 ) -> Any:
-    """Return a sky of several bands: click a cell and its values over frequency appear beside it, in any scale.
+    """Return a sky of several bands: click a cell and its values over frequency appear under it, in any scale.
 
     Parameters
     ----------
@@ -339,8 +339,8 @@ def band_explorer(
     scale = (
         pn.widgets.Select(label="Spectrum in", options=list(SCALES), value=own, width=110) if own in SCALES else None
     )
-    holder, beside = pn.Column(), pn.Column("Click a cell to see its values over the bands.")
-    page = pn.Column(pn.Row(*(w for w in (choice, quantity, scale) if w is not None)), pn.Row(holder, beside))
+    holder, under = pn.Column(), pn.Column("Click a cell to see its values over the bands.")
+    page = pn.Column(pn.Row(*(w for w in (choice, quantity, scale) if w is not None)), pn.Column(holder, under))
     last: list[tuple[float, float]] = []
 
     def spectrum(lon: float, lat: float) -> None:
@@ -348,9 +348,9 @@ def band_explorer(
         with redrawing(page):
             try:
                 picture = cell_spectrum(sky, lon, lat, scale=None if scale is None else scale.value)
-                beside.objects = [pn.pane.HoloViews(picture)]
+                under.objects = [pn.pane.HoloViews(picture)]
             except AnalysisError as error:  # the page is the only place where its reader can see the reason
-                beside.objects = [str(error)]
+                under.objects = [str(error)]
 
     def draw(_: Any = None) -> None:
         with redrawing(page):

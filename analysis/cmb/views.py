@@ -309,9 +309,9 @@ def _single(array: xr.DataArray) -> xr.DataArray:
 def _corner(draws: xr.Dataset) -> Any:
     from analysis import panels
 
-    units = [str(unit) for unit in draws["parameter_unit"].values]
+    written = [panels.style.unit_label(xr.DataArray(0, attrs={"units": u})) for u in draws["parameter_unit"].values]
     names = [str(name) for name in draws["parameter"].values]
-    labels = [name if unit == "1" else f"{name} ({unit})" for name, unit in zip(names, units, strict=True)]
+    labels = [f"{name} ({unit})" if unit else name for name, unit in zip(names, written, strict=True)]
     intervals = np.column_stack([draws[name].values for name in ("lower", "median", "upper")])
     flat = draws["sample"].values.reshape(-1, len(names))
     return panels.corner(flat, labels=labels, intervals=intervals, attrs=draws.attrs)

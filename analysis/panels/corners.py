@@ -147,6 +147,8 @@ def corner(
     told = {key: value for key, value in (attrs or {}).items() if key != "title"}
     below = n * (n - 1)  # a small frame has no room for a title: it goes before the remark
     words = " ".join(text for text in (f"{(attrs or {}).get('title', '')}.".lstrip("."), remark) if text)
+    synthetic = {"synthetic": told.pop("synthetic", "false")}  # alone in its row: no neighbour is pushed down by it
+    panels[0] = note(panels[0], synthetic)
     panels[below] = note(panels[below], told, remark=words)
     return hv.Layout(panels).cols(n).opts(backend="bokeh", shared_axes=False)
 

@@ -10,7 +10,8 @@ from typing import Any
 from analysis.panels.loading import loaded
 
 TITLE_CHARACTER = 7.3  # mean width of a letter of the title, in screen pixels
-CHARACTER = 5.6  # mean width of a letter of the source line, in screen pixels
+CHARACTER = {"below": 5.6, "above": 7.4}  # mean width of a letter of the source line and of SYNTHETIC, likewise
+FEWEST = 20  # letters a line in the smallest of frames
 SYNTHETIC = "SYNTHETIC data: simulated, not measured"
 _TAG = "note of sources"
 
@@ -123,6 +124,6 @@ def _write(figure: Any, place: str, writer: str, lines: tuple[str, ...], *, colo
         figure.add_layout(title, place)
     by_writer = {**title.tags[1], writer: list(lines)}
     title.tags = [_TAG, by_writer]
-    width = int((figure.frame_width or figure.width or 640) / CHARACTER)
+    width = int((figure.frame_width or figure.width or 640) / CHARACTER[place])
     paragraphs = dict.fromkeys(text for written in by_writer.values() for text in written)
-    title.text = "\n".join(line for text in paragraphs for line in textwrap.wrap(text, max(40, width)))
+    title.text = "\n".join(line for text in paragraphs for line in textwrap.wrap(text, max(FEWEST, width)))

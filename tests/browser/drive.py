@@ -7,7 +7,9 @@ loopback: ``drive.py CHROMIUM FOLDER OUT NOTEBOOK …``. Nothing is intercepted;
 from __future__ import annotations
 
 import json
+import math
 import os
+import re
 import secrets
 import socket
 import subprocess
@@ -39,6 +41,20 @@ RANGES = """() => {
         found.push({id: model.id, x: [model.x_range.start, model.x_range.end],
                     y: [model.y_range.start, model.y_range.end],
                     axes: [...model.below, ...model.left].map(a => a.axis_label).filter(Boolean)});
+  return found; }"""
+DRAWN_ON = "cmb/03_live_mask.ipynb"
+SPECTRA = """() => {
+  const found = [];
+  for (const doc of (window.Bokeh?.documents ?? [])) {
+    const models = [...doc._all_models.values()];
+    if (!models.some(m => m.type === 'FreehandDrawTool')) continue;
+    for (const figure of models.filter(m => m.type.endsWith('Figure')))
+      for (const renderer of figure.renderers) {
+        const data = renderer.data_source?.data ?? {};
+        const values = data instanceof Map ? data.get('dl_bb') : data['dl_bb'];
+        if (values) found.push(Array.from(values));
+      }
+  }
   return found; }"""
 
 
@@ -159,6 +175,38 @@ def tap(page: Page) -> None:
     page.wait_for_timeout(3000)
 
 
+def draw(page: Page) -> list[dict]:
+    """Draw a region on the sky of a mask's page by mouse, take it away, choose pseudo; give what is told each time."""
+    sky = page.locator(".jp-OutputArea .bk-Figure").all()[-5]  # BB, EE, TE and TT come after it
+    told = page.get_by_text(re.compile(r"^Kept: \|b\|")).last
+
+    def once(words: str) -> dict:
+        wait_for(lambda: re.search(words, told.text_content() or ""), 60, f"the page to say {words!r}")
+        page.wait_for_timeout(1000)
+        return {"words": told.text_content(), "bb": page.evaluate(SPECTRA)}
+
+    found = [once("of the sky")]
+    page.locator(".bk-tool-icon-freehand-draw").last.click()
+    sky.scroll_into_view_if_needed()
+    page.wait_for_timeout(500)
+    box = sky.bounding_box()
+    assert box is not None
+    x, y = box["x"] + 0.55 * box["width"], box["y"] + 0.28 * box["height"]
+    corners = [(x + 40 * math.cos(k * math.pi / 12), y + 15 * math.sin(k * math.pi / 12)) for k in range(25)]
+    page.mouse.move(*corners[0])
+    page.mouse.down()
+    for corner in corners[1:]:
+        page.mouse.move(*corner)
+        page.wait_for_timeout(20)
+    page.mouse.up()
+    found.append(once("drawn left out"))
+    page.get_by_text("Take drawn regions away").last.click()
+    found.append(once(r"°, [\d.]+ % of the sky"))
+    page.get_by_text("pseudo", exact=True).last.click()
+    found.append(once("Pseudo"))
+    return found
+
+
 def visit(page: Page, address: str, token: str, notebook: str, out: Path, seconds: float) -> dict:
     """Open one notebook, run it, and report cells, figures, zoom and every request that left this machine."""
     outside: list[str] = []
@@ -174,12 +222,15 @@ def visit(page: Page, address: str, token: str, notebook: str, out: Path, second
     cells = run_all(page, seconds)
     page.screenshot(path=out / f"{name}_page.png")
     shown = figures(page, out, name)
+    drawn = draw(page) if notebook == DRAWN_ON else None
     zoomed = zoom(page) if shown else None
     page.screenshot(path=out / f"{name}_zoomed.png")
     if shown:
         tap(page)
     left = [url for url in outside if url.startswith(("http", "ws"))]
-    return {"cells": cells, "figures": shown, "zoom": zoomed, "outside": left, "page_errors": problems}
+    return {
+        "cells": cells, "figures": shown, "drawn": drawn, "zoom": zoomed, "outside": left, "page_errors": problems
+    }  # fmt: skip
 
 
 def main(chromium: str, folder: Path, out: Path, notebooks: list[str], rules: bool) -> None:

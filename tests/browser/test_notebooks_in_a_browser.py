@@ -4,6 +4,7 @@ Screenshots and the report are kept in ``build/browser/``.
 """
 
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -41,7 +42,7 @@ NOTEBOOKS = {
     "cmb/03_live_mask.ipynb": 17,
     "cmb/04_planck_spectra.ipynb": 22,
     "cmb/05_birefringence.ipynb": 9,
-    "cmb/06_foregrounds.ipynb": 5,
+    "cmb/06_foregrounds.ipynb": 6,
     "cmb/07_bicep_keck_r.ipynb": 10,
 }
 ROUND_TRIP = """\
@@ -126,6 +127,16 @@ def test_the_wheel_zooms_the_first_picture(seen, notebook):
     for name in changed:
         width = [abs(figure["x"][1] - figure["x"][0]) for figure in (before[name], after[name])]
         assert width[1] < width[0]
+
+
+def test_a_region_drawn_by_mouse_changes_the_spectra_until_it_is_taken_away(seen):
+    before, drawn, cleared, pseudo = seen["cmb/03_live_mask.ipynb"]["drawn"]
+    kept = [float(re.search(r"([\d.]+) % of the sky", one["words"]).group(1)) for one in (before, drawn, cleared)]
+    assert kept[1] < kept[0] - 2
+    assert kept[2] == kept[0]
+    assert drawn["bb"] != before["bb"]
+    np.testing.assert_allclose(np.concatenate(cleared["bb"]), np.concatenate(before["bb"]))
+    assert len(pseudo["bb"][-1]) > len(cleared["bb"][-1])  # every multipole, no bins
 
 
 def test_a_zoom_reaches_the_kernel_the_first_time(seen):

@@ -13,7 +13,7 @@ SQUARE = {"xs": [[0.4, -0.4, -0.4, 0.4]], "ys": [[0.9, 0.9, 0.4, 0.4]]}
 
 
 def parts(page):
-    side, (picture, told) = page[-1]
+    side, told, picture = page[-1]
     return side[0], side[1], side[2], picture, told
 
 
@@ -21,6 +21,15 @@ def curve_of(picture, label):
     drawn = picture.object.traverse(lambda e: e, [hv.DynamicMap])
     found = [e for one in drawn for e in one[()].traverse(lambda e: e, [hv.Curve]) if f"dl_{label}" in str(e.vdims)]
     return max(found, key=len)
+
+
+@pytest.mark.slow
+def test_controls_and_words_stand_above_the_pictures_which_fit_beside_a_list_of_files(sky):
+    controls, told, picture = cmb.mask_explorer(sky)[-1]
+    assert [widget.width for widget in controls] == [290, 290, 210] and told.object.startswith("Kept:")
+    figures = [figure for figure, *_ in hv.render(picture.object).children]
+    assert [figure.title.text for figure in figures[1:]] == ["BB", "EE", "TE", "TT"]
+    assert max(figure.frame_width for figure in figures) <= 300
 
 
 def hand_of(picture):

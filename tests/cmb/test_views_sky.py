@@ -121,11 +121,11 @@ def test_a_click_off_the_map_and_a_map_of_one_band_are_refused(bands, w_band):
 @pytest.mark.slow
 def test_the_spectra_follow_the_mask_and_are_those_of_power_spectra(w_band):
     page = cmb.mask_explorer(w_band, latitude=20)
-    slider, told = page[-1][0][0], page[-1][1][1]
+    slider, told = page[-1][0][0], page[-1][1]
     assert "65.6 % of the sky" in told.object  # of cells; 1 − sin 20° = 65.8 %
     slider.value = 40.0
     assert "36.5 % of the sky" in told.object
-    drawn = page[-1][1][0].object.traverse(lambda e: e, [hv.DynamicMap])
+    drawn = page[-1][2].object.traverse(lambda e: e, [hv.DynamicMap])
     lines = [m[()] for m in drawn]
     expected = cmb.d_ell(cmb.power_spectra(w_band, mask=cmb.galactic_mask(32, latitude=40), iterations=1))
     for label in ("TT", "TE", "EE", "BB"):
@@ -249,7 +249,7 @@ def test_the_spectrum_of_a_cell_is_that_of_pixel_sed_in_every_scale(scale):
 def test_the_spectrum_follows_the_scale_that_is_chosen():
     sky = cmb.simulated_sky("litebird", 8, seed=1, noise=False)
     page = cmb.band_explorer(sky)
-    scale, beside = page[0][2], page[1][1]
+    scale, under = page[0][2], page[1][1]
     assert (scale.options, scale.value) == (["K_CMB", "K_RJ", "intensity"], "K_CMB")
     scale.value = "K_RJ"
-    assert "Click" in beside[0].object  # nothing was clicked yet
+    assert "Click" in under[0].object  # nothing was clicked yet

@@ -52,6 +52,15 @@ def test_an_array_without_coordinates_has_no_contours():
         panels.level_lines(xr.DataArray(np.ones((3, 3)), dims=["y", "x"]), levels={"a": 1})
 
 
+def test_a_corner_of_a_simulation_says_so_where_no_neighbour_is_pushed_down(draws):
+    told = {"synthetic": "true", "source": "a simulation"}
+    made = panels.corner(draws, labels=["a", "b", "c"], attrs=told)
+    drawn = [hv.render(panel) for panel in made if not isinstance(panel, hv.Empty)]
+    above = ["".join(getattr(part, "text", "") for part in figure.above) for figure in drawn]
+    assert above[0].startswith("SYNTHETIC") and not any(above[1:])
+    assert "a simulation" in drawn[3].below[-1].text
+
+
 def test_a_corner_has_its_lower_triangle_alone(draws):
     made = panels.corner(draws, labels=["a", "b", "c"])
     kinds = [isinstance(panel, hv.Empty) for panel in made]

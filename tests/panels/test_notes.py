@@ -30,6 +30,15 @@ def test_a_measured_picture_does_not_say_synthetic():
     assert not [t for t in figure.above if "SYNTHETIC" in getattr(t, "text", "")]
 
 
+def test_what_is_written_on_a_small_frame_is_not_wider_than_it():
+    attrs = {"source": "a simulation, not the data of any telescope", "synthetic": "true"}
+    figure = hv.render(panels.note(hv.Curve([1, 2]).opts(frame_width=170), attrs))
+    assert figure.above[-1].text == "SYNTHETIC data:\nsimulated, not\nmeasured"
+    assert max(map(len, figure.below[-1].text.splitlines())) <= 30  # letters of 5.6 pixels
+    wide = hv.render(panels.note(hv.Curve([1, 2]).opts(frame_width=300), attrs))
+    assert "\n" not in wide.above[-1].text
+
+
 @pytest.fixture
 def spectra():
     attrs = {"units": "uK2", "long_name": "D_ℓ"}
