@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import html
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any
 
@@ -185,24 +184,9 @@ def _listen(page: _Page) -> None:
     parts["copy"].js_on_click(args={"line": parts["code"], "button": parts["copy"]}, code=COPYING)
 
 
-@contextmanager
-def _sending(page: _Page) -> Iterator[None]:
-    """Send what changes inside this block, but not back what the browser itself told.
-
-    Panel would send the letters of a key back when their list is ready; whoever types faster would lose the next ones.
-    """
-    import panel as pn
-
-    with redrawing(page.root):
-        yield
-        if pn.state.curdoc is not None:
-            held = pn.state.curdoc.callbacks._held_events
-            held[:] = [event for event in held if getattr(event, "setter", None) is None]
-
-
 def _guarded(page: _Page, what: str, work: Callable[[], None]) -> None:
     """Do something and send what changed; what goes wrong becomes words on the page."""
-    with _sending(page):
+    with redrawing(page.root):
         words = page.parts["words"]
         try:
             work()
@@ -293,7 +277,7 @@ def _where(page: _Page, domain: str, name: str) -> str:
 
 
 def _wait(page: _Page, words: str) -> None:
-    with _sending(page):
+    with redrawing(page.root):
         page.parts["busy"].param.update(object=busy(words), visible=True)
 
 
@@ -304,7 +288,7 @@ def _draw(page: _Page, made: Callable[[], Preview]) -> None:
     assert page.chosen is not None
     domain, name = page.chosen
     parts = page.parts
-    with _sending(page):
+    with redrawing(page.root):
         try:
             seen = made()
             facts = facts_with(facts_of(domain, name), seen.data)

@@ -54,7 +54,8 @@ def redrawing(page: Any) -> Iterator[None]:
     """Send what changes inside this block to the notebook as one update, style sheets inline.
 
     Panel puts style sheets inline when a page is first shown; what is drawn later would ask the internet for
-    them. Outside a notebook nothing is done.
+    them. And it would send back what the browser itself told: a slider that is dragged would jump, a letter typed
+    meanwhile be lost. Outside a notebook nothing is done.
     """
     import panel as pn
     from bokeh.models.ui import UIElement
@@ -65,6 +66,8 @@ def redrawing(page: Any) -> Iterator[None]:
         return
     with pn.io.block_comm():
         yield
+        held = document.callbacks._held_events
+        held[:] = [event for event in held if getattr(event, "setter", None) is None]
         for root in document.roots:
             for model in root.select({"type": UIElement}):
                 pn.io.notebook.patch_inline_stylesheets(model)

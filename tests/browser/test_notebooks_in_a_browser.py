@@ -81,7 +81,7 @@ def seen(chromium, tmp_path_factory):
     nbformat.write(trip, folder / "round_trip.ipynb")
     shutil.rmtree(OUT, ignore_errors=True)
     command = [sys.executable, str(DRIVE), chromium, str(folder), str(OUT), *NOTEBOOKS, "round_trip.ipynb"]
-    done = subprocess.run(alone(command), capture_output=True, text=True, timeout=1100)
+    done = subprocess.run(alone(command), capture_output=True, text=True, timeout=2000)
     assert done.returncode == 0, done.stderr[-3000:]
     report = json.loads((OUT / "report.json").read_text())
     report["events"] = (folder / "events.log").read_text().splitlines()
