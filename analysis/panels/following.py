@@ -19,11 +19,15 @@ from analysis.panels.visible import Drawn, Series, visible
 
 @dataclass(frozen=True)
 class Glyph:
-    """A HoloViews hook that remembers where one line (or its lone samples) is shown."""
+    """A HoloViews hook that remembers where one line (or its lone samples) is shown.
+
+    HoloViews forgets the stream of a source that is gone: ``held`` keeps it as long as any copy of the picture.
+    """
 
     line: int
     alone: bool
-    shown: WeakSet[Any] = field(default_factory=WeakSet)
+    shown: WeakSet[Any] = field(default_factory=WeakSet, repr=False)
+    held: list[Any] = field(default_factory=list, repr=False)
 
     def __call__(self, plot: Any, element: Any) -> None:
         self.shown.add(plot)
@@ -60,6 +64,8 @@ def follow(series: Series, source: Any, glyphs: Sequence[Glyph]) -> None:
             members[0][1].push()
 
     hv.streams.RangeX(source=source).add_subscriber(moved)
+    for glyph in glyphs:
+        glyph.held.append(source)
 
 
 def columns(plot: Any, drawn: Drawn, *, alone: bool) -> dict[str, np.ndarray]:

@@ -80,9 +80,7 @@ def all_of(series: Series) -> list[Drawn]:
     return _all_samples(series, 0, series.times.size)
 
 
-def visible(
-    series: Series, start: np.datetime64, stop: np.datetime64, *, buckets: int | None = None
-) -> list[Drawn]:
+def visible(series: Series, start: np.datetime64, stop: np.datetime64, *, buckets: int | None = None) -> list[Drawn]:
     """Return what is drawn of each line from one time to another, both included.
 
     Parameters
@@ -118,10 +116,10 @@ def visible(
     edges = low + (high - low) * (np.arange(1, count) / count)
     edges = np.concatenate([[low], np.round(edges).astype(np.int64), [high]])
     block = series.lines[0].block
-    if last - first <= block * count:
-        parts = [(first, series.read(first, last))]
-        return [_reduced(series, [(at, part[:, i]) for at, part in parts], edges) for i in range(len(series.lines))]
-    return _from_blocks(series, first, last, edges)
+    if last - first > block * count:
+        return _from_blocks(series, first, last, edges)
+    table = series.read(first, last)
+    return [_reduced(series, [(first, table[:, line])], edges) for line in range(len(series.lines))]
 
 
 def _in_unit(time: np.datetime64, dtype: np.dtype, *, up: bool) -> int:
@@ -150,8 +148,9 @@ def _from_blocks(series: Series, first: int, last: int, edges: np.ndarray) -> li
     cuts = np.unique(np.concatenate([[begin, end], held, wide, wide + 1]))
     starts, stops = cuts[:-1], cuts[1:]
     dense = ~np.isin(starts, wide)
-    pieces = [(first, begin * block), *_runs(wide * block, (wide + 1) * block), (end * block, last)]
-    parts = [(a, series.read(a, b)) for a, b in pieces if a < b]
+    pieces = [(first, max(first + 1, begin * block)), *_runs(wide * block, (wide + 1) * block)]
+    pieces.append((min(last - 1, end * block), last))
+    parts = [(a, series.read(a, b)) for a, b in pieces]
     width = max(1.0, (edges[-1] - edges[0]) / (edges.size - 1))
     made = []
     for line, extremes in enumerate(series.lines):
@@ -181,30 +180,31 @@ def _reduced(
     """Return extremes of samples that were read, by bucket, together with known ones and known gaps."""
     places, values, gaps = ([one] for one in known) if known is not None else ([], [], [])
     width = max(1.0, (edges[-1] - edges[0]) / (edges.size - 1))
+    for end in (parts[0][0], parts[-1][0] + parts[-1][1].size - 1):  # drawn, so that lines reach both edges
+        places.append(np.array([end]))
+        values.append(parts[0][1][:1] if end == parts[0][0] else parts[-1][1][-1:])
     for first, part in parts:
         finite = np.flatnonzero(~np.isnan(part))
         if not finite.size:
             continue
         seen, at = part[finite], finite + first
         when = series.times[first : first + part.size].view(np.int64)[finite]
-        bucket = np.searchsorted(edges, when, side="right")
-        starts = np.flatnonzero(np.diff(bucket, prepend=-1))
+        starts = np.unique(np.append(0, np.searchsorted(when, edges)))
+        starts = starts[starts < seen.size]
         sizes = np.diff(np.append(starts, seen.size))
         for extreme in (np.minimum, np.maximum):
             hits = np.flatnonzero(seen == np.repeat(extreme.reduceat(seen, starts), sizes))
-            hits = hits[np.r_[True, np.diff(bucket[hits]) > 0]]
+            hits = hits[np.diff(np.searchsorted(starts, hits, side="right"), prepend=-1) > 0]
             places.append(at[hits])
             values.append(seen[hits])
         steps = np.diff(when)
         missing = (np.diff(finite) > 1) & (steps > width)
         far = (steps > GAP * series.step) & (steps > width) if series.step else np.zeros(steps.size, bool)
         gaps.append(at[1:][missing | far])
-    if not places:
-        return opened(series.times[:0], np.empty(0), np.empty(0, int))
     drawn, first_of = np.unique(np.concatenate(places), return_index=True)
     shown = np.concatenate(values)[first_of]
     drawn, shown = drawn[drawn >= 0], shown[drawn >= 0]
-    breaks = np.unique(np.searchsorted(drawn, np.concatenate(gaps)))
+    breaks = np.unique(np.searchsorted(drawn, np.concatenate([np.empty(0, np.int64), *gaps])))
     times = series.times[drawn]
     far = np.flatnonzero(np.diff(times.view(np.int64)) > max(3 * width, GAP * series.step)) + 1
     return opened(times, shown, np.union1d(breaks[(breaks > 0) & (breaks < drawn.size)], far))
