@@ -12,7 +12,20 @@ is made, data included.
 
 Last printed::
 
-    (not run yet)
+             rows  levels once, s  first picture, s  redraw whole, ms  a tenth, ms  levels ÷ data  peak ÷ data
+          100,001            0.03              0.69             16.74         0.75          0.024         5.30
+        1,000,000            0.46              1.02             15.03        28.77          0.023         5.11
+       10,000,000            0.74              1.33             19.68        16.44          0.023         1.27
+      100,000,000            3.81              7.19             20.59        19.49          0.023         1.06
+    100,000,000 rows
+                                  1 visible, ms     0.1 visible, ms   0.001 visible, ms   1e-05 visible, ms
+    ours, the samples                     73.92               50.61               38.77                0.06
+    ours, the figure                      55.75               32.83               27.06                0.43
+    downsample1d, lttb         84580.03 (1517×)     11560.74 (352×)      3251.62 (120×)     3022.67 (7061×)
+
+The cores were oversubscribed tenfold during that run, which was stopped before the other peers at this size. At
+1,000,000 rows in a run of their own: downsample1d lttb 187 ms, minmax-lttb 246 ms, tsdownsample 41 ms, rasterize
+463 ms, ours 11 ms.
 """
 
 from __future__ import annotations
