@@ -56,7 +56,7 @@ def series_of(array: xr.DataArray, *, positive: bool = False) -> Series:
 
 
 def whole(series: Series) -> list[Drawn]:
-    """Return what is drawn of the whole series, five times finer than a frame: it may be printed, or end on a page
+    """Return what is drawn of the whole series, up to five times finer than a frame: it may be printed, or end on a page
     that no kernel follows.
 
     Examples
@@ -65,7 +65,9 @@ def whole(series: Series) -> list[Drawn]:
     >>> [values.tolist() for _, values, _ in whole(series_of(xr.DataArray([1.0, 2.0, 4.0], {"time": times})))]
     [[1.0, 2.0, 4.0]]
     """
-    return visible(series, series.times[0], series.times[-1], buckets=5 * series.buckets)
+    return visible(
+        series, series.times[0], series.times[-1], buckets=min(5 * series.buckets, POINTS // len(series.lines) + FEWEST)
+    )
 
 
 def all_of(series: Series) -> list[Drawn]:

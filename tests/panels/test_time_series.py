@@ -74,7 +74,7 @@ def test_the_extremes_of_every_pixel_are_drawn_to_within_a_block(count):
     drawn, shown, _ = visible(series_of(array), times[0], times[-1])[0]
     pixel = (np.arange(count) * 500) // count
     which = (np.searchsorted(times, drawn) * 500) // count
-    for number in range(1, 499):
+    for number in range(5, 495):
         near = slice(np.searchsorted(pixel, number) - 256, np.searchsorted(pixel, number + 1) + 256)
         own = shown[(which >= number - 1) & (which <= number + 1)]
         inner = values[near][256:-256]
@@ -219,7 +219,7 @@ def test_zooming_in_brings_the_samples_that_are_then_visible(name):
     times = array["time"].values
     before = plots[0].state.y_range.start, plots[0].state.y_range.end
     moved(plots[0], times[1_000], times[1_100])
-    column = plots[0].handles["source"].data[name.replace(" ", "_") if name != "B" else name]
+    column = plots[0].handles["source"].data[name]
     np.testing.assert_array_equal(column, array.values[999:1_102])
     assert (plots[0].state.y_range.start, plots[0].state.y_range.end) == before
     moved(plots[0], times[0], times[-1])
@@ -306,7 +306,7 @@ def test_many_flagged_samples_are_thinned_and_the_picture_says_so():
     marks = [element for element in picture if element.label == "spike"]
     assert [len(mark) for mark in marks] == [20_000]
     figure = hv.render(picture, backend="bokeh")
-    assert "Of 200,000 samples with the flag spike, 20,000 are marked" in figure.below[-1].text
+    assert "Of 200,000 samples with the flag spike, 20,000 are marked" in figure.below[-1].text.replace("\n", " ")
 
 
 def test_ends_of_an_axis_are_read_as_bokeh_tells_them():
