@@ -56,8 +56,8 @@ def series_of(array: xr.DataArray, *, positive: bool = False) -> Series:
 
 
 def whole(series: Series) -> list[Drawn]:
-    """Return what is drawn of the whole series, up to five times finer than a frame: it may be printed, or end on a page
-    that no kernel follows.
+    """Return what is drawn of the whole series, up to five times finer than a frame: it may be printed,
+    or end on a page that no kernel follows.
 
     Examples
     --------
