@@ -149,8 +149,7 @@ _INSIDE = {"click_policy": "hide", "padding": 3, "spacing": 0, "background_fill_
 
 
 def _ends(time: xr.DataArray) -> tuple[np.datetime64, np.datetime64]:
-    known = time.values[~np.isnat(time.values)]
-    return known.min(), known.max()
+    return np.fmin.reduce(time.values), np.fmax.reduce(time.values)  # NaT counts in neither
 
 
 def runs(times: np.ndarray, chosen: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -13,7 +13,7 @@ from analysis.panels.contours import contour_lines
 from analysis.panels.loading import loaded
 from analysis.panels.marks import cursor
 from analysis.panels.notes import note
-from analysis.panels.series import GAP, in_order
+from analysis.panels.series import in_order
 from analysis.panels.style import (
     BACKGROUND,
     DIVERGING,
@@ -32,6 +32,7 @@ from analysis.panels.style import (
     numeric,
     values_of,
 )
+from analysis.panels.visible import GAP
 
 MOST_COLUMNS = 2_000
 MOST_CELLS = 60_000  # a browser still pans these without a wait

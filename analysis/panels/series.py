@@ -10,6 +10,7 @@ import xarray as xr
 
 from analysis.errors import BadOption, WrongData
 from analysis.model import PLAIN, bearing, words_of
+from analysis.panels.following import Glyph, follow
 from analysis.panels.loading import loaded
 from analysis.panels.marks import cursor
 from analysis.panels.notes import note
@@ -30,10 +31,12 @@ from analysis.panels.style import (
     unit_label,
     values_of,
 )
+from analysis.panels.visible import all_of, series_of, whole
 
-GAP = 3.5  # a step this many times the usual one is a gap: the line is not drawn across it
-LONGEST = 100_000  # samples drawn one by one; of longer series the extremes of equal blocks are drawn
-BLOCKS = 20_000
+LONGEST = 100_000  # samples of a line that a browser holds; of more it gets what is visible
+MOST_POINTS = 400_000  # of all lines together
+MOST_MARKS = 20_000  # flagged samples that are marked, of each word
+UP_TOOLS = ("ywheel_zoom", "ypan")
 MOST_NAMED = 16  # lines; the names of more do not fit beside a panel
 MARKS = (("#E69F00", "circle"), ("#6f6f6f", "diamond"), ("#CC79A7", "triangle"), ("#000000", "x"))
 
@@ -73,9 +76,12 @@ def curves(
     Returns
     -------
     holoviews.Overlay
-        NaN and gaps in time are left open; a sample alone between gaps is a dot. Of more than 100,000 samples
-        the smallest and largest of each of 20,000 blocks are drawn, which the picture says. So it does where times
-        are not in order or missing (NaT), or where there are more lines than names fit beside it.
+        NaN and gaps in time are left open; a sample alone between gaps is a dot. Of more than 100,000 times (or
+        400,000 values) the smallest and largest sample of each pixel are drawn, which the picture says; where a
+        kernel runs, pan and zoom read what is then visible, in the end every sample, and the axis up stays as it
+        is. Memory maps, lazily opened files and Dask arrays are read once in parts, then only where it is looked.
+        The picture says, too, where times are not in order or missing (NaT), or where there are more lines than
+        names fit beside it.
 
     Raises
     ------
@@ -100,50 +106,55 @@ def curves(
     array, remarks = in_order(numeric(array))
     if remarks and quality is not None:
         raise WrongData(f"the times of {array.name or 'the array'} are not in order; sort the data: sortby('time')")
-    lines = _lines_of(array)
-    times = array["time"].values
-    if not np.isfinite(values_of(array)).any():
+    names = _names_of(array)
+    long = array.sizes["time"] > LONGEST or array.size > MOST_POINTS
+    array = array if long else array.compute()
+    series = series_of(array, positive=logy)
+    left_out = sum(line.left_out for line in series.lines)
+    if not any((line.levels[-1].low_at >= 0).any() for line in series.lines):
         nothing = f"{array.name or 'the array'} holds no value in this time range (all NaN)"
+        if left_out:
+            nothing = f"{array.name or 'the array'} holds no positive value: a logarithmic axis can show none"
         return note(hv.Overlay([message(nothing, array)]), merged(array, attrs))
-    drawn: list[Any] = []
-    time_dim, value_dim = dimension(array["time"]), dimension(array)
-    several = len(lines) > 1
-    if crowd := len(lines) > MOST_NAMED:
-        remarks.append(f"{len(lines)} lines, too many for names: choose some with sel or isel.")
-    for index, (name, values) in enumerate(lines.items()):
-        if logy and (values <= 0).any():
-            values = np.where(values > 0, values, np.nan)
-            remarks.append("Values that are not positive are left out of the logarithmic axis.")
-        kept = np.arange(times.size)
-        if times.size > LONGEST:
-            kept = _extremes(values, BLOCKS)
-            remarks.append(
-                f"Of {times.size:,} samples the smallest and largest of each of {BLOCKS:,} blocks are drawn."
-            )
-        shown_times, shown, alone = _opened(times[kept], values[kept], whole=times)
-        colour = LINES[index % len(LINES)]
-        legend = "" if crowd else name if several else label
-        drawn.append(
-            hv.Curve((shown_times, shown), time_dim, value_dim, label=legend).opts(
-                backend="bokeh",
-                color=colour,
-                line_width=1.2,
-                **({} if crowd else _hover(array, name if several else "", first=index == 0)),
-            )
+    if left_out:
+        remarks.append("Values that are not positive are left out of the logarithmic axis.")
+    if long:
+        remarks.append(
+            f"Of {array.sizes['time']:,} samples the smallest and largest of each pixel are drawn; zoom in for all."
         )
-        if alone.any():
-            dots = hv.Scatter((shown_times[alone], shown[alone]), time_dim, value_dim, label=legend)
-            drawn.append(dots.opts(backend="bokeh", color=colour, size=3))
-    flags = quality if isinstance(quality, Mapping) else {} if quality is None else dict.fromkeys(lines, quality)
-    drawn += _marks(array, flags, lines, marked, (time_dim, value_dim))
-    options = dict(
+    time_dim, value_dim = dimension(array["time"]), dimension(array)
+    several = len(names) > 1
+    if crowd := len(names) > MOST_NAMED:
+        remarks.append(f"{len(names)} lines, too many for names: choose some with sel or isel.")
+    options: dict[str, Any] = dict(
         backend="bokeh", frame_width=WIDTH, frame_height=HEIGHT, logy=logy, ylabel=axis_label(_framed(array)),
-        fontsize=FONTS, default_tools=TIME_TOOLS, active_tools=["xwheel_zoom", "xpan"], show_grid=True,
-        gridstyle=GRID, hooks=[left_border, cursor], padding=(0, 0.08),
+        fontsize=FONTS, default_tools=[*TIME_TOOLS, *(UP_TOOLS if long else ())], show_grid=True, gridstyle=GRID,
+        active_tools=["xwheel_zoom", "xpan"], padding=(0, 0.08),
     )  # fmt: skip
     if ylim is not None:
         options["ylim"] = limits(ylim, "ylim", log=logy)
-    overlay = hv.Overlay([element.opts(**options) for element in drawn])
+    drawn: list[Any] = []
+    glyphs: list[Glyph] = []
+    for index, (name, shown) in enumerate(zip(names, whole(series) if long else all_of(series), strict=True)):
+        times, values, alone = shown
+        look = {**options, "color": LINES[index % len(LINES)]}
+        legend = "" if crowd else name if several else label
+        hover = {} if crowd else _hover(array, name if several else "", first=index == 0)
+        parts = [(hv.Curve((times, values), time_dim, value_dim, label=legend), {"line_width": 1.2, **hover})]
+        if alone.any() or (long and not crowd):
+            dots = hv.Scatter((times[alone], values[alone]), time_dim, value_dim, label=legend)
+            parts.append((dots, {"size": 3}))
+        for place, (element, own) in enumerate(parts):
+            glyphs.append(Glyph(index, alone=place == 1))
+            hooks = [left_border, cursor, *(glyphs[-1:] if long else ())]
+            drawn.append(element.opts(**look, **own, hooks=hooks))
+    if long:
+        follow(series, drawn[0], glyphs)
+    flags = quality if isinstance(quality, Mapping) else {} if quality is None else dict.fromkeys(names, quality)
+    marks, more = _marks(array, flags, names, marked, (time_dim, value_dim), positive=logy)
+    remarks += more
+    drawn += [element.opts(**options, hooks=[left_border, cursor]) for element in marks]
+    overlay = hv.Overlay(drawn)
     overlay = overlay.opts(backend="bokeh", show_legend=True, legend_position="right", legend_opts=_LEGEND)
     return note(overlay, merged(array, attrs), remark=" ".join(dict.fromkeys(remarks)))
 
@@ -151,22 +162,21 @@ def curves(
 _LEGEND = {"click_policy": "hide", "padding": 4, "spacing": 0, "background_fill_alpha": 0.7}
 
 
-def _lines_of(array: xr.DataArray) -> dict[str, np.ndarray]:
-    """Return the values of each line, by the name of its component."""
+def _names_of(array: xr.DataArray) -> list[str]:
+    """Return the names of the lines: those of the components."""
     if "time" not in array.dims or array.ndim > 2:
         sizes = ", ".join(f"{k}: {v}" for k, v in array.sizes.items())
         raise WrongData(f"{array.name or 'array'} has dims ({sizes}); curves need time and at most one other dim")
     if array["time"].dtype.kind != "M":
         raise WrongData(f"the time of {array.name or 'array'} is {array['time'].dtype}, not datetime64[ns] in UTC")
     if array.ndim == 1:
-        return {str(array.name or "value"): values_of(array)}
+        return [str(array.name or "value")]
     other = next(str(d) for d in array.dims if d != "time")
-    table = values_of(array.transpose("time", other))
-    labels = array[other].values if other in array.coords else np.arange(table.shape[1])
+    labels = array[other].values if other in array.coords else np.arange(array.sizes[other])
     names = [_component_name(other, label) for label in labels]
     if twice := sorted({name for name in names if names.count(name) > 1}):
         raise WrongData(f"{array.name or 'the array'} has several lines named {', '.join(twice)}; name each its own")
-    return {name: table[:, i] for i, name in enumerate(names)}
+    return names
 
 
 def _framed(array: xr.DataArray) -> xr.DataArray:
@@ -204,34 +214,6 @@ def _component_name(dim: str, name: object) -> str:
     return str(name) if isinstance(name, str) else f"{dim} {name:g}"
 
 
-def _extremes(values: np.ndarray, blocks: int) -> np.ndarray:
-    """Return the indices of the smallest and largest value of each of equal blocks, in order."""
-    edges = np.linspace(0, values.size, blocks + 1).astype(int)
-    starts, size = edges[:-1], int(np.diff(edges).max())
-    index = np.minimum(starts[:, None] + np.arange(size), edges[1:, None] - 1)
-    table = values[index]
-    low = np.where(np.isnan(table), np.inf, table).argmin(axis=1)
-    high = np.where(np.isnan(table), -np.inf, table).argmax(axis=1)
-    rows = np.arange(blocks)
-    first_nan = index[rows, np.isnan(table).argmax(axis=1)]  # where there is none: the block's first sample
-    picked = [index[rows, low], index[rows, high], first_nan, [0, values.size - 1]]
-    return np.unique(np.concatenate(picked))
-
-
-def _opened(times: np.ndarray, values: np.ndarray, *, whole: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Return times and values with a NaN in each gap, and which samples stand alone between gaps."""
-    step = np.median(np.diff(whole)) if whole.size > 2 else None
-    if step is not None and times.size > 1:
-        # After thinning the drawn samples are further apart than the series' own: only its own gaps count.
-        usual = max(step, np.median(np.diff(times)) if times.size < whole.size else step)
-        after = np.flatnonzero(np.diff(times) > GAP * usual)
-        middles = times[after] + (times[after + 1] - times[after]) // 2
-        times, values = np.insert(times, after + 1, middles), np.insert(values, after + 1, np.nan)
-    seen = np.isfinite(values)
-    left, right = np.r_[False, seen[:-1]], np.r_[seen[1:], False]
-    return times, values, seen & ~left & ~right
-
-
 def _hover(array: xr.DataArray, line: str, *, first: bool) -> dict[str, Any]:
     """Return options that show value and time (UTC) of the sample next to the mouse's place across.
 
@@ -252,26 +234,33 @@ def _hover(array: xr.DataArray, line: str, *, first: bool) -> dict[str, Any]:
 def _marks(
     array: xr.DataArray,
     flags: Mapping[str, xr.DataArray],
-    lines: Mapping[str, np.ndarray],
+    lines: Sequence[str],
     marked: Sequence[str] | None,
     dims: tuple[Any, Any],
-) -> list[Any]:
-    """Return open marks on the samples of each flag that is to be seen."""
+    *,
+    positive: bool,
+) -> tuple[list[Any], list[str]]:
+    """Return open marks on the samples of each flag that is to be seen, and remarks on marks left out."""
     hv = loaded()
     if stray := [name for name in flags if name not in lines]:
         raise WrongData(f"flags are given for {', '.join(stray)}; the lines are {', '.join(lines)}")
     order: list[str] = []  # a look for each word, the same on all lines
-    drawn = []
+    drawn, remarks = [], []
     for name, quality in flags.items():
+        line = array if array.ndim == 1 else array.transpose("time", ...)[:, list(lines).index(name)]
         samples = bearing(quality)
         for word in _to_be_seen(array, quality, marked):
             if word not in order:
                 order.append(word)
             colour, shape = MARKS[order.index(word) % len(MARKS)]
             at = np.flatnonzero(samples[word].values)
-            seen = at[np.isfinite(lines[name][at])]
-            if seen.size:
-                table = (array["time"].values[seen], lines[name][seen])
+            if at.size > MOST_MARKS:
+                remarks.append(f"Of {at.size:,} samples with the flag {word}, {MOST_MARKS:,} are marked.")
+                at = at[np.linspace(0, at.size - 1, MOST_MARKS).astype(np.int64)]
+            values = values_of(line[at])
+            seen = np.isfinite(values) & ((values > 0) | (not positive))
+            if seen.any():
+                table = (array["time"].values[at[seen]], values[seen])
                 dots = hv.Scatter(table, *dims, label=word.replace("_", " "))
                 drawn.append(
                     dots.opts(
@@ -284,7 +273,7 @@ def _marks(
                         tools=["hover"],
                     )
                 )
-    return drawn
+    return drawn, remarks
 
 
 def _to_be_seen(array: xr.DataArray, quality: xr.DataArray, marked: Sequence[str] | None) -> list[str]:

@@ -103,7 +103,7 @@ def over_time(
     hv = loaded()
     lines = isinstance(panel, hv.Overlay)
     under, over = spans(bands, array["time"], legend=legend), events(marks, array["time"], legend=legend)
-    if not np.isfinite(array.values).any():
+    if panel.traverse(lambda element: element, [hv.Text]):
         return panel  # words instead of axes: there is no time to mark
     return marked(panel, under if lines else [], [*_cone(array), *over])
 

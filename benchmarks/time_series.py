@@ -1,0 +1,243 @@
+"""How long a long time series takes to be drawn anew after a pan or zoom, beside HoloViews' own two ways.
+
+Run ``python benchmarks/time_series.py`` (``--rows 10000000`` for a shorter series). Seconds depend on the machine,
+ratios hardly. Ours: the samples of a frame, and the whole redraw of a figure as the kernel does it (new columns in
+Bokeh's sources). The peers' operations alone, on a HoloViews Curve, called a second time, without drawing:
+``downsample1d`` (1,000 samples; with tsdownsample where that is installed) and datashader's ``rasterize`` (640 × 190
+pixels). tsdownsample's MinMaxLTTB by itself is given the visible slice. A peer that is not installed is left out.
+
+The series is noise of float64 with a time of 8 bytes; the levels are made once. "levels ÷ data" is their size beside
+values and times; "peak ÷ data" how much memory is in use at most while the first picture
+is made, data included.
+
+Last printed::
+
+             rows  levels once, s  first picture, s  redraw whole, ms  a tenth, ms  levels ÷ data  peak ÷ data
+          100,001            0.03              0.69             16.74         0.75          0.024         5.30
+        1,000,000            0.46              1.02             15.03        28.77          0.023         5.11
+       10,000,000            0.74              1.33             19.68        16.44          0.023         1.27
+      100,000,000            3.81              7.19             20.59        19.49          0.023         1.06
+    100,000,000 rows
+                                  1 visible, ms     0.1 visible, ms   0.001 visible, ms   1e-05 visible, ms
+    ours, the samples                     73.92               50.61               38.77                0.06
+    ours, the figure                      55.75               32.83               27.06                0.43
+    downsample1d, lttb         84580.03 (1517×)     11560.74 (352×)      3251.62 (120×)     3022.67 (7061×)
+
+The cores were oversubscribed tenfold during that run, which was stopped before the other peers at this size. At
+1,000,000 rows in a run of their own: downsample1d lttb 187 ms, minmax-lttb 246 ms, tsdownsample 41 ms, rasterize
+463 ms, ours 11 ms.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib.util
+import tempfile
+import time
+import tracemalloc
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+REPEATS = 7
+PARTS = (1.0, 0.1, 0.001, 1e-5)
+
+
+def noise(rows: int) -> xr.DataArray:
+    """Return a series of noise, a sample a millisecond."""
+    times = np.datetime64("2020-01-01", "ns") + np.arange(rows) * np.timedelta64(1, "ms")
+    values = np.random.default_rng(1).standard_normal(rows)
+    return xr.DataArray(values, {"time": times}, ["time"], name="b", attrs={"units": "nT"})
+
+
+def median(task: Callable[[], Any], repeats: int = REPEATS) -> float:
+    """Return the median seconds of several runs."""
+    taken = []
+    for _ in range(repeats):
+        start = time.perf_counter()
+        task()
+        taken.append(time.perf_counter() - start)
+    return float(np.median(taken))
+
+
+def stretches(times: np.ndarray, part: float) -> list[tuple[Any, Any]]:
+    """Return stretches of this part of the series, none of them twice."""
+    length = max(50, int(times.size * part))
+    first, step = (times.size - length) // 2, max(1, length // 50)
+    return [(times[first + k * step], times[first + length - 1]) for k in range(2 * REPEATS)]
+
+
+def redraw(array: xr.DataArray) -> tuple[Callable[[Any, Any], None], float]:
+    """Return a function that moves the time axis of a picture of ours, and the seconds until it was there first."""
+    import holoviews as hv
+    import panel as pn
+
+    from analysis import panels
+
+    start = time.perf_counter()
+    picture = panels.curves(array)
+    pane = pn.pane.HoloViews(picture)
+    root = pane.get_root()
+    taken = time.perf_counter() - start
+    plot = pane._plots[root.ref["id"]][0]
+    own = next(iter(picture))._plot_id
+    stream = next(streams[-1] for source, streams in hv.streams.Stream.registry.items() if source._plot_id == own)
+    axis, line = plot.state.x_range, plot.state.renderers[0].data_source
+
+    def move(low: Any, high: Any) -> None:
+        axis.start, axis.end = (float(end.astype("datetime64[us]").astype(np.int64)) / 1e3 for end in (low, high))
+        before = line.data["b"]
+        stream.event(x_range=(low, high))
+        assert line.data["b"] is not before, "nothing was drawn"
+
+    move.kept = picture, pane, root  # type: ignore[attr-defined]
+    return move, taken
+
+
+def peers(array: xr.DataArray) -> dict[str, Callable[[Any, Any], Any]]:
+    """Return what the peers do for a frame, by name."""
+    import holoviews as hv
+
+    times, values = array["time"].values, array.values
+    curve = hv.Curve((times, values), "time", "b")
+    made: dict[str, Callable[[Any, Any], Any]] = {}
+    from holoviews.operation.downsample import downsample1d
+
+    fast = importlib.util.find_spec("tsdownsample") is not None
+    made["downsample1d, lttb"] = lambda low, high: downsample1d(
+        curve, dynamic=False, x_range=(low, high), width=1000, algorithm="lttb"
+    )
+    if fast:
+        from tsdownsample import MinMaxLTTBDownsampler
+
+        made["downsample1d, minmax-lttb"] = lambda low, high: downsample1d(
+            curve, dynamic=False, x_range=(low, high), width=1000, algorithm="minmax-lttb"
+        )
+        sampler = MinMaxLTTBDownsampler()
+
+        def alone(low: Any, high: Any) -> Any:
+            first, last = np.searchsorted(times, [low, high])
+            return sampler.downsample(times[first:last], values[first:last], n_out=2000)
+
+        made["tsdownsample, sliced"] = alone
+    else:
+        print("tsdownsample is not installed: left out")
+    if importlib.util.find_spec("datashader") is not None:
+        from holoviews.operation.datashader import rasterize
+
+        hv.config.image_rtol = 1.0  # no warnings about times
+        made["rasterize"] = lambda low, high: rasterize(
+            curve, dynamic=False, x_range=(low, high), width=640, height=190
+        )
+    else:
+        print("datashader is not installed: left out")
+    return made
+
+
+def table(rows: int) -> None:
+    """Print ours and the peers on one series."""
+    from analysis.panels.visible import series_of, visible
+
+    array = noise(rows)
+    times = array["time"].values
+    series = series_of(array)
+    move, _ = redraw(array)
+    ways: dict[str, Callable[[Any, Any], Any]] = {
+        "ours, the samples": lambda low, high: visible(series, low, high),
+        "ours, the figure": move,
+        **peers(array),
+    }
+    heads = "".join(f"{f'{part:g} visible, ms':>20}" for part in PARTS)
+    print(f"{rows:,} rows\n{'':28}{heads}", flush=True)
+    ours = {}
+    for name, way in ways.items():
+        line = f"{name:28}"
+        for part in PARTS:
+            turns = iter(stretches(times, part))
+            way(*next(turns))
+            slow = name not in ("ours, the samples", "ours, the figure") and rows * part > 2e6
+            taken = median(lambda way=way, turns=turns: way(*next(turns)), 2 if slow else REPEATS)
+            ours.setdefault(part, {})[name] = taken
+            ratio = f" ({taken / ours[part]['ours, the figure']:.0f}×)" if name in peers_names(ways) else ""
+            line += f"{f'{taken * 1e3:.2f}{ratio}':>20}"
+        print(line, flush=True)
+
+
+def peers_names(ways: dict[str, Any]) -> list[str]:
+    return [name for name in ways if not name.startswith("ours")]
+
+
+def growth(most: int) -> None:
+    """Print how the redraw grows with the number of rows, and what the levels cost."""
+    from analysis.panels.visible import series_of
+
+    print(f"\n{'rows':>13}{'levels once, s':>16}{'first picture, s':>18}{'redraw whole, ms':>18}{'a tenth, ms':>13}"
+          f"{'levels ÷ data':>15}{'peak ÷ data':>13}")  # fmt: skip
+    rows = 100_000 + 1
+    while rows <= most + 1:
+        array = noise(rows - 1 if rows > 100_001 else rows)
+        size = array.nbytes + array["time"].nbytes
+        redraw(array[:200_000])
+        start = time.perf_counter()
+        series = series_of(array)
+        taken = time.perf_counter() - start
+        held = sum(getattr(level, name).nbytes for level in series.lines[0].levels for name in vars(level))
+        del series
+        tracemalloc.start()
+        redraw(array)
+        peak = (size + tracemalloc.get_traced_memory()[1]) / size
+        tracemalloc.stop()
+        move, first = redraw(array)
+        line = f"{array.size:13,}{taken:16.2f}{first:18.2f}"
+        for part, width in ((1.0, 18), (0.1, 13)):
+            turns = iter(stretches(array["time"].values, part))
+            move(*next(turns))
+            line += f"{median(lambda turns=turns, move=move: move(*next(turns))) * 1e3:{width}.2f}"
+        print(line + f"{held / size:15.3f}{peak:13.2f}", flush=True)
+        del move, array
+        rows = (rows - 1) * 10 + 1 if rows > 100_001 else 1_000_001
+
+
+def larger_than_memory(rows: int) -> None:
+    """Print the figures of a series in two memory maps, float32 values and times, made here and removed after."""
+    from analysis.panels.visible import series_of, visible
+
+    with tempfile.TemporaryDirectory() as folder:
+        values = np.memmap(Path(folder) / "values", dtype="f4", mode="w+", shape=(rows,))
+        times = np.memmap(Path(folder) / "times", dtype="i8", mode="w+", shape=(rows,))
+        random, step = np.random.default_rng(1), 10_000_000
+        for start in range(0, rows, step):
+            stop = min(rows, start + step)
+            values[start:stop] = random.standard_normal(stop - start, dtype="f4")
+            times[start:stop] = np.arange(start, stop) * 1_000
+        values.flush()
+        times.flush()
+        axis = xr.Coordinates({"time": ("time", times.view("datetime64[ns]"))}, indexes={})
+        array = xr.DataArray(values, axis, ["time"], name="b")
+        start = time.perf_counter()
+        series = series_of(array)
+        print(f"\n{rows:,} rows in memory maps: levels once {time.perf_counter() - start:.1f} s; ", end="")
+        for part in PARTS:
+            turns = iter(stretches(series.times, part))
+            taken = median(lambda turns=turns: visible(series, *next(turns)))
+            print(f"{part:g} visible {taken * 1e3:.1f} ms; ", end="", flush=True)
+        print()
+
+
+def main() -> None:
+    """Print the tables."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--rows", type=int, default=100_000_000, help="of the series (default 1e8)")
+    parser.add_argument("--mapped", type=int, default=0, help="rows of a series in memory maps (12 bytes each on disk)")
+    chosen = parser.parse_args()
+    growth(chosen.rows)
+    table(chosen.rows)
+    if chosen.mapped:
+        larger_than_memory(chosen.mapped)
+
+
+if __name__ == "__main__":
+    main()
