@@ -128,14 +128,14 @@ def _in_unit(time: np.datetime64, dtype: np.dtype, *, up: bool) -> int:
     """Return a time as a number in the unit of others, rounded down or up."""
     exact = np.datetime64(time).astype(dtype)
     if up and exact < time:
-        exact += np.timedelta64(1, np.datetime_data(dtype)[0])
+        return int(exact.astype(np.int64)) + 1
     return int(exact.astype(np.int64))
 
 
 def _all_samples(series: Series, first: int, last: int) -> list[Drawn]:
     times, table = series.times[first:last], series.read(first, last)
-    after = np.diff(times.view(np.int64)) > GAP * series.step if series.step else np.zeros(max(0, times.size - 1), bool)
-    breaks = np.flatnonzero(after) + 1
+    steps = np.diff(times.view(np.int64)).astype(float)
+    breaks = np.flatnonzero(steps > GAP * series.step) + 1 if series.step else np.empty(0, int)
     return [opened(times, table[:, line], breaks) for line in range(table.shape[1])]
 
 
