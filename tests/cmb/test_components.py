@@ -251,7 +251,7 @@ def test_foregrounds_alone_are_the_model_without_the_cmb(fit):
 @pytest.mark.parametrize(
     ("options", "error", "match"),
     [
-        ({"components": ["cmb", "dst"]}, BadOption, "near: 'dust'"),
+        ({"components": ["cmb", "dst"]}, BadOption, "did you mean 'dust'"),
         ({"free": ["beta"]}, BadOption, "beta_dust"),
         ({"indices": {"beta_dust": "steep"}}, BadOption, "not a number"),
         ({"patches": 3}, BadOption, "power of two"),
