@@ -330,3 +330,7 @@ def collect(
     from analysis import catalogue
 
     return catalogue.tree_of("cmb", products, lambda name: fetch(name, nside=nside, frequency=frequency, live=live))
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)  # the modules behind are no part of the menu

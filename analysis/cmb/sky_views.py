@@ -109,7 +109,7 @@ def sky_view(
     from analysis import panels
 
     if lines is not None and lines not in LINES:
-        raise BadOption(f"lines={lines!r} is unknown; known are {', '.join(LINES)}")
+        raise BadOption(f"lines={lines!r} is unknown; known are {', '.join(LINES)}{near(lines, LINES)}")
     if magnetic and not (polarization or lines):
         raise BadOption("magnetic=True turns the lines of polarization; say which: lines='segments' or 'drapery'")
     if isinstance(sky, xr.DataTree | str | os.PathLike):
