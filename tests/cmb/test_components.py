@@ -410,16 +410,18 @@ def test_needlets_follow_foregrounds_that_change_over_the_sky():
     quiet = cmb.instrument_channels("so_sat")
     depth = quiet.polarization_sensitivity
     quiet["polarization_sensitivity"] = (depth / 10).assign_attrs(depth.attrs)
-    even, local = [], []
-    for seed in (5, 6, 7, 8):
+    mask = cmb.galactic_mask(32, latitude=10)
+    for seed in (5, 8):
         options = {"seed": seed, "beams": "3 deg", "index_scatter": {"beta_dust": 0.2}, "index_nside": 1}
         drawn = cmb.simulated_sky(quiet, 32, **options)
         alone = cmb.simulated_sky(quiet, 32, components=["cmb"], noise=False, **options)
-        options = {"through": alone, "mask": cmb.galactic_mask(32, latitude=10), "lmax": 64, "tolerance": 0.02}
-        for method, error in ((cmb.harmonic_ilc, even), (cmb.needlet_ilc, local)):
-            made = method(drawn, **options)
-            error.append(float((made.sky - made.propagated).std()))
-    assert np.mean(local) < np.mean(even)  # not in each sky: chance correlations differ
+        left = []
+        for method in (cmb.needlet_ilc, cmb.harmonic_ilc):
+            made = method(drawn, through=alone, mask=mask, lmax=64, tolerance=0.02)
+            error = made[["sky"]].assign(sky=(made.sky - made.propagated).assign_attrs(made.sky.attrs))
+            cl = cmb.power_spectra(error, mask=mask, lmax=64).cl.sel(spectrum=["EE", "BB"], ell=slice(40, 64))
+            left.append(float((cl * (2 * cl.ell + 1)).sum()))
+        assert left[0] < 0.95 * left[1]  # below, averages hold few modes, and chance correlations decide
 
 
 def test_ilc_keeps_the_sign_of_u_in_the_other_convention(planck_sky):
