@@ -81,3 +81,22 @@ def test_realizations_are_still_chosen_one_by_one():
 
 def test_tab_completion_lists_what_one_calls():
     assert dir(cmb) == sorted(cmb.__all__) and all(callable(getattr(cmb, name)) for name in dir(cmb))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "step",
+    [
+        lambda sky, mask: cmb.degraded(sky, 4, least=0.9),
+        lambda sky, mask: cmb.degraded(sky.fillna(0), 4, method="harmonic", pixels=False, lmax=6),
+        lambda sky, mask: cmb.smoothed(sky.fillna(0), fwhm="20 deg", mask=mask, lmax=12, iterations=1),
+        lambda sky, mask: cmb.to_frame(sky.fillna(0), "icrs", mask=mask, lmax=12, iterations=1),
+        lambda sky, mask: cmb.eb_maps(sky.fillna(0), mask=mask, lmax=12, iterations=1),
+    ],
+)
+def test_options_reach_every_band(bands, step):
+    holed, mask = bands.copy(deep=True), cmb.galactic_mask(8, latitude=20)
+    holed.sky[:, :, :1] = np.nan
+    made, alone = step(holed, mask), step(holed.isel(frequency=2), mask)
+    name = "sky" if "sky" in made else "b_modes"
+    np.testing.assert_array_equal(made[name].isel(frequency=2).values, alone[name].values)
