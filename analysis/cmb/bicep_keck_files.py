@@ -186,8 +186,8 @@ def _table(file: Path, columns: list[str], announced: str) -> NDArray[np.float64
         table = np.loadtxt(file, dtype=float, ndmin=2)
     except ValueError as error:
         raise CorruptFile(f"{file} is no table of numbers: {error}") from error
-    if wrong := int((~np.isfinite(table)).sum()):
-        raise CorruptFile(f"{wrong} of {table.size} numbers of {file} are NaN or infinite")
+    if bad := int((~np.isfinite(table)).sum()):
+        raise CorruptFile(f"{bad} of {table.size} numbers of {file} are NaN or infinite")
     return table
 
 
