@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from analysis.cmb.angle_views import angle_contours
 from analysis.cmb.apodization import apodized_mask
+from analysis.cmb.band_views import band_explorer
 from analysis.cmb.bandpowers import binned, d_ell
 from analysis.cmb.bands import stacked_bands
 from analysis.cmb.beams import beam_window, pixel_window
@@ -65,7 +66,7 @@ from analysis.cmb.resampling import pyramid, upgraded
 from analysis.cmb.rotation import rotated_coefficients
 from analysis.cmb.sampling import posterior_samples
 from analysis.cmb.simulation import simulated_sky
-from analysis.cmb.sky_views import band_explorer, sky_view
+from analysis.cmb.sky_views import sky_view
 from analysis.cmb.stokes import polarization_angle, polarized_intensity, standard_deviation, to_polconv
 from analysis.cmb.temperatures import in_temperature_scale, temperature_factor
 from analysis.cmb.template_fitting import template_fit
@@ -329,3 +330,7 @@ def collect(
     from analysis import catalogue
 
     return catalogue.tree_of("cmb", products, lambda name: fetch(name, nside=nside, frequency=frequency, live=live))
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)  # the modules behind are no part of the menu

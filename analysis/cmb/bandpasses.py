@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from difflib import get_close_matches
 from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
@@ -13,6 +12,7 @@ import xarray as xr
 
 from analysis.cmb.temperatures import cmb_intensity, rj_intensity, sampled_bandpass
 from analysis.errors import BadOption, WrongData
+from analysis.model import near
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -109,9 +109,7 @@ def bandpass_in_order(bandpass: Bandpass, count: int, names: Sequence[str] | Non
         if names is None:
             raise BadOption("the bands have no channel_name to choose tables by; give a list, one table a band")
         if missing := [name for name in names if name not in bandpass]:
-            near = get_close_matches(missing[0], [str(key) for key in bandpass], n=1)
-            hint = f"; near: {near[0]!r}" if near else ""
-            raise BadOption(f"bandpass has no table for {', '.join(missing)}{hint}")
+            raise BadOption(f"bandpass has no table for {', '.join(missing)}{near(missing[0], map(str, bandpass))}")
         return [bandpass[name] for name in names]
     tables = bandpass_tables(bandpass)
     if len(tables) != count:

@@ -183,9 +183,12 @@ def _table(file: Path, columns: list[str], announced: str) -> NDArray[np.float64
         wrong = next((pair for pair in zip(headers[-1], columns, strict=False) if pair[0] != pair[1]), ("", ""))
         raise CorruptFile(f"{file} says its columns hold {wrong[0]} where the dataset's {announced} says {wrong[1]}")
     try:
-        return np.loadtxt(file, dtype=float, ndmin=2)
+        table = np.loadtxt(file, dtype=float, ndmin=2)
     except ValueError as error:
         raise CorruptFile(f"{file} is no table of numbers: {error}") from error
+    if bad := int((~np.isfinite(table)).sum()):
+        raise CorruptFile(f"{bad} of {table.size} numbers of {file} are NaN or infinite")
+    return table
 
 
 def _column(order: list[str], pair: tuple[str, str], where: Path) -> int:
@@ -201,6 +204,8 @@ def _spectra(path: Path, told: dict[str, str], key: str, pairs: list, count: int
     table = _table(file, order, f"{key}_order")
     if table.shape != (count, len(order) + 1):
         raise CorruptFile(f"{file} holds {table.shape}; {count} bins of {len(order)} spectra were announced")
+    if not np.array_equal(table[:, 0], np.arange(1, count + 1)):
+        raise CorruptFile(f"{file}: its bins are {', '.join(f'{n:g}' for n in table[:, 0])}, not 1 to {count} in order")
     return table[:, [1 + _column(order, pair, file) for pair in pairs]]
 
 
@@ -229,6 +234,9 @@ def _covariance(path: Path, told: dict[str, str], pairs: list, count: int) -> ND
     if table.shape != (size, size):
         raise CorruptFile(f"{file} is {table.shape}; {count} bins of {len(order)} spectra make {size} x {size}")
     columns = [_column(order, pair, file) for pair in pairs]
+    level = np.sqrt(np.abs(np.diagonal(table)))
+    if (np.diagonal(table) <= 0).any() or (np.abs(table - table.T) > 1e-4 * np.outer(level, level)).any():
+        raise CorruptFile(f"{file} is no covariance: it is not symmetric, or a variance is not above zero")
     return table.reshape(count, len(order), count, len(order))[:, columns][:, :, :, columns]
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from difflib import get_close_matches
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -14,7 +13,7 @@ from analysis.cmb.channels import gigahertz
 from analysis.cmb.origins import synthetic_attrs
 from analysis.cmb.temperatures import H_OVER_K, cmb_intensity, rj_intensity
 from analysis.errors import BadOption, WrongData
-from analysis.model import in_units, labelled
+from analysis.model import in_units, labelled, near
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -120,9 +119,7 @@ def checked_components(components: Sequence[str], known: Sequence[str] = COMPONE
     names = [components] if isinstance(components, str) else list(components)
     for name in names:
         if name not in known:
-            near = get_close_matches(str(name), known, n=1)
-            hint = f"; near: {near[0]!r}" if near else ""
-            raise BadOption(f"there is no component {name!r}; there are {', '.join(known)}{hint}")
+            raise BadOption(f"there is no component {name!r}; there are {', '.join(known)}{near(name, known)}")
     if not names or len(set(names)) != len(names):
         raise BadOption(f"components={names!r} must name one or more, each once")
     return names
@@ -145,8 +142,7 @@ def checked_indices(indices: Mapping[str, float] | None, components: Sequence[st
     given = dict(indices or {})
     for name, value in given.items():
         if name not in names:
-            near = get_close_matches(str(name), names, n=1)
-            hint = f"; near: {near[0]!r}" if near else ""
+            hint = near(name, names)
             raise BadOption(f"{', '.join(components)} have no index {name!r}; they have {', '.join(names)}{hint}")
         low, high = LIMITS[name]
         if isinstance(value, bool) or not isinstance(value, int | float | np.number) or not low <= value <= high:

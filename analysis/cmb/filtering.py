@@ -8,6 +8,7 @@ import numpy as np
 import xarray as xr
 
 from analysis.cmb.angles import degrees
+from analysis.cmb.band_by_band import each_band, has_bands
 from analysis.cmb.fields import field_alms
 from analysis.cmb.harmonics import (
     alm_from_map,
@@ -30,7 +31,7 @@ from analysis.cmb.masks import Mask, mask_told, weights_for
 from analysis.cmb.origins import source_attrs, synthetic_attrs
 from analysis.cmb.stokes import units_of
 from analysis.errors import BadOption, WrongData
-from analysis.model import derived
+from analysis.model import derived, in_units
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -51,7 +52,7 @@ def eb_maps(
     Parameters
     ----------
     sky : xarray.Dataset or xarray.DataArray
-        A map with Q and U, dims ``stokes, cells``, any unit.
+        A map with Q and U, dims ``[frequency,] stokes, cells``, any unit.
     mask : xarray.DataArray or xarray.Dataset, optional
         Weights from 0 to 1; without it every cell must have been observed.
     lmax : int, optional
@@ -62,7 +63,7 @@ def eb_maps(
     Returns
     -------
     xarray.Dataset
-        ``e_modes`` and ``b_modes``, dim ``cells``, in the units of the map; NaN where the mask is 0.
+        ``e_modes`` and ``b_modes``, dims ``[frequency,] cells``, in the units of the map; NaN where the mask is 0.
 
     Raises
     ------
@@ -84,6 +85,9 @@ def eb_maps(
     >>> float(abs(eb_maps(sky).b_modes).max())
     0.0
     """
+    if has_bands(sky):
+        options: dict = {"mask": mask, "lmax": lmax, "iterations": iterations}
+        return each_band(sky, lambda band: eb_maps(band, **options), keep=["beam"])
     array = sky_array(sky, needs="QU")
     nside = nside_of(array)
     lmax, iterations = checked_lmax(lmax, nside), checked_iterations(iterations)
@@ -122,7 +126,7 @@ def smoothed(
     Parameters
     ----------
     sky : xarray.Dataset or xarray.DataArray
-        A map, dims ``stokes, cells``, any unit.
+        A map, dims ``[frequency,] stokes, cells``, any unit.
     fwhm : float, str, astropy.units.Quantity or xarray.DataArray
         Full width at half maximum of the beam; a number is degrees, text has a unit (``"30 arcmin"``), and an
         array too (a beam of ``fetch("litebird_channels")``).
@@ -141,7 +145,8 @@ def smoothed(
     Returns
     -------
     xarray.Dataset
-        ``sky``, dims ``stokes, cells``, in the units of the map; NaN where the mask is 0.
+        ``sky``, dims ``[frequency,] stokes, cells``, in the units of the map; NaN where the mask is 0. Of several bands
+        also ``beam``, the root of the squares' sum; no ``depth``, since noise is not white any more.
 
     Raises
     ------
@@ -162,6 +167,10 @@ def smoothed(
     >>> round(float(smoothed(sky, fwhm=10).sky[0, 0]), 4)
     1.0
     """
+    if has_bands(sky):
+        made: dict = {"mask": mask, "lmax": lmax, "iterations": iterations, "ring_weights": ring_weights}
+        result = each_band(sky, lambda band: smoothed(band, fwhm=fwhm, **made), keep=["beam"])
+        return result if "beam" not in result else result.assign(beam=_wider(result["beam"], degrees(fwhm, "fwhm")))
     array = sky_array(sky)
     nside = nside_of(array)
     lmax, iterations = checked_lmax(lmax, nside), checked_iterations(iterations)
@@ -193,6 +202,13 @@ def smoothed(
     step = f"cmb.smoothed(fwhm={width:g} deg, {asked}): {_masked(mask, weights)}"
     title, also = f"{_title(sky)}, smoothed to {width:g}°", [] if mask is None else [mask]
     return derived(new.assign_attrs(synthetic_attrs(array, mask)), sky, title=title, step=step, also=also)
+
+
+def _wider(beam: xr.DataArray, width: float) -> xr.DataArray:
+    """Beams after another one, Gaussian each, in the unit that they had."""
+    told = str(beam.attrs.get("units", "deg"))
+    own = in_units(beam, "deg")
+    return in_units(own.copy(data=np.hypot(own.values, width)), told).assign_attrs(beam.attrs)
 
 
 def _through_beam(alm: NDArray, nside: int, lmax: int, width: float) -> NDArray:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import xarray as xr
 
+from analysis.cmb.band_by_band import each_band, has_bands
 from analysis.cmb.coefficients import REINECKE, harmonic_coefficients, synthesized
 from analysis.cmb.estimators import HEALPIX
 from analysis.cmb.maps import cell_ids, held_stokes, map_dataset, nside_of, sky_array
@@ -36,7 +37,7 @@ def to_frame(
     Parameters
     ----------
     sky : xarray.Dataset or xarray.DataArray
-        A map, dims ``stokes, cells``: I, or Q and U, or all three; any unit; its ``frame`` is known.
+        A map, dims ``[frequency,] stokes, cells``: I, or Q and U, or all three; any unit; its ``frame`` is known.
     frame : {"galactic", "icrs", "ecliptic"}
         The frame wanted (ecliptic: J2000); a map that is in it already comes back as it is.
     mask : xarray.DataArray or xarray.Dataset, optional
@@ -49,7 +50,7 @@ def to_frame(
     Returns
     -------
     xarray.Dataset
-        ``sky``, dims ``stokes, cells``, in the units and the polarization convention of the map.
+        ``sky``, dims ``[frequency,] stokes, cells``, in the units and the polarization convention of the map.
 
     Raises
     ------
@@ -70,6 +71,9 @@ def to_frame(
     >>> turned.attrs["frame"], turned.sky.dims
     ('icrs', ('stokes', 'cells'))
     """
+    if has_bands(sky):
+        options: dict = {"mask": mask, "lmax": lmax, "iterations": iterations}
+        return each_band(sky, lambda band: to_frame(band, frame, **options), keep=["beam"])
     array = sky_array(sky)
     held = _known_frame(array.attrs.get("frame"), frame, "the map")
     held_stokes(array, "rotated")

@@ -6,13 +6,11 @@ Observatory's own; for the satellites it is a round number of ours, and says so.
 
 from __future__ import annotations
 
-from difflib import get_close_matches
-
 import numpy as np
 import xarray as xr
 
 from analysis.errors import BadOption
-from analysis.model import check, labelled, stamp
+from analysis.model import check, labelled, near, stamp
 
 DEGREE = 60.0  # arcmin: Planck's table gives µK deg
 HALF = "sky_fraction 0.5 is a round number, what is left outside the Galactic plane; it is not published."
@@ -95,8 +93,7 @@ def instrument_channels(name: str) -> xr.Dataset:
     """
     wanted = str(name).lower()
     if wanted not in NAMES:
-        near = get_close_matches(wanted, NAMES, n=1, cutoff=0.4)
-        hint = f"; near: {near[0]!r}" if near else ""
+        hint = near(name, NAMES)
         raise BadOption(f"there is no instrument {name!r}; there are {', '.join(NAMES)}, or give its channels{hint}")
     if wanted == "litebird":
         from analysis import catalogue

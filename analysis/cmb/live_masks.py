@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
-from difflib import get_close_matches
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -19,7 +18,7 @@ from analysis.cmb.estimators import power_spectra
 from analysis.cmb.maps import checked_nside, degraded, map_dataset, nside_of, sky_array
 from analysis.cmb.masks import combined_mask, galactic_mask, observed_mask
 from analysis.errors import BadOption, WrongFrame
-from analysis.model import derived, in_units
+from analysis.model import derived, in_units, near
 
 if TYPE_CHECKING:
     from analysis.cmb.angles import Angle
@@ -167,9 +166,7 @@ def mask_explorer(
 
 def _checked_method(method: str) -> str:
     if method not in METHODS:
-        near = get_close_matches(str(method), METHODS, n=1, cutoff=0.4)
-        hint = f"; near: {near[0]!r}" if near else ""
-        raise BadOption(f"method={method!r} is unknown; give {', '.join(map(repr, METHODS))}{hint}")
+        raise BadOption(f"method={method!r} is unknown; give {', '.join(map(repr, METHODS))}{near(method, METHODS)}")
     return method
 
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import xarray as xr
 
+from analysis.cmb.band_by_band import each_band, has_bands
 from analysis.cmb.origins import synthetic_attrs
 from analysis.errors import BadOption, WrongData, WrongFrame
 from analysis.model import derived, labelled
@@ -333,7 +334,7 @@ def degraded(
     Parameters
     ----------
     sky : xarray.Dataset or xarray.DataArray
-        A map, dims ``stokes, cells``, any unit.
+        A map, dims ``[frequency,] stokes, cells``, any unit.
     nside : int
         Power of two, not larger than the map's.
     method : {"pixels", "harmonic"}, optional
@@ -352,7 +353,8 @@ def degraded(
     Returns
     -------
     xarray.Dataset
-        Variable ``sky``, dims ``stokes, cells``; NaN where no pixel was observed.
+        Variable ``sky``, dims ``[frequency,] stokes, cells``; NaN where no pixel was observed. Of several bands also
+        ``beam``, and ``depth`` after ``"pixels"`` of white noise that is the same everywhere.
 
     Raises
     ------
@@ -374,6 +376,10 @@ def degraded(
     """
     from analysis.cmb.resampling import cell_means, through_harmonics
 
+    if has_bands(sky):
+        options: dict = {"method": method, "least": least, "lmax": lmax, "beam": beam, "new_beam": new_beam}
+        keep = ["beam", "depth"] if method == "pixels" else ["beam"] if new_beam is None else []
+        return each_band(sky, lambda band: degraded(band, nside, pixels=pixels, **options), keep=keep)
     array = sky_array(sky)
     fine, nside = nside_of(array), checked_nside(nside)
     if nside > fine:

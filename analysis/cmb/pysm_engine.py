@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from difflib import get_close_matches
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
@@ -19,7 +18,7 @@ from analysis.cmb.instruments import instrument_channels
 from analysis.cmb.maps import checked_nside, ring_order
 from analysis.cmb.temperatures import sampled_bandpass
 from analysis.errors import BadOption, Unreachable, WrongData
-from analysis.model import check, derived, in_units
+from analysis.model import check, derived, in_units, near
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -155,10 +154,8 @@ def _checked_models(models: Sequence[Any], pysm3: Any) -> list[str]:
     known = list(pysm3.sky.PRESET_MODELS)
     for model in models:
         if isinstance(model, str) and model not in known:
-            near = get_close_matches(model, known, n=3, cutoff=0.3)
             raise BadOption(
-                f"PySM {pysm3.__version__} has no preset {model!r}; near: {', '.join(near) or 'none'} "
-                f"(it has {', '.join(known)})"
+                f"PySM {pysm3.__version__} has no preset {model!r}; it has {', '.join(known)}{near(model, known)}"
             )
         if not isinstance(model, str) and not hasattr(model, "get_emission"):
             raise BadOption(f"a {type(model).__name__} is neither a preset nor a component of PySM")

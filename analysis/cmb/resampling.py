@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import xarray as xr
 
+from analysis.cmb.band_by_band import each_band, has_bands
 from analysis.cmb.harmonics import thread_count
 from analysis.cmb.maps import (
     cell_ids,
@@ -116,14 +117,14 @@ def upgraded(sky: xr.Dataset | xr.DataArray, nside: int) -> xr.Dataset:
     Parameters
     ----------
     sky : xarray.Dataset or xarray.DataArray
-        A map, dims ``stokes, cells``, any unit.
+        A map, dims ``[frequency,] stokes, cells``, any unit.
     nside : int
         Power of two, not smaller than the map's.
 
     Returns
     -------
     xarray.Dataset
-        Variable ``sky``, dims ``stokes, cells``; NaN where the old pixel is.
+        Variable ``sky``, dims ``[frequency,] stokes, cells``; NaN where the old pixel is.
 
     Raises
     ------
@@ -145,6 +146,8 @@ def upgraded(sky: xr.Dataset | xr.DataArray, nside: int) -> xr.Dataset:
     """
     from analysis.cmb._kernels_cells import turned_copies
 
+    if has_bands(sky):
+        return each_band(sky, lambda band: upgraded(band, nside), keep=["beam"])
     array = sky_array(sky)
     coarse, nside = nside_of(array), checked_nside(nside)
     if nside < coarse:

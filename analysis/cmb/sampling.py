@@ -12,7 +12,7 @@ import xarray as xr
 
 from analysis.cmb.origins import synthetic_attrs
 from analysis.errors import AnalysisWarning, BadOption, UnknownUnits, WrongData
-from analysis.model import check, derived, stamp, unit_text
+from analysis.model import check, derived, near, stamp, unit_text
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -169,13 +169,9 @@ def _pair(pair: tuple[float, float], what: str, *, rising: bool = False) -> tupl
 
 
 def _known(names: list[str], given: Mapping[str, Any], what: str) -> None:
-    import difflib
-
     for name in given:
         if name not in names:
-            near = difflib.get_close_matches(str(name), names, n=1)
-            hint = f"; did you mean {near[0]!r}?" if near else ""
-            raise BadOption(f"{what} names {name!r}, which is none of {', '.join(names)}{hint}")
+            raise BadOption(f"{what} names {name!r}, which is none of {', '.join(names)}{near(name, names)}")
 
 
 def _checked_priors(priors: Mapping[str, tuple[float, float]], names: list[str]) -> dict[str, tuple[float, float]]:

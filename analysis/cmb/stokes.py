@@ -135,7 +135,7 @@ def to_polconv(sky: Sky, polconv: str) -> Sky:
     Parameters
     ----------
     sky : xarray.Dataset or xarray.DataArray
-        A map with U, dims ``stokes, cells``.
+        A map with U, dims ``[realization,] [frequency,] stokes, cells``.
     polconv : {"COSMO", "IAU"}
         The convention wanted; a map that has it already comes back as it is.
 
@@ -164,7 +164,8 @@ def to_polconv(sky: Sky, polconv: str) -> Sky:
     >>> float(to_polconv(sky, "IAU").sel(stokes="U")[0])
     -1.0
     """
-    held = sky_array(sky, needs="U").attrs["polconv"]
+    first = {dim: 0 for dim in ("realization", "frequency") if dim in sky.dims}
+    held = sky_array(sky.isel(first), needs="U").attrs["polconv"]
     _checked_polconv(polconv)
     if held == polconv:
         return sky

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from difflib import get_close_matches
 from typing import TYPE_CHECKING, TypeAlias, TypeVar
 
 import numpy as np
@@ -10,7 +9,7 @@ import xarray as xr
 
 from analysis.cmb.channels import gigahertz
 from analysis.errors import BadOption, WrongData, WrongUnits
-from analysis.model import history_with, in_units, labelled
+from analysis.model import history_with, in_units, labelled, near
 
 if TYPE_CHECKING:
     from astropy.units import Quantity
@@ -65,8 +64,7 @@ def checked_scale(scale: str, what: str = "scale") -> str:
     'K_RJ'
     """
     if scale not in SCALES:
-        near = get_close_matches(str(scale).upper(), SCALES, n=1, cutoff=0.4) if isinstance(scale, str) else []
-        hint = f"; near: {near[0]!r}" if near else ""
+        hint = near(scale, SCALES)
         raise BadOption(f"{what}={scale!r} is no temperature scale; give one of {', '.join(SCALES)}{hint}")
     return scale
 

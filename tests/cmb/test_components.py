@@ -251,7 +251,7 @@ def test_foregrounds_alone_are_the_model_without_the_cmb(fit):
 @pytest.mark.parametrize(
     ("options", "error", "match"),
     [
-        ({"components": ["cmb", "dst"]}, BadOption, "near: 'dust'"),
+        ({"components": ["cmb", "dst"]}, BadOption, "did you mean 'dust'"),
         ({"free": ["beta"]}, BadOption, "beta_dust"),
         ({"indices": {"beta_dust": "steep"}}, BadOption, "not a number"),
         ({"patches": 3}, BadOption, "power of two"),
@@ -410,13 +410,18 @@ def test_needlets_follow_foregrounds_that_change_over_the_sky():
     quiet = cmb.instrument_channels("so_sat")
     depth = quiet.polarization_sensitivity
     quiet["polarization_sensitivity"] = (depth / 10).assign_attrs(depth.attrs)
-    for seed in (5, 7):
+    mask = cmb.galactic_mask(32, latitude=10)
+    for seed in (5, 8):
         options = {"seed": seed, "beams": "3 deg", "index_scatter": {"beta_dust": 0.2}, "index_nside": 1}
         drawn = cmb.simulated_sky(quiet, 32, **options)
         alone = cmb.simulated_sky(quiet, 32, components=["cmb"], noise=False, **options)
-        made = [method(drawn, through=alone, lmax=64) for method in (cmb.needlet_ilc, cmb.harmonic_ilc)]
-        local, even = (float((one.sky - one.propagated).std()) for one in made)
-        assert local < 0.97 * even  # the plane, where foregrounds change most, is in it
+        left = []
+        for method in (cmb.needlet_ilc, cmb.harmonic_ilc):
+            made = method(drawn, through=alone, mask=mask, lmax=64, tolerance=0.02)
+            error = made[["sky"]].assign(sky=(made.sky - made.propagated).assign_attrs(made.sky.attrs))
+            cl = cmb.power_spectra(error, mask=mask, lmax=64).cl.sel(spectrum=["EE", "BB"], ell=slice(40, 64))
+            left.append(float((cl * (2 * cl.ell + 1)).sum()))
+        assert left[0] < 0.95 * left[1]  # below, averages hold few modes, and chance correlations decide
 
 
 def test_ilc_keeps_the_sign_of_u_in_the_other_convention(planck_sky):

@@ -331,6 +331,32 @@ def test_columns_that_are_not_what_the_dataset_announces_are_refused(bicep_file,
 
 @pytest.mark.oracle
 @pytest.mark.slow
+@pytest.mark.parametrize(
+    ("name", "cells", "match"),
+    [
+        ("cl_hat", {(1, 2): "nan"}, "NaN or infinite"),
+        ("cl_hat", {(0, 0): "2", (1, 0): "1"}, "bins are 2, 1, 3.* not 1 to 9 in order"),
+        ("covmat_dust", {(0, 5): "9.9"}, "not symmetric"),
+        ("covmat_dust", {(1, 1): "-9.9"}, "variance is not above zero"),
+    ],
+)
+def test_damaged_numbers_are_refused_when_they_are_read(bicep_file, tmp_path, name, cells, match):
+    shutil.copytree(bicep_file.parent, tmp_path / "copy", copy_function=shutil.copyfile)
+    (tmp_path / "copy").chmod(0o755)
+    table = tmp_path / "copy" / f"BKPlanck_detset_comb_{name}.dat"
+    lines = table.read_text().splitlines()
+    rows = [number for number, line in enumerate(lines) if line.strip() and not line.startswith("#")]
+    for (row, column), value in cells.items():
+        words = lines[rows[row]].split()
+        words[column] = value
+        lines[rows[row]] = " ".join(words)
+    table.write_text("\n".join(lines))
+    with pytest.raises(CorruptFile, match=match):
+        cmb.bicep_keck_bandpowers(tmp_path / "copy" / bicep_file.name)
+
+
+@pytest.mark.oracle
+@pytest.mark.slow
 def test_requests_that_make_no_sense_are_refused(bicep_file, bicep, bicep_theory):
     with pytest.raises(BadOption, match="P999_B"):
         cmb.bicep_keck_bandpowers(bicep_file, maps=["P999_B"])

@@ -111,7 +111,7 @@ def test_regions_that_overlap_are_one_and_a_line_is_none():
 
 @pytest.mark.slow
 def test_what_the_page_cannot_do_is_refused_at_once(sky):
-    with pytest.raises(BadOption, match="near: 'purified'"):
+    with pytest.raises(BadOption, match="did you mean 'purified'"):
         cmb.mask_explorer(sky, method="purify")
     with pytest.raises(BadOption, match="scale"):
         cmb.mask_explorer(sky, method="purified", scale="-3 deg")

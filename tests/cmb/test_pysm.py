@@ -178,7 +178,7 @@ def test_templates_that_cannot_be_had_are_named_not_traced_back(channels, model,
 @pytest.mark.parametrize(
     ("models", "match"),
     [
-        (["d99"], "near: .*d9"),
+        (["d99"], "did you mean .*d9"),
         (["empty"], "has no components"),
         ([], "a list of presets"),
         ("d1", "a list of presets"),

@@ -338,14 +338,14 @@ def test_the_ground_instrument_is_what_its_noise_calculator_gives():
 @pytest.mark.parametrize(
     ("options", "error", "match"),
     [
-        ({"channels": "litebrd"}, BadOption, "near: 'litebird'"),
+        ({"channels": "litebrd"}, BadOption, "did you mean 'litebird'"),
         ({"nside": 12}, BadOption, "power of two"),
         ({"seed": -1}, BadOption, "seed"),
         ({"seed": 1.5}, BadOption, "seed"),
-        ({"components": ["dusty"]}, BadOption, "near: 'dust'"),
+        ({"components": ["dusty"]}, BadOption, "did you mean 'dust'"),
         ({"components": ["dust", "dust"]}, BadOption, "each once"),
         ({"stokes": "QI"}, BadOption, "'IQU'"),
-        ({"indices": {"beta_dst": 1.5}}, BadOption, "near: 'beta_dust'"),
+        ({"indices": {"beta_dst": 1.5}}, BadOption, "did you mean 'beta_dust'"),
         ({"indices": {"beta_dust": 15}}, BadOption, "from -2 to 6"),
         ({"index_scatter": {"beta_dust": -1}}, BadOption, "index_scatter"),
         ({"index_scatter": {"beta": 0.1}}, BadOption, "index_scatter"),

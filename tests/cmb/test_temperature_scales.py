@@ -197,7 +197,7 @@ def test_wmap_says_its_frequency(w_band):
 @pytest.mark.parametrize(
     ("change", "options", "error", "match"),
     [
-        ({}, {"scale": "k_rj"}, BadOption, "near: 'K_RJ'"),
+        ({}, {"scale": "k_rj"}, BadOption, "did you mean 'K_RJ'"),
         ({}, {"scale": 3}, BadOption, "no temperature scale"),
         ({}, {"scale": "K_RJ", "frequency": -3}, BadOption, "positive"),
         ({"temperature_scale": "antenna"}, {"scale": "K_RJ", "frequency": 94}, WrongData, "antenna"),

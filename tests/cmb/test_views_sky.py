@@ -95,7 +95,7 @@ def test_asking_a_view_for_what_the_map_lacks_is_refused(w_band, bands):
 
 @pytest.mark.slow
 def test_a_clicked_cell_shows_its_values_over_the_bands(bands):
-    from analysis.cmb.sky_views import cell_spectrum
+    from analysis.cmb.band_views import cell_spectrum
 
     picture = cell_spectrum(bands, 184.557, -5.784)
     dots = picture.traverse(lambda e: e, [hv.Scatter])[0]
@@ -108,7 +108,7 @@ def test_a_clicked_cell_shows_its_values_over_the_bands(bands):
 
 
 def test_a_click_off_the_map_and_a_map_of_one_band_are_refused(bands, w_band):
-    from analysis.cmb.sky_views import cell_spectrum
+    from analysis.cmb.band_views import cell_spectrum
 
     with pytest.raises(WrongData, match="does not cover"):
         cell_spectrum(bands.isel(cells=slice(0, 10)), 184.6, -60)
@@ -232,7 +232,7 @@ def test_q_and_u_say_their_convention_and_a_map_in_rayleigh_jeans_its_scale(w_ba
 @pytest.mark.slow
 @pytest.mark.parametrize("scale", [None, "K_CMB", "K_RJ", "intensity"])
 def test_the_spectrum_of_a_cell_is_that_of_pixel_sed_in_every_scale(scale):
-    from analysis.cmb.sky_views import cell_spectrum
+    from analysis.cmb.band_views import cell_spectrum
 
     sky = cmb.simulated_sky("litebird", 8, seed=1)
     expected = cmb.pixel_sed(sky, longitude=10, latitude=5, scale=scale or "K_CMB")
