@@ -20,6 +20,7 @@ from analysis.xray.archived_missions import missions_numbering_like, observatori
 from analysis.xray.barycentre import barycentred
 from analysis.xray.batches import fit_many
 from analysis.xray.binning import event_spectrum, image, light_curve
+from analysis.xray.brushes import brushed, brushed_image
 from analysis.xray.comparing import compared, likelihood_ratio
 from analysis.xray.component_plasma import apec
 from analysis.xray.component_tables import table_model
@@ -86,7 +87,7 @@ from analysis.xray.spectra import count_rate, grouped
 from analysis.xray.spectrum_files import spectrum_from
 from analysis.xray.statistics import c_statistic, w_statistic
 from analysis.xray.three_bands import three_band_image
-from analysis.xray.tiles import brushed, event_index
+from analysis.xray.tiles import event_index
 from analysis.xray.timing import dynamical_power_spectrum, integrated_rms, power_spectrum
 from analysis.xray.timing_simulation import pulsed_events, variable_events
 from analysis.xray.uncertainties import confidence_intervals
@@ -112,6 +113,7 @@ __all__ = [
     "barycentred",
     "bayesian_blocks",
     "brushed",
+    "brushed_image",
     "c_statistic",
     "chance_probability",
     "channel_bins",
