@@ -14,7 +14,13 @@ from analysis.errors import BadOption
 from analysis.panels.loading import loaded, redrawing
 
 # What a reader can do on a picture: the name of HoloViews' stream, and the Bokeh tool it needs.
-GESTURES = {"tap": ("Tap", "tap"), "range": ("BoundsX", "xbox_select"), "box": ("BoundsXY", "box_select")}
+GESTURES = {
+    "tap": (("Tap", "tap"),),
+    "range": (("BoundsX", "xbox_select"),),
+    "box": (("BoundsXY", "box_select"),),
+    "area": (("BoundsXY", "box_select"), ("Lasso", "lasso_select")),
+}
+BUSY = "<span style='color: #D55E00'>Computing …</span>"
 Picture = Callable[..., Any]
 
 
@@ -55,7 +61,8 @@ class View:
         Names of controls and selections: the picture is made anew when one of them changes.
     selects : mapping of str to str, optional
         Selections made on this picture: name → gesture. ``"tap"`` gives the place across, ``"range"`` (low,
-        high) across, ``"box"`` (left, bottom, right, top). A selection is None until it is made.
+        high) across, ``"box"`` (left, bottom, right, top), ``"area"`` either such a box or, drawn with the lasso,
+        an array of corners (n × 2). A selection is None until it is made.
     """
 
     name: str
@@ -65,7 +72,13 @@ class View:
 
 
 def linked(
-    views: Sequence[View], *, controls: Sequence[Choice | Slider] = (), beside: bool = False, title: str = ""
+    views: Sequence[View],
+    *,
+    controls: Sequence[Choice | Slider] = (),
+    beside: bool = False,
+    title: str = "",
+    words: Callable[[Mapping[str, Any]], str] | None = None,
+    footer: Sequence[Any] = (),
 ) -> Any:
     """Return a page of controls and pictures; a choice or selection redraws the pictures that use it.
 
@@ -76,11 +89,15 @@ def linked(
     beside : bool, optional
         Pictures beside each other where the page is wide enough.
     title : str, optional
+    words : callable, optional
+        Of all values by name; the line that says what is selected. By default it lists the selections.
+    footer : sequence of Panel objects, optional
+        Put under the controls.
 
     Returns
     -------
     panel.Column
-        Works in JupyterLab and under ``panel serve``. A picture that cannot be made is replaced by the
+        Works in JupyterLab and under ``panel serve``; says so while it computes. A picture that cannot be made is replaced by the
         reason.
 
     Raises
@@ -102,9 +119,10 @@ def linked(
     page = pn.Column()
     values: dict[str, Any] = dict.fromkeys(name for view in views for name in view.selects)
     # Words and picture of a view stay where they are: only figures are made after the page was first shown.
-    words = {view.name: pn.pane.HTML("", visible=False) for view in views}
+    lines = {view.name: pn.pane.HTML("", visible=False) for view in views}
     pictures = {view.name: pn.Column() for view in views}
     chosen = pn.pane.Str("", styles={"color": "#555555"})
+    busy = pn.pane.HTML("", width=120)
 
     def draw(view: View) -> None:
         try:
@@ -116,17 +134,27 @@ def linked(
         except Exception as error:  # the page is the only place where its reader can see the reason
             text = reason(view.name, error)
             pictures[view.name].objects = []
-        words[view.name].param.update(object=text, visible=bool(text))
+        lines[view.name].param.update(object=text, visible=bool(text))
 
     selections = [name for view in views for name in view.selects]
 
+    def tell() -> str:
+        try:
+            return words(values) if words is not None else _selected(values, selections)
+        except Exception as error:  # the page is the only place where its reader can see the reason
+            return str(error) or type(error).__name__
+
     def change(changed: Mapping[str, Any]) -> None:
+        if all(_same(values[name], value) for name, value in changed.items()):
+            return
         values.update(changed)
+        busy.object = BUSY  # sent at once, before the pictures are computed
         with redrawing(page):
-            chosen.object = _selected(values, selections)
+            chosen.object = tell()
             for view in views:
                 if set(view.uses) & set(changed):
                     draw(view)
+            busy.object = ""
 
     def select(name: str, value: Any) -> None:
         change({name: value})
@@ -141,12 +169,14 @@ def linked(
         clear = pn.widgets.Button(label="Clear selections", width=140)
         clear.on_click(lambda click: change(dict.fromkeys(selections)))
         widgets.append(clear)
+    widgets.append(busy)
+    chosen.object = tell()
     for view in views:
         draw(view)
-    holders = [pn.Column(words[view.name], pictures[view.name]) for view in views]
+    holders = [pn.Column(lines[view.name], pictures[view.name]) for view in views]
     grid = pn.FlexBox(*holders) if beside else pn.Column(*holders)
     heading = [pn.pane.HTML(f"<b style='font-size:120%'>{html.escape(title)}</b>")] if title else []
-    page.objects = [*heading, pn.Row(*widgets), chosen, grid]
+    page.objects = [*heading, pn.Row(*widgets), *footer, chosen, grid]
     return page
 
 
@@ -183,6 +213,13 @@ def _widget(control: Choice | Slider) -> tuple[Any, str]:
     return pn.widgets.Select(**options, value=first, width=200), "value"
 
 
+def _same(one: Any, other: Any) -> bool:
+    """Return whether a selection is what it was: some gestures are told twice."""
+    if isinstance(one, np.ndarray) or isinstance(other, np.ndarray):
+        return type(one) is type(other) and np.array_equal(one, other)
+    return type(one) is type(other) and bool(one == other)
+
+
 def _plain(text: str) -> str:
     return f"<pre style='margin: 4px 0'>{html.escape(text)}</pre>"
 
@@ -209,7 +246,6 @@ def _selected(values: Mapping[str, Any], names: Sequence[str]) -> str:
 def _listen(made: Any, gesture: str, tell: Callable[[Any], None]) -> None:
     """Call ``tell`` with the value of each such gesture on any panel of the picture."""
     hv = loaded()
-    stream, tool = GESTURES[gesture]
     for panel in made if isinstance(made, hv.Layout) else [made]:
         elements = panel.traverse(lambda x: x, [hv.core.Element2D]) if hasattr(panel, "traverse") else []
         elements = [e for e in elements if not isinstance(e, hv.Text | hv.Labels)]
@@ -221,11 +257,13 @@ def _listen(made: Any, gesture: str, tell: Callable[[Any], None]) -> None:
             continue
         drawn_with = hv.Store.lookup_options("bokeh", source, "plot").kwargs
         active = [t for t in drawn_with.get("active_tools", []) if "zoom" in t]
-        source.opts(backend="bokeh", tools=[*drawn_with.get("tools", []), tool], active_tools=[*active, tool])
-        told = "boundsx" if gesture == "range" else "bounds"
+        tools = [tool for _, tool in GESTURES[gesture]]
+        source.opts(backend="bokeh", tools=[*drawn_with.get("tools", []), *tools], active_tools=[*active, tools[0]])
         times = source.dimension_values(0).dtype.kind == "M"
-        listener = partial(_tell_bounds, tell, told, times)
-        getattr(hv.streams, stream)(source=source).add_subscriber(listener)
+        for stream, _ in GESTURES[gesture]:
+            told = {"BoundsX": "boundsx", "Lasso": "geometry"}.get(stream, "bounds")
+            listener = partial(_tell_bounds, tell, told, times)
+            getattr(hv.streams, stream)(source=source).add_subscriber(listener)
 
 
 def _tell_tap(tell: Callable[[Any], None], x: Any, y: Any) -> None:
@@ -238,6 +276,8 @@ def _tell_bounds(tell: Callable[[Any], None], key: str, times: bool, **contents:
     bounds = contents.get(key)
     if bounds is None:
         tell(None)
+    elif key == "geometry":
+        tell(np.asarray(bounds, dtype=float))
     elif times and key == "boundsx":
         tell(tuple(_instant(end) for end in bounds))
     else:

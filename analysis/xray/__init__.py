@@ -79,6 +79,8 @@ from analysis.xray.rows import background_of, spectrum_of
 from analysis.xray.sampling import posterior
 from analysis.xray.searching import pulse_search
 from analysis.xray.selecting import selected
+from analysis.xray.selection_files import read_selection, save_selection, selection_region
+from analysis.xray.selections import Selection, in_selection, selection, selection_good_times, selection_mask
 from analysis.xray.shapes import area_ratio, in_region, region_area
 from analysis.xray.simulation import simulated_spectrum
 from analysis.xray.sky import hydrogen_column, position, sky_positions, within
@@ -106,6 +108,7 @@ if TYPE_CHECKING:
 NEARBY = 0.25  # degrees within which search(…, online=True) looks for observations: about a field of view
 
 __all__ = [
+    "Selection",
     "absorbed_flux",
     "apec",
     "area_ratio",
@@ -158,6 +161,7 @@ __all__ = [
     "image",
     "in_good_times",
     "in_region",
+    "in_selection",
     "instrument",
     "integrated_rms",
     "joined_good_times",
@@ -192,14 +196,20 @@ __all__ = [
     "pulse_profile",
     "pulse_search",
     "pulsed_events",
+    "read_selection",
     "reddening",
     "region_area",
     "region_outlines",
     "regrouped",
     "resolution",
     "response",
+    "save_selection",
     "search",
     "selected",
+    "selection",
+    "selection_good_times",
+    "selection_mask",
+    "selection_region",
     "simulated_events",
     "simulated_spectrum",
     "sky_positions",

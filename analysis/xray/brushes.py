@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -31,7 +32,7 @@ Range = tuple[Amount, Amount]
 class Brush:
     """What is brushed, in the index's own numbers: pixels, mission seconds, keV, values of its further column."""
 
-    shape: PlaneShape = PlaneShape()
+    shape: PlaneShape = field(default_factory=PlaneShape)
     seconds: tuple[float, float] | None = None
     band: tuple[float, float] | None = None
     column: tuple[float, float] | None = None
@@ -247,7 +248,7 @@ def chosen_by(index: xr.Dataset, brush: Brush, *, image: bool = False, bins: boo
         inner = np.searchsorted(at, at[-1] * np.arange(1, 2 * THREADS) / (2 * THREADS)).tolist()
         ends = sorted({0, *inner, side + 1})
         with ThreadPoolExecutor(THREADS) as pool:
-            parts = list(pool.map(part, zip(ends[:-1], ends[1:], strict=True)))
+            parts = list(pool.map(part, pairwise(ends)))
     summed = [sum(one[k] for one in parts) for k in range(5)]
     return Chosen(int(summed[0]), *summed[1:])
 
@@ -312,7 +313,9 @@ def products(index: xr.Dataset, brush: Brush) -> xr.Dataset:
         made["histogram"] = ("value", found.histogram, counts)
         made = made.assign_coords(value=("value", (edges[:-1] + edges[1:]) / 2, told))
     title = str(index.attrs["title"]).replace("Index", "Region", 1)
-    made = derived(made, index, title=f"{title}, {brush.said}", step=f"xray.brushed: {brush.said}, {found.total} events")
+    made = derived(
+        made, index, title=f"{title}, {brush.said}", step=f"xray.brushed: {brush.said}, {found.total} events"
+    )
     ontime = float((good[1] - good[0]).sum())
     extra = {"livetime": ontime * index.attrs["live_fraction"]} if "live_fraction" in index.attrs else {}
     if brush.band is not None:

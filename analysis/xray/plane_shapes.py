@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import TypeAlias
 
 import numpy as np
@@ -145,7 +146,7 @@ def _even_odd_area(corners: np.ndarray) -> float:
     heights = [corners[:, 1] - middle[1], _crossings(start, end)]
     levels = np.unique(np.concatenate(heights))
     total = 0.0
-    for low, high in zip(levels[:-1], levels[1:], strict=True):
+    for low, high in pairwise(levels):
         across = (low + high) / 2
         crossed = (start[:, 1] > across) != (end[:, 1] > across)
         p, q = start[crossed], end[crossed]
@@ -172,9 +173,9 @@ def _polygon(polygon: Corners) -> tuple[float, ...]:
     try:
         corners = np.array([[float(v) for v in corner] for corner in polygon], dtype=float)
     except (TypeError, ValueError) as error:
-        raise BadOption("polygon= is a list of corners (x, y) in sky pixels, for example [(1, 1), (9, 1), (5, 8)]") from (
-            error
-        )
+        raise BadOption(
+            "polygon= is a list of corners (x, y) in sky pixels, for example [(1, 1), (9, 1), (5, 8)]"
+        ) from (error)
     if corners.ndim != 2 or corners.shape[1] != 2 or not np.isfinite(corners).all():
         raise BadOption("polygon= is a list of corners (x, y), each two finite numbers in sky pixels")
     corners = corners[(corners != np.roll(corners, 1, axis=0)).any(axis=1)]

@@ -179,9 +179,7 @@ def _pixels(name: str, ends: Range) -> tuple[float, float]:
     return low, high
 
 
-def mission_seconds(
-    listed: xr.Dataset, time: tuple[Instant | None, Instant | None]
-) -> tuple[float, float]:
+def mission_seconds(listed: xr.Dataset, time: tuple[Instant | None, Instant | None]) -> tuple[float, float]:
     """Return mission seconds of two instants in UTC, to the nanosecond that instants are given in.
 
     Raises

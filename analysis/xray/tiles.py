@@ -108,7 +108,7 @@ def event_index(
         kernels.into_cells(cells, first[:-1], part, made[name])
     binned = {"time_bin": (held["moment"], edges), "spectrum_bin": (values, plan.edges)}
     if column is not None:
-        binned["column_bin"] = (held["column"], _column_edges(made["column"]))
+        binned["column_bin"] = (held["column"], column_edges(made["column"]))
     for name, (part, ends_of) in binned.items():
         made[name] = np.empty(int(first[-1]), np.int16 if ends_of.size < 32767 else np.int32)
         kernels.bins_into_cells(cells, first[:-1], part, ends_of, made[name])
@@ -139,7 +139,7 @@ def _numbers(listed: xr.Dataset, column: str) -> np.ndarray:
     return native(values.astype(np.int8) if values.dtype.kind == "b" else values)
 
 
-def _column_edges(values: np.ndarray) -> np.ndarray:
+def column_edges(values: np.ndarray) -> np.ndarray:
     """Edges of a column's histogram: one bin an integer, where these are few, else two hundred bins."""
     finite = values[np.isfinite(values)] if values.dtype.kind == "f" else values
     if not finite.size:

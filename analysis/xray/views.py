@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-import pandas as pd
 import xarray as xr
 
 from analysis.errors import BadOption, WrongData
 from analysis.xray import fit_views
-from analysis.xray.binning import event_spectrum, image, light_curve
+from analysis.xray.binning import image, light_curve
+from analysis.xray.event_pages import event_page
 from analysis.xray.exploring import model_explorer
 from analysis.xray.grouping import Grouping
 from analysis.xray.inputs import Amount, amount, events_and_gti, intervals_of
@@ -18,7 +18,6 @@ from analysis.xray.intervals import usual_bin
 from analysis.xray.models import Model
 from analysis.xray.outlines import region_outlines
 from analysis.xray.polarization_views import drawn as drawn_polarization
-from analysis.xray.selecting import selected
 from analysis.xray.simulation_views import drawn as feasibility_drawn
 from analysis.xray.spectra import grouped
 from analysis.xray.timing_views import drawn as timing_drawn
@@ -124,6 +123,7 @@ def explore(
     *,
     bin_size: Amount | None = None,
     energy_step: Amount = 0.05,
+    column: str | None = None,
     band: tuple[Amount, Amount] | None = None,
     grouping: Grouping = "file",
     min_counts: int | None = None,
@@ -141,14 +141,18 @@ def explore(
         Of the light curve; a bare number is in seconds. Left out, about a hundred bins.
     energy_step : float or value with units, optional
         Of the spectrum of events; a bare number is in keV.
+    column : str, optional
+        A further column of the events whose histogram is shown and brushed too, ``"grade"`` for example.
     band, grouping, min_counts : optional
         Of the spectrum that is fitted: see :func:`fit`.
 
     Returns
     -------
     panel.Column
-        Of events: a box on the image selects a region, a range on the spectrum a band, one on the light curve a time;
-        the other two follow, and the good times are cut with the time, so that rates stay right. Of a spectrum: the
+        Of events: a box or lasso on the image selects a region, a range on the spectrum a band, one on the light curve
+        a time; all others follow, and the good times are cut with the time, so that rates stay right. What is selected
+        is said in words with exact counts, and a button saves it for :func:`read_selection`. A million events or more
+        are brushed from :func:`event_index`. Of a spectrum: the
         model follows the sliders while they are dragged, each frame one fold, and a button fits from where they stand.
 
     Raises
@@ -168,36 +172,9 @@ def explore(
         return model_explorer(data, source, band=band, grouping=grouping, min_counts=min_counts)
     if isinstance(data, xr.DataTree) and "spectrum" in data.children:
         raise BadOption("a spectrum is explored with a model: xray.explore(data, 'tbabs * powerlaw')")
-    from analysis.explore import event_explorer
-
-    listed, gti = events_and_gti(data, "explore")
+    _, gti = events_and_gti(data, "explore")
     width = amount(bin_size, "s", "bin_size", bare=True) if bin_size is not None else usual_bin(gti)
-    return event_explorer(
-        data,
-        image=view,
-        light_curve=lambda cut: view(light_curve(cut, width)),
-        spectrum=lambda cut: view(event_spectrum(cut, bin_size=energy_step)),
-        cut=_cut,
-        title=str(listed.attrs.get("title", "")),
-    )
-
-
-def _cut(
-    events: xr.DataTree,
-    *,
-    x: tuple[float, float] | None,
-    y: tuple[float, float] | None,
-    time: tuple[Any, Any] | None,
-    energy: tuple[float, float] | None,
-) -> xr.DataTree:
-    """What is selected on pictures: times come as milliseconds since 1970, or as times without a zone."""
-    instants = None
-    if time is not None:
-        instants = tuple(
-            pd.Timestamp(end, unit="ms" if isinstance(end, float | int) else None).to_datetime64() for end in time
-        )
-    band = None if energy is None else (max(0.0, energy[0]), energy[1])
-    return selected(events, x=x, y=y, time=instants, band=band)
+    return event_page(data, width=width, energy_step=energy_step, column=column, curve_picture=_light_curve)
 
 
 def _of_tree(
