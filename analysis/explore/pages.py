@@ -97,8 +97,8 @@ def linked(
     Returns
     -------
     panel.Column
-        Works in JupyterLab and under ``panel serve``; says so while it computes. A picture that cannot be made is replaced by the
-        reason.
+        Works in JupyterLab and under ``panel serve``; says so while it computes. A picture that cannot be made is
+        replaced by the reason.
 
     Raises
     ------
@@ -121,7 +121,7 @@ def linked(
     # Words and picture of a view stay where they are: only figures are made after the page was first shown.
     lines = {view.name: pn.pane.HTML("", visible=False) for view in views}
     pictures = {view.name: pn.Column() for view in views}
-    chosen = pn.pane.Str("", styles={"color": "#555555"})
+    chosen = pn.pane.HTML("", sizing_mode="stretch_width")
     busy = pn.pane.HTML("", width=120)
 
     def draw(view: View) -> None:
@@ -140,15 +140,16 @@ def linked(
 
     def tell() -> str:
         try:
-            return words(values) if words is not None else _selected(values, selections)
+            return _line(words(values) if words is not None else _selected(values, selections))
         except Exception as error:  # the page is the only place where its reader can see the reason
-            return str(error) or type(error).__name__
+            return _line(str(error) or type(error).__name__)
 
     def change(changed: Mapping[str, Any]) -> None:
         if all(_same(values[name], value) for name, value in changed.items()):
             return
         values.update(changed)
-        busy.object = BUSY  # sent at once, before the pictures are computed
+        with redrawing(page):  # an update of its own: sent before the pictures are computed
+            busy.object = BUSY
         with redrawing(page):
             chosen.object = tell()
             for view in views:
@@ -222,6 +223,10 @@ def _same(one: Any, other: Any) -> bool:
 
 def _plain(text: str) -> str:
     return f"<pre style='margin: 4px 0'>{html.escape(text)}</pre>"
+
+
+def _line(text: str) -> str:
+    return f"<div style='color: #555555; white-space: pre-wrap; max-width: 1100px'>{html.escape(text)}</div>"
 
 
 def reason(view: str, error: Exception) -> str:

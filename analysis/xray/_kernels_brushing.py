@@ -149,7 +149,7 @@ def brush_rows(rows, first, slabs, columns, bins, tables, region, corners, cuts,
     ``rows`` are [low, high), the row ``side`` being the events without a position; ``columns`` x, y, time, energy and
     one more; ``bins`` those of time, spectrum and column; ``tables`` the counts along rows; ``region`` kind and four
     numbers; ``cuts`` low and high of time, energy and column, and ``used`` which of them hold; ``frame`` the
-    image's edges in x and y; arrays of size 0 in ``made`` and ``image`` are left out. Returns how many events are chosen.
+    image's edges in x and y; arrays of size 0 in ``made`` and ``image`` are left out. Returns how many are chosen.
     """
     x, y, time, energy, column = columns
     time_bin, spectrum_bin, column_bin = bins

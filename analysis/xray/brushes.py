@@ -236,7 +236,7 @@ def chosen_by(index: xr.Dataset, brush: Brush, *, image: bool = False, bins: boo
     def part(rows: tuple[int, int]) -> tuple:
         made = tuple(np.zeros(size if bins else 0, np.int64) for size in sizes)
         plane = np.zeros(shape, np.int32)
-        total = kernels.brush_rows(  # type: ignore[call-arg]
+        total = kernels.brush_rows(
             rows, first, slabs, columns, binned, tables, region, corners, cuts, used, grid, side, frame, made, plane
         )
         return (total, *made, plane)

@@ -12,13 +12,13 @@ import numpy as np
 import xarray as xr
 
 from analysis.errors import AnalysisError, BadOption, OutsideCoverage, WrongData
-from analysis.xray.binning import event_spectrum, image, light_curve
+from analysis.xray.binning import event_spectrum, light_curve
 from analysis.xray.brushes import Brush, chosen_by, good_seconds_of, picture_of, products
 from analysis.xray.detectors import good_seconds
 from analysis.xray.inputs import Amount, amount, events_and_gti, variable
 from analysis.xray.intervals import live_fraction
 from analysis.xray.plane_shapes import PlaneShape, area
-from analysis.xray.planning import seen_of
+from analysis.xray.planning import image_of, plane_edges, seen_of
 from analysis.xray.selection_files import save_selection
 from analysis.xray.selections import Selection, brush_of, in_selection, selection
 from analysis.xray.sky import pixel_area
@@ -124,22 +124,27 @@ def _selection(listed: xr.Dataset, column: str | None, values: Mapping[str, Any]
         every = max(1, -(-len(region) // THINNED))
         given["polygon"] = region[::every]
     elif region is not None:
-        left, bottom, right, top = (float(end) for end in region)
+        left, bottom, right, top = (_rounded(end, 6) for end in region)
         left, right, bottom, top = min(left, right), max(left, right), min(bottom, top), max(bottom, top)
         if shape == SHAPES[1]:
             given["circle"] = ((left + right) / 2, (bottom + top) / 2, min(right - left, top - bottom) / 2)
         else:
             given |= {"x": (left, right), "y": (bottom, top)}
     if energy is not None:
-        low, high = sorted(float(end) for end in energy)
+        low, high = sorted(_rounded(end, 4) for end in energy)
         if high <= 0:
             raise OutsideCoverage("the range lies below 0 keV; drag over energies that the events have")
         given["band"] = max(0.0, low), high
     if time is not None:
-        given["time"] = time
+        given["time"] = tuple(np.datetime64(end, "ms") for end in time)
     if cut is not None and column is not None:
-        given["column"] = (column, *sorted(float(end) for end in cut))
+        given["column"] = (column, *sorted(_rounded(end, 6) for end in cut))
     return selection("selection", listed, **given)
+
+
+def _rounded(value: float, digits: int) -> float:
+    """As many digits as are said in words, so that what is said is what is selected."""
+    return float(f"{float(value):.{digits}g}")
 
 
 def _told(chosen: Selection, listed: xr.Dataset, counter: Counter) -> str:
@@ -230,7 +235,7 @@ def _counter(
 
 def _by_cuts(events: xr.DataTree, listed: xr.Dataset, width: float, step: float | None, column: str | None) -> Counter:
     good = seen_of(*_three(events)).good
-    edges = None if column is None else column_edges(np.asarray(listed[column].values[good]))
+    ends = np.empty(0) if column is None else column_edges(np.asarray(listed[column].values[good]))
 
     def spectrum(chosen: Selection) -> tuple[xr.DataArray, Any]:
         made = event_spectrum(in_selection(events, chosen), bin_size=step)
@@ -240,10 +245,9 @@ def _by_cuts(events: xr.DataTree, listed: xr.Dataset, width: float, step: float 
         return made["counts"], (made["energy_low"].assign_attrs(long_name="Energy"), made["energy_high"])
 
     def histogram(chosen: Selection) -> tuple[xr.DataArray, xr.DataArray]:
-        cut = in_selection(events, chosen)
-        kept = seen_of(*_three(cut)).good
-        counts = np.histogram(cut["events"][column].values[kept], edges)[0]  # type: ignore[call-overload]
-        return _histogram(counts, np.asarray(edges), listed[column])
+        tree, cut, gti = _three(in_selection(events, chosen))
+        counts = np.histogram(cut[str(column)].values[seen_of(tree, cut, gti).good], ends)[0]
+        return _histogram(counts, ends, listed[str(column)])
 
     def told(chosen: Selection) -> tuple[int, float, float | None]:
         cut = in_selection(events, chosen)
@@ -255,8 +259,16 @@ def _by_cuts(events: xr.DataTree, listed: xr.Dataset, width: float, step: float 
         live = live_fraction(listed.attrs)
         return int(seen.good.sum()), seconds, None if live is None else seconds * live
 
+    def plane(chosen: Selection) -> xr.Dataset:
+        tree, cut, gti = _three(in_selection(events, chosen))
+        seen = seen_of(tree, cut, gti)
+        x, y = (cut[name].values[seen.good] for name in ("x", "y"))
+        counts = np.histogram2d(y, x, bins=frame[1::-1])[0].astype(np.int64)
+        return image_of(cut, gti, seen, (*frame[:2], int(np.isnan(x + y).sum())), counts, None, "image")
+
+    frame = plane_edges(listed, None, None, None) if {"x", "y"} <= set(map(str, listed.variables)) else ()
     return Counter(
-        lambda chosen: image(in_selection(events, chosen)),
+        plane,
         lambda chosen: light_curve(in_selection(events, chosen), width),
         spectrum,
         histogram,

@@ -208,7 +208,7 @@ def _selection(held: Mapping[str, Any]) -> Selection:
         column = (str(title), _number(low), _number(high), str(units))
         if not column[1] < column[2]:
             raise ValueError(f"the range of {title} is {low} to {high}")
-    return Selection(name, PlaneShape(kind, tuple(numbers)), plane, band, time, column)  # type: ignore[arg-type]
+    return Selection(name, PlaneShape(kind, tuple(numbers)), plane, band, time, column)
 
 
 def _number(value: object) -> float:

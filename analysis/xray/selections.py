@@ -71,7 +71,8 @@ class Selection:
         told = [str(self.shape)] if self.shape.kind else []
         told += [named_band(self.band)] if self.band else []
         if self.time:
-            told.append(f"time in [{self.time[0] or '…'}, {self.time[1] or '…'}) UTC")
+            start, stop = ("…" if end is None else _short(end) for end in self.time)
+            told.append(f"time in [{start}, {stop}) UTC")
         if self.column:
             name, low, high, units = self.column
             told.append(f"{name} in [{low:g}, {high:g}){'' if units == '1' else f' {units}'}")
@@ -407,6 +408,12 @@ def _same_scale(one: dict[str, Any], other: dict[str, Any]) -> bool:
 
 def _bare(plane: dict[str, Any]) -> xr.Dataset:
     return xr.Dataset(attrs=plane)
+
+
+def _short(instant: str) -> str:
+    """An instant without zeros behind its last digit."""
+    whole, _, fraction = instant.partition(".")
+    return f"{whole}.{fraction.rstrip('0')}" if fraction.rstrip("0") else whole
 
 
 def _plain(value: Any) -> Any:

@@ -157,7 +157,7 @@ def _slabs(energy: np.ndarray | None) -> np.ndarray:
         return np.array([-np.inf, np.inf])
     some = energy[:: max(1, energy.size // 100_000)]
     some = some[np.isfinite(some)]
-    inner = np.unique(np.quantile(some, np.arange(1, SLABS) / SLABS, method="nearest")) if some.size else []
+    inner = np.unique(np.quantile(some, np.arange(1, SLABS) / SLABS, method="nearest")) if some.size else some
     return np.concatenate([[-np.inf], np.asarray(inner, float), [np.inf]])
 
 
