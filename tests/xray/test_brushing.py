@@ -71,7 +71,9 @@ regions = st.one_of(
     st.none(),
     st.tuples(st.just("circle"), st.tuples(st.integers(-2, 22), st.integers(-2, 22), st.integers(1, 15))),
     st.tuples(st.just("box"), st.tuples(*[st.integers(-2, 10), st.integers(11, 23)] * 2)),
-    st.tuples(st.just("polygon"), st.lists(st.tuples(st.integers(-2, 22), st.integers(-2, 22)), min_size=3, max_size=9)),
+    st.tuples(
+        st.just("polygon"), st.lists(st.tuples(st.integers(-2, 22), st.integers(-2, 22)), min_size=3, max_size=9)
+    ),
 )
 
 
@@ -132,7 +134,9 @@ def test_the_exposure_of_a_brushed_time_is_its_good_time(tree, index):
     assert float(made.exposure.sum()) == pytest.approx(good)
     assert made.attrs["livetime"] == pytest.approx(0.9 * good)
     seen = made.counts.values[made.exposure.values > 0]
-    np.testing.assert_allclose(made.rate.values[made.exposure.values > 0] * made.exposure.values[made.exposure > 0], seen)
+    np.testing.assert_allclose(
+        made.rate.values[made.exposure.values > 0] * made.exposure.values[made.exposure > 0], seen
+    )
 
 
 def test_the_image_of_a_band_is_that_of_the_whole_list(tree, index):
