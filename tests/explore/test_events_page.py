@@ -14,5 +14,5 @@ def test_the_page_about_brushing_runs_as_it_is_written(capsys):
     assert len(blocks) == 3
     exec("\n".join(blocks), {})
     printed = capsys.readouterr().out
-    assert "circle(4150, 4080, 40 pix); 0.5-2 keV" in printed
+    assert "circle(4451, 3834, 40 pix); 0.5-2 keV" in printed
     assert "icrs" in printed
