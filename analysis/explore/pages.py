@@ -29,7 +29,13 @@ from analysis.explore.states import (
 from analysis.panels.loading import loaded, redrawing
 
 # What a reader can do on a picture: the name of HoloViews' stream, and the Bokeh tool it needs.
-GESTURES = {"tap": ("Tap", "tap"), "range": ("BoundsX", "xbox_select"), "box": ("BoundsXY", "box_select")}
+GESTURES = {
+    "tap": (("Tap", "tap"),),
+    "range": (("BoundsX", "xbox_select"),),
+    "box": (("BoundsXY", "box_select"),),
+    "area": (("BoundsXY", "box_select"), ("Lasso", "lasso_select")),
+}
+CORNERS = 120  # of those that a lasso draws; the view must fit into an address
 Picture = Callable[..., Any]
 NOTHING = "There is nothing to show for what is selected."
 
@@ -71,7 +77,8 @@ class View:
         Names of controls and selections: the picture is made anew when one of them changes.
     selects : mapping of str to str, optional
         Selections made on this picture: name → gesture. ``"tap"`` gives the place across, ``"range"`` (low,
-        high) across, ``"box"`` (left, bottom, right, top). A selection is None until it is made.
+        high) across, ``"box"`` (left, bottom, right, top), ``"area"`` either such a box or, drawn with the lasso,
+        an array of corners (n × 2). A selection is None until it is made.
     """
 
     name: str
@@ -97,6 +104,8 @@ def linked(
     state: Given = None,
     again: Mapping[str, str] | None = None,
     around: Around | None = None,
+    words: Callable[[Mapping[str, Any]], str] | None = None,
+    footer: Sequence[Any] = (),
 ) -> Any:
     """Return a page of controls and pictures; a choice or selection redraws the pictures that use it.
 
@@ -114,6 +123,10 @@ def linked(
         The code that opens the page: what :func:`analysis.explore.opened_again` gives.
     around : Around, optional
         Of the selector that this page stands under.
+    words : callable, optional
+        Of all values by name; the line that says what is selected. By default it lists the selections.
+    footer : sequence of Panel objects, optional
+        Put under the controls.
 
     Returns
     -------
@@ -145,9 +158,9 @@ def linked(
     values: dict[str, Any] = {name: widget.value for name, (widget, _) in widgets.items()}
     values.update(dict.fromkeys(selections))
     # Words and picture of a view stay where they are: only figures are made after the page was first shown.
-    words = {view.name: pn.pane.HTML("", visible=False) for view in views}
+    lines = {view.name: pn.pane.HTML("", visible=False) for view in views}
     pictures = {view.name: pn.Column() for view in views}
-    chosen = pn.pane.Str("", styles={"color": "#555555"})
+    chosen = pn.pane.HTML("", sizing_mode="stretch_width")
     warned = pn.pane.HTML("", visible=False)
     stale: dict[str, View] = {}
     setting = [False]
@@ -163,7 +176,13 @@ def linked(
         except Exception as error:  # the page is the only place where its reader can see the reason
             text = reason(view.name, error)
             pictures[view.name].objects = []
-        words[view.name].param.update(object=text, visible=bool(text))
+        lines[view.name].param.update(object=text, visible=bool(text))
+
+    def tell() -> str:
+        try:
+            return _line(words(values) if words is not None else _selected(values, selections))
+        except Exception as error:  # the page is the only place where its reader can see the reason
+            return _line(str(error) or type(error).__name__)
 
     def redraw() -> None:
         todo = [view for view in views if view.name in stale]
@@ -171,13 +190,15 @@ def linked(
         with busy(page, chosen, [view.name for view in todo]), redrawing(page):
             for view in todo:
                 draw(view)
-            chosen.object = _selected(values, selections)
+            chosen.object = tell()
             renew()
 
     # Said before the wait: what is said right before a slow redraw may reach the browser only after it.
     ask = newest_only(redraw, lambda: say_busy(page, chosen, list(stale)))
 
     def change(changed: Mapping[str, Any], draw_now: Callable[[], None] = ask) -> None:
+        if draw_now is ask and all(_same(values[name], value) for name, value in changed.items()):
+            return
         values.update(changed)
         stale.update({view.name: view for view in views if set(view.uses) & set(changed)})
         put_in_address(key, read())
@@ -231,13 +252,13 @@ def linked(
         clear = pn.widgets.Button(label="Clear selections", width=140)
         clear.on_click(lambda click: change(dict.fromkeys(selections)))
         shown.append(clear)
-    chosen.object = _selected(values, selections)
+    chosen.object = tell()
     for view in views:
         draw(view)
-    holders = [pn.Column(words[view.name], pictures[view.name]) for view in views]
+    holders = [pn.Column(lines[view.name], pictures[view.name]) for view in views]
     grid = pn.FlexBox(*holders) if beside else pn.Column(*holders)
     heading = [pn.pane.HTML(f"<b style='font-size:120%'>{html.escape(title)}</b>")] if title else []
-    page.objects = [*heading, pn.Row(*shown), warned, chosen, grid, bar]
+    page.objects = [*heading, pn.Row(*shown), *footer, warned, chosen, grid, bar]
     page.explored = explored
     return page
 
@@ -319,8 +340,19 @@ def _widget(control: Choice | Slider) -> tuple[Any, str]:
     return pn.widgets.Select(**options, value=first, width=200), "value"
 
 
+def _same(one: Any, other: Any) -> bool:
+    """Return whether a selection is what it was: some gestures are told twice."""
+    if isinstance(one, np.ndarray) or isinstance(other, np.ndarray):
+        return type(one) is type(other) and np.array_equal(one, other)
+    return type(one) is type(other) and bool(one == other)
+
+
 def _plain(text: str) -> str:
     return f"<pre style='margin: 4px 0'>{html.escape(text)}</pre>"
+
+
+def _line(text: str) -> str:
+    return f"<div style='color: #555555; white-space: pre-wrap; max-width: 1100px'>{html.escape(text)}</div>"
 
 
 def reason(view: str, error: Exception) -> str:
@@ -346,7 +378,6 @@ def _selected(values: Mapping[str, Any], names: Sequence[str]) -> str:
 def _listen(made: Any, gesture: str, tell: Callable[[Any], None]) -> None:
     """Call ``tell`` with the value of each such gesture on any panel of the picture."""
     hv = loaded()
-    stream, tool = GESTURES[gesture]
     for panel in made if isinstance(made, hv.Layout) else [made]:
         elements = panel.traverse(lambda x: x, [hv.core.Element2D]) if hasattr(panel, "traverse") else []
         elements = [e for e in elements if not isinstance(e, hv.Text | hv.Labels)]
@@ -358,11 +389,13 @@ def _listen(made: Any, gesture: str, tell: Callable[[Any], None]) -> None:
             continue
         drawn_with = hv.Store.lookup_options("bokeh", source, "plot").kwargs
         active = [t for t in drawn_with.get("active_tools", []) if "zoom" in t]
-        source.opts(backend="bokeh", tools=[*drawn_with.get("tools", []), tool], active_tools=[*active, tool])
-        told = "boundsx" if gesture == "range" else "bounds"
+        tools = [tool for _, tool in GESTURES[gesture]]
+        source.opts(backend="bokeh", tools=[*drawn_with.get("tools", []), *tools], active_tools=[*active, tools[0]])
         times = source.dimension_values(0).dtype.kind == "M"
-        listener = partial(_tell_bounds, tell, told, times)
-        getattr(hv.streams, stream)(source=source).add_subscriber(listener)
+        for stream, _ in GESTURES[gesture]:
+            told = {"BoundsX": "boundsx", "Lasso": "geometry"}.get(stream, "bounds")
+            listener = partial(_tell_bounds, tell, told, times)
+            getattr(hv.streams, stream)(source=source).add_subscriber(listener)
 
 
 def _tell_tap(tell: Callable[[Any], None], x: Any, y: Any) -> None:
@@ -375,6 +408,10 @@ def _tell_bounds(tell: Callable[[Any], None], key: str, times: bool, **contents:
     bounds = contents.get(key)
     if bounds is None:
         tell(None)
+    elif key == "geometry":
+        corners = np.asarray(bounds, dtype=float)
+        kept = corners[:: -(-len(corners) // CORNERS)] if len(corners) else corners
+        tell(np.array([[float(f"{number:.6g}") for number in corner] for corner in kept]))
     elif times and key == "boundsx":
         tell(tuple(_instant(end) for end in bounds))
     else:

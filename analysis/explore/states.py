@@ -209,6 +209,10 @@ def fit_selection(name: str, value: Any, gesture: str) -> Any:
     if value is None:
         return None
     made = _decoded(value)
+    if gesture == "area":
+        if isinstance(made, tuple) and made and all(isinstance(corner, tuple) for corner in made):
+            return _corners(name, made)
+        gesture = "box"
     if (wanted := ENDS.get(gesture)) is None:
         return made
     ends = made if isinstance(made, tuple) else (made,)
@@ -222,6 +226,17 @@ def fit_selection(name: str, value: Any, gesture: str) -> Any:
     if turned or any(end != end for end in ends):
         raise BadOption(f"{name}={value!r}: its ends are the wrong way round, or not numbers")
     return made if wanted > 1 else ends[0]
+
+
+def _corners(name: str, made: tuple[Any, ...]) -> np.ndarray:
+    """The corners that a lasso drew."""
+    try:
+        corners = np.array(made, dtype=float)
+    except (TypeError, ValueError):
+        corners = np.empty(0)
+    if corners.ndim != 2 or corners.shape[1] != 2 or len(corners) < 3 or not np.isfinite(corners).all():
+        raise BadOption(f"{name} is no drawn region; give three corners [x, y] or more, or [left, bottom, right, top]")
+    return corners
 
 
 def told(value: Any) -> Any:

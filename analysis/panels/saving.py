@@ -72,7 +72,7 @@ def save(
     if not target.parent.is_dir():
         raise StoreError(f"{target}: there is no folder {target.parent}")
     content = _page(picture, target.stem) if kind == "html" else _print(picture, kind, width, dpi)
-    _write(target, content)
+    write_whole(target, content)
     return target
 
 
@@ -104,7 +104,7 @@ def _page(picture: Any, title: str) -> bytes:
     return file_html(root, INLINE, title).encode("utf-8")
 
 
-def _write(target: Path, content: bytes) -> None:
+def write_whole(target: Path, content: bytes) -> None:
     """Write under another name in the same folder, then rename: a reader never sees half a file."""
     try:
         handle, name = tempfile.mkstemp(prefix=f".{target.name}.", dir=target.parent)

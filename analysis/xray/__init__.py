@@ -20,6 +20,7 @@ from analysis.xray.archived_missions import missions_numbering_like, observatori
 from analysis.xray.barycentre import barycentred
 from analysis.xray.batches import fit_many
 from analysis.xray.binning import event_spectrum, image, light_curve
+from analysis.xray.brushes import brushed, brushed_image
 from analysis.xray.comparing import compared, likelihood_ratio
 from analysis.xray.component_plasma import apec
 from analysis.xray.component_tables import table_model
@@ -78,6 +79,8 @@ from analysis.xray.rows import background_of, spectrum_of
 from analysis.xray.sampling import posterior
 from analysis.xray.searching import pulse_search
 from analysis.xray.selecting import selected
+from analysis.xray.selection_files import read_selection, save_selection, selection_region
+from analysis.xray.selections import Selection, in_selection, selection, selection_good_times, selection_mask
 from analysis.xray.shapes import area_ratio, in_region, region_area
 from analysis.xray.simulation import simulated_spectrum
 from analysis.xray.sky import hydrogen_column, position, sky_positions, within
@@ -86,7 +89,7 @@ from analysis.xray.spectra import count_rate, grouped
 from analysis.xray.spectrum_files import spectrum_from
 from analysis.xray.statistics import c_statistic, w_statistic
 from analysis.xray.three_bands import three_band_image
-from analysis.xray.tiles import brushed, event_index
+from analysis.xray.tiles import event_index
 from analysis.xray.timing import dynamical_power_spectrum, integrated_rms, power_spectrum
 from analysis.xray.timing_simulation import pulsed_events, variable_events
 from analysis.xray.uncertainties import confidence_intervals
@@ -105,6 +108,7 @@ if TYPE_CHECKING:
 NEARBY = 0.25  # degrees within which search(…, online=True) looks for observations: about a field of view
 
 __all__ = [
+    "Selection",
     "absorbed_flux",
     "apec",
     "area_ratio",
@@ -112,6 +116,7 @@ __all__ = [
     "barycentred",
     "bayesian_blocks",
     "brushed",
+    "brushed_image",
     "c_statistic",
     "chance_probability",
     "channel_bins",
@@ -156,6 +161,7 @@ __all__ = [
     "image",
     "in_good_times",
     "in_region",
+    "in_selection",
     "instrument",
     "integrated_rms",
     "joined_good_times",
@@ -190,14 +196,20 @@ __all__ = [
     "pulse_profile",
     "pulse_search",
     "pulsed_events",
+    "read_selection",
     "reddening",
     "region_area",
     "region_outlines",
     "regrouped",
     "resolution",
     "response",
+    "save_selection",
     "search",
     "selected",
+    "selection",
+    "selection_good_times",
+    "selection_mask",
+    "selection_region",
     "simulated_events",
     "simulated_spectrum",
     "sky_positions",

@@ -115,7 +115,7 @@ def selected(
             kept &= _bits(variable(listed, column, "selected"), mask, unset=unset)
             told.append(f"{column} & {mask:#x} {'= 0' if unset else f'= {mask:#x}'}")
     if time is not None:
-        start, stop = _seconds(listed, time)
+        start, stop = mission_seconds(listed, time)
         told.append(f"time in [{time[0] or '…'}, {time[1] or '…'}) UTC")
     cut = listed.isel(event=np.flatnonzero(kept))
     step = f"xray.selected: {'; '.join(told) or 'everything'}"
@@ -179,8 +179,14 @@ def _pixels(name: str, ends: Range) -> tuple[float, float]:
     return low, high
 
 
-def _seconds(listed: xr.Dataset, time: tuple[Instant | None, Instant | None]) -> tuple[float, float]:
-    """Mission seconds of two instants in UTC, to the nanosecond that instants are given in."""
+def mission_seconds(listed: xr.Dataset, time: tuple[Instant | None, Instant | None]) -> tuple[float, float]:
+    """Return mission seconds of two instants in UTC, to the nanosecond that instants are given in.
+
+    Raises
+    ------
+    BadOption, BadTime
+        If they are no pair, or no instants with the first before the second.
+    """
     from astropy.time import Time
 
     if isinstance(time, str) or not hasattr(time, "__len__") or len(time) != 2:

@@ -6,12 +6,12 @@ import os
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-import pandas as pd
 import xarray as xr
 
 from analysis.errors import BadOption, WrongData
 from analysis.xray import fit_views
-from analysis.xray.binning import event_spectrum, image, light_curve
+from analysis.xray.binning import image, light_curve
+from analysis.xray.event_pages import event_page
 from analysis.xray.exploring import model_explorer
 from analysis.xray.grouping import Grouping
 from analysis.xray.inputs import Amount, amount, events_and_gti, intervals_of
@@ -19,7 +19,6 @@ from analysis.xray.intervals import usual_bin
 from analysis.xray.models import Model
 from analysis.xray.outlines import region_outlines
 from analysis.xray.polarization_views import drawn as drawn_polarization
-from analysis.xray.selecting import selected
 from analysis.xray.simulation_views import drawn as feasibility_drawn
 from analysis.xray.spectra import grouped
 from analysis.xray.timing_views import drawn as timing_drawn
@@ -125,6 +124,7 @@ def explore(
     *,
     bin_size: Amount | None = None,
     energy_step: Amount = 0.05,
+    column: str | None = None,
     band: tuple[Amount, Amount] | None = None,
     grouping: Grouping = "file",
     min_counts: int | None = None,
@@ -143,6 +143,8 @@ def explore(
         Of the light curve; a bare number is in seconds. Left out, about a hundred bins.
     energy_step : float or value with units, optional
         Of the spectrum of events; a bare number is in keV.
+    column : str, optional
+        A further column of the events whose histogram is shown and brushed too, ``"grade"`` for example.
     band, grouping, min_counts : optional
         Of the spectrum that is fitted: see :func:`fit`.
     state : mapping, str or path, optional
@@ -152,8 +154,10 @@ def explore(
     Returns
     -------
     panel.Column
-        Of events: a box on the image selects a region, a range on the spectrum a band, one on the light curve a time;
-        the other two follow, and the good times are cut with the time, so that rates stay right. Of a spectrum: the
+        Of events: a box or lasso on the image selects a region, a range on the spectrum a band, one on the light curve
+        a time; all others follow, and the good times are cut with the time, so that rates stay right. What is selected
+        is said in words with exact counts, and a button saves it for :func:`read_selection`. A million events or more
+        are brushed from :func:`event_index`. Of a spectrum: the
         model follows the sliders while they are dragged, each frame one fold, and a button fits from where they stand.
 
     Raises
@@ -177,19 +181,15 @@ def explore(
         )
     if isinstance(data, xr.DataTree) and "spectrum" in data.children:
         raise BadOption("a spectrum is explored with a model: xray.explore(data, 'tbabs * powerlaw')")
-    from analysis.explore import event_explorer
-
-    listed, gti = events_and_gti(data, "explore")
+    _, gti = events_and_gti(data, "explore")
     width = amount(bin_size, "s", "bin_size", bare=True) if bin_size is not None else usual_bin(gti)
-    return event_explorer(
+    again = _again(
         data,
-        image=view,
-        light_curve=lambda cut: view(light_curve(cut, width)),
-        spectrum=lambda cut: view(event_spectrum(cut, bin_size=energy_step)),
-        cut=_cut,
-        title=str(listed.attrs.get("title", "")),
-        state=state,
-        again=_again(data, {"bin_size": bin_size, "energy_step": energy_step}, {"energy_step": 0.05}),
+        {"bin_size": bin_size, "energy_step": energy_step, "column": column},
+        {"energy_step": 0.05},
+    )
+    return event_page(
+        data, width=width, energy_step=energy_step, column=column, curve_picture=_light_curve, state=state, again=again
     )
 
 
@@ -201,24 +201,6 @@ def _again(data: xr.DataTree, options: Mapping[str, Any], usual: Mapping[str, An
     parts = [part for value in given.values() for part in (value if isinstance(value, tuple) else (value,))]
     plain = all(isinstance(part, str | int | float) for part in parts)
     return opened_again("xray", data, {n: v for n, v in given.items() if v != usual.get(n)}) if plain else None
-
-
-def _cut(
-    events: xr.DataTree,
-    *,
-    x: tuple[float, float] | None,
-    y: tuple[float, float] | None,
-    time: tuple[Any, Any] | None,
-    energy: tuple[float, float] | None,
-) -> xr.DataTree:
-    """What is selected on pictures: times come as milliseconds since 1970, or as times without a zone."""
-    instants = None
-    if time is not None:
-        instants = tuple(
-            pd.Timestamp(end, unit="ms" if isinstance(end, float | int) else None).to_datetime64() for end in time
-        )
-    band = None if energy is None else (max(0.0, energy[0]), energy[1])
-    return selected(events, x=x, y=y, time=instants, band=band)
 
 
 def _of_tree(

@@ -294,7 +294,7 @@ def test_brushes_that_cannot_be_used_are_refused(tiled):
     with pytest.raises(OutsideCoverage, match="no event"):
         xray.brushed(index, circle=(1, 1, 1))
     with pytest.raises(BadOption, match="too many"):
-        xray.event_index(tree, time_step=0.1)
+        xray.event_index(tree, time_step=0.01)
 
 
 def test_chips_with_times_of_their_own_are_told_to_be_taken_apart():
