@@ -69,7 +69,7 @@ def sky_pyramid(array: xr.DataArray) -> Pyramid:
     finest = cells if cells.dtype.kind == "f" else cells.astype(np.float32)
     whole = given.size == 12 * 4**level
     ids: np.ndarray | None = given
-    if not _increasing(given):
+    if not increasing(given):
         order = np.argsort(given, kind="stable")
         ids, finest = given[order], finest[order]
         if (np.diff(ids) == 0).any():
@@ -120,7 +120,7 @@ def _with_coarser(
     return zip(*reversed(made), strict=True)
 
 
-def _increasing(ids: np.ndarray) -> bool:
+def increasing(ids: np.ndarray) -> bool:
     """Whether each id is larger than the one before, without a copy of all."""
     starts = range(0, max(ids.size - 1, 0), BLOCK)
     return all(bool((np.diff(ids[start : start + BLOCK + 1]) > 0).all()) for start in starts)

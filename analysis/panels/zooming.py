@@ -258,7 +258,7 @@ def _polarized(
     elif isinstance(q, xr.DataArray) and isinstance(u, xr.DataArray):
         held = turned_pyramids(q, u, polconv=sense)
     else:  # on disk each coarser map was made with Q and U carried along
-        held = held_sky(q).pyramid, held_sky(u).pyramid
+        held = held_sky(q).pyramid, held_sky(u).pyramid  # type: ignore[arg-type]  # both are levels here
 
     def sticks(x_range: Any, y_range: Any) -> Any:
         part = _part(x_range, y_range, first)

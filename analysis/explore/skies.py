@@ -1,0 +1,314 @@
+"""The explorer of a sky: fly to a place, tap a cell, draw a mask, and lines beside it follow."""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, TypeAlias
+
+import numpy as np
+
+from analysis.errors import AnalysisError
+from analysis.explore.hands import PLANE, Regions, drawing
+from analysis.explore.live import Lines
+from analysis.explore.pages import Choice, Slider, reason
+from analysis.panels.loading import loaded, redrawing
+from analysis.panels.pointings import Pointing, places, pointing_of, vectors_of
+
+Values: TypeAlias = Mapping[str, Any]
+Drawn: TypeAlias = tuple[tuple[Pointing, Regions], ...]
+FIELDS = ("1", "2", "5", "10", "20", "60", "120")  # degrees across of a tangent plane
+PLACES = "l b, a name, or 5h34m +22d"
+TAP = "Click the sky, or type a place, to see the values there."
+
+
+@dataclass(frozen=True, eq=False)
+class Scene:
+    """What a picture of the sky takes over from the page, besides the choices made there.
+
+    Parameters
+    ----------
+    pointing : Pointing
+        Projection, centre and field.
+    part : ((float, float), (float, float)) or None
+        Ends of x and y of what is visible.
+    outline : holoviews.streams.Pipe
+        Of what ``mask`` returns.
+    layers : sequence of HoloViews objects
+        What is drawn by hand, and the mark of a place.
+    tapped, moved : callable
+        To be called with longitude and latitude, and with what is visible.
+    """
+
+    pointing: Pointing
+    part: Any
+    outline: Any
+    layers: Sequence[Any]
+    tapped: Callable[[float, float], None]
+    moved: Callable[[Any], None]
+
+
+@dataclass(frozen=True)
+class Followers:
+    """What follows the mask of a sky.
+
+    Parameters
+    ----------
+    dial : Slider
+        Of the mask; acts while it is dragged.
+    mask : callable
+        ``mask(values, drawn)``: what the outline's Pipe is sent; ``drawn`` are regions by pointing.
+    lines : callable
+        ``lines(values, drawn)``: lines by name, and words about them.
+    picture : callable
+        Of a DynamicMap of an Overlay of the lines; returns the picture of them.
+    choices : sequence of Choice, optional
+        Of the lines alone.
+    uses : sequence of str, optional
+        Choices of the sky that the lines depend on, too.
+    slow : callable, optional
+        Of the values: whether the lines take so long that they wait until the slider is released.
+    """
+
+    dial: Slider
+    mask: Callable[[Values, Drawn], Any]
+    lines: Callable[[Values, Drawn], tuple[Lines, str]]
+    picture: Callable[[Any], Any]
+    choices: Sequence[Choice] = ()
+    uses: Sequence[str] = ()
+    slow: Callable[[Values], bool] = lambda values: False
+
+
+def sky_explorer(
+    *,
+    sky: Callable[[Values, Scene], Any],
+    choices: Sequence[Choice] = (),
+    projections: Sequence[str] = ("mollweide", "orthographic", "cartesian", "gnomonic"),
+    projection: str = "mollweide",
+    centre: tuple[float, float] = (0.0, 0.0),
+    place: Callable[[str], tuple[float, float]] | None = None,
+    cell: Callable[[Values, float, float], tuple[str, Any]] | None = None,
+    followers: Followers | None = None,
+    title: str = "",
+) -> Any:
+    """Return a page of one sky: selectors, a box for places, what was tapped, and lines that follow a mask.
+
+    Parameters
+    ----------
+    sky : callable
+        ``sky(values, scene)`` returns the picture; ``values`` are the choices by name and the dial's. What is visible
+        stays when a choice is made; another projection or place shows the whole again.
+    choices : sequence of Choice, optional
+    projections, projection, centre : optional
+        Projections to choose from, the first one, and where it looks.
+    place : callable, optional
+        Of what was typed; returns longitude and latitude, or raises an error that says what can be typed.
+    cell : callable, optional
+        ``cell(values, lon, lat)`` of a place that was tapped: words (HTML), and a picture or None.
+    followers : Followers, optional
+        A mask that is dragged and drawn, and what follows it.
+    title : str, optional
+
+    Returns
+    -------
+    panel.Column
+        What cannot be shown is replaced by the reason.
+
+    Examples
+    --------
+    >>> page = sky_explorer(sky=lambda values, scene: f"{values['band']} in {scene.pointing.projection}",
+    ...                     choices=[Choice("band", ["K", "W"])])
+    >>> [w.value for w in page.select(lambda part: hasattr(part, "options"))][:2]
+    ['K', 'mollweide']
+    """
+    import panel as pn
+
+    hv = loaded()
+    page = pn.Column()
+    widgets = {choice.name: _select(choice) for choice in choices}
+    projected = pn.widgets.Select(label="Projection", options=list(projections), value=projection, width=140)
+    across = pn.widgets.Select(label="Field across (deg)", options=list(FIELDS), value="20", width=130)
+    box = pn.widgets.TextInput(label="Place", placeholder=PLACES, width=230)
+    whole = pn.widgets.Button(label="Whole picture", width=120, align="end")
+    told, beside, holder = pn.pane.HTML(TAP if cell else "", width=620), pn.Column(), pn.Column()
+    state = _State(centre)
+    outline, mark = hv.streams.Pipe(data=None), hv.streams.Pipe(data=[])
+    side, side_values, renew = _side(followers, outline)
+
+    def values() -> dict[str, Any]:
+        return {name: widget.value for name, widget in widgets.items()} | side_values()
+
+    def follow(dragged: bool = False) -> None:
+        renew(values(), state.drawn, dragged)
+
+    def marked(pointing: Pointing) -> None:
+        spots: Any = [] if state.place is None else places(vectors_of(*map(np.array, state.place)), pointing)
+        mark.send([tuple(spot) for spot in spots if np.isfinite(spot).all()])
+
+    def draw() -> None:
+        now = pointing_of(projected.value, state.centre, float(across.value))
+        layers = [hv.DynamicMap(_spot, streams=[mark])]
+        before, state.pointing = state.drawn, now
+        if followers is not None:
+            layer, strokes, state.clear = drawing()
+            layers.append(layer)
+            strokes(lambda regions: drew((*before, (now, regions)) if regions else before))
+        try:
+            marked(now)
+            made = sky(values(), Scene(now, state.part, outline, layers, tapped, moved))
+            shown = pn.pane.Str(made) if isinstance(made, str) else pn.pane.HoloViews(made, linked_axes=False)
+            holder.objects = [shown]
+        except AnalysisError as error:  # the page is the only place where its reader can see the reason
+            holder.objects = [pn.pane.HTML(reason("The sky", error))]
+
+    def moved(part: Any) -> None:
+        state.part = part
+
+    def drew(drawn: Drawn, dragged: bool = False) -> None:
+        state.drawn = drawn
+        with redrawing(page):
+            follow(dragged)
+
+    def tapped(lon: float, lat: float) -> None:
+        state.place = lon, lat
+        with redrawing(page):
+            marked(state.pointing)
+            tell()
+
+    def tell() -> None:
+        if cell is None or state.place is None:
+            return
+        try:
+            words, picture = cell(values(), *state.place)
+            told.object = words
+            beside.objects = [] if picture is None else [pn.pane.HoloViews(picture, linked_axes=False)]
+        except AnalysisError as error:
+            told.object, beside.objects = reason("This cell", error), []
+
+    def go(event: Any) -> None:
+        if place is None or not str(event.new).strip():
+            return
+        with redrawing(page):
+            try:
+                found = place(str(event.new))
+            except AnalysisError as error:
+                told.object = reason(f"“{str(event.new)[:60]}”", error)
+                return
+            state.centre, state.place, state.part = found, found, None
+            draw()
+            tell()
+
+    def chosen(name: str) -> None:
+        with redrawing(page):
+            draw()
+            if followers is not None and name in followers.uses:
+                follow()
+            tell()
+
+    def again(_: Any) -> None:
+        state.part = None
+        with redrawing(page):
+            across.visible = projected.value == "gnomonic"
+            draw()
+
+    def cleared(_: Any) -> None:
+        state.clear()
+        drew(())
+        with redrawing(page):
+            draw()
+
+    for name, widget in widgets.items():
+        widget.param.watch(lambda _, name=name: chosen(name), "value")
+    across.visible = projection == "gnomonic"
+    for changing in (projected, across):
+        changing.param.watch(again, "value")
+    whole.on_click(again)
+    box.param.watch(go, "value")
+    draw()
+    if followers is not None:
+        side[0].param.watch(lambda _: drew(state.drawn, True), "value")
+        side[0].param.watch(lambda _: drew(state.drawn), "value_throttled")
+        for widget in side[1:-1]:
+            widget.param.watch(lambda _: drew(state.drawn), "value")
+        button = pn.widgets.Button(label="Take drawn regions away", width=290)
+        button.on_click(cleared)
+        side.insert(-1, button)
+        follow()
+    heading = [pn.pane.HTML(f"<b style='font-size:120%'>{html.escape(title)}</b>")] if title else []
+    first_row = pn.FlexBox(*widgets.values(), projected, across, *([box] if place else []), whole)
+    page.objects = [*heading, first_row, pn.FlexBox(pn.Column(holder, told, beside), pn.Column(*side))]
+    return page
+
+
+@dataclass
+class _State:
+    """What the hand has done on a page."""
+
+    centre: tuple[float, float]
+    pointing: Pointing = field(default_factory=Pointing)
+    part: Any = None
+    place: tuple[float, float] | None = None
+    drawn: Drawn = ()
+    clear: Callable[[], None] = lambda: None
+
+
+def _select(choice: Choice) -> Any:
+    import panel as pn
+
+    first = choice.options[0] if choice.value is None else choice.value
+    return pn.widgets.Select(label=choice.label or choice.name, options=list(choice.options), value=first, width=140)
+
+
+def _spot(data: Any) -> Any:
+    """The mark of a place."""
+    hv = loaded()
+    return hv.Points(data, [hv.Dimension(name, label=label) for name, label in PLANE]).opts(
+        backend="bokeh", marker="circle", size=16, fill_alpha=0, line_color="black", line_width=2
+    )
+
+
+def _side(
+    followers: Followers | None, outline: Any
+) -> tuple[list[Any], Callable[[], dict[str, Any]], Callable[[Values, Drawn, bool], None]]:
+    """Return the widgets of a mask and the column of its lines, the widgets' values, and what renews the lines."""
+    if followers is None:
+        return [], dict, lambda values, drawn, dragged: None
+    import panel as pn
+
+    hv = loaded()
+    made = followers
+    start = made.dial.low if made.dial.value is None else made.dial.value
+    span = {"start": made.dial.low, "end": made.dial.high, "step": made.dial.step}
+    slider = pn.widgets.FloatSlider(**span, value=float(start), label=made.dial.label, width=290)
+    widgets = {choice.name: _select(choice) for choice in made.choices}
+    words, holder = pn.pane.HTML("", width=380), pn.Column()
+    pipe = hv.streams.Pipe(data={})
+    newest: list[Any] = [None]
+
+    def values() -> dict[str, Any]:
+        now = {name: widget.value for name, widget in widgets.items()}
+        return {made.dial.name: slider.value, **now}
+
+    def renew(now: Values, drawn: Drawn, dragged: bool) -> None:
+        try:
+            outline.send(made.mask(now, drawn))
+            if dragged and made.slow(now):  # they come when the slider is released
+                return
+            key = (tuple(now[name] for name in (*values(), *made.uses)), drawn)
+            if newest[0] == key:
+                return
+            lines, told = made.lines(now, drawn)
+            newest[0] = key
+            pipe.send(lines)
+            if not holder.objects:
+                moving = hv.DynamicMap(
+                    lambda data: hv.Overlay([hv.Curve(xy, label=name) for name, xy in data.items()]), streams=[pipe]
+                )
+                holder.objects = [pn.pane.HoloViews(made.picture(moving), linked_axes=False)]
+            holder.visible, words.object = True, html.escape(told)
+        except AnalysisError as error:  # the page is the only place where its reader can see the reason
+            newest[0] = None
+            holder.visible, words.object = False, reason("What follows the mask", error)
+
+    return [slider, *widgets.values(), pn.Column(words, holder)], values, renew
