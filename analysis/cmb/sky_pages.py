@@ -193,8 +193,8 @@ def cell_words(band: Band, lon: float, lat: float, frame: str) -> str:
     Examples
     --------
     >>> from analysis import cmb
-    >>> print(cell_words(bands_of(cmb.fetch("wmap7_w_iqu"))[""], 184.557, -5.784, "galactic").replace("<br>", " / "))
-    <b>Galactic l, b</b> 184.5570°, −5.7840° · <b>ICRS RA, Dec</b> 83.6331°, +22.0151° · cell 6367 ... / I 0.75156 mK, ...
+    >>> print(cell_words(bands_of(cmb.fetch("wmap7_w_iqu"))[""], 184.557, -5.784, "galactic").replace("<br>", ""))
+    <b>Galactic l, b</b> 184.5570°, −5.7840° · <b>ICRS RA, Dec</b> 83.6331°, +22.0151° · cell 6367 ...I 0.75156 mK, ...
     """
     from ducc0.healpix import Healpix_Base
 
@@ -266,7 +266,8 @@ def _followers(
         ell, dl = points_of(made)
         found = {label: (ell, dl.sel(spectrum=label).values[-ell.size :]) for label in _labels(made)}
         regions = sum(len(outlines) for _, outlines in drawn)
-        words = f"Kept: |b| > {values['latitude']:.1f}°" + (f", {regions} drawn left out" if regions else "")
+        words = f"{values['band']}. " if "band" in values else ""
+        words += f"Kept: |b| > {values['latitude']:.1f}°" + (f", {regions} drawn left out" if regions else "")
         words += f", {100 * share:.1f} % of the sky, nside {nside_of(held)}. {method_told(way, SOFT, BINS, None)}"
         return found, f"{words} {time.perf_counter() - begun:.2f} s."
 

@@ -143,13 +143,18 @@ def sky_explorer(
         renew(values(), state.drawn, dragged)
 
     def marked(pointing: Pointing) -> None:
-        spots: Any = [] if state.place is None else places(vectors_of(*map(np.array, state.place)), pointing)
+        spots: Any = [] if state.place is None else places(vectors_of(*np.array(state.place)[:, None]), pointing)
         mark.send([tuple(spot) for spot in spots if np.isfinite(spot).all()])
 
     def draw() -> None:
         now = pointing_of(projected.value, state.centre, float(across.value))
         layers = [hv.DynamicMap(_spot, streams=[mark])]
         before, state.pointing = state.drawn, now
+
+        def moved(part: Any) -> None:
+            if state.pointing is now:  # not of a picture that has gone
+                state.part = part
+
         if followers is not None:
             layer, strokes, state.clear = drawing()
             layers.append(layer)
@@ -161,9 +166,6 @@ def sky_explorer(
             holder.objects = [shown]
         except AnalysisError as error:  # the page is the only place where its reader can see the reason
             holder.objects = [pn.pane.HTML(reason("The sky", error))]
-
-    def moved(part: Any) -> None:
-        state.part = part
 
     def drew(drawn: Drawn, dragged: bool = False) -> None:
         state.drawn = drawn
@@ -295,7 +297,7 @@ def _side(
             outline.send(made.mask(now, drawn))
             if dragged and made.slow(now):  # they come when the slider is released
                 return
-            key = (tuple(now[name] for name in (*values(), *made.uses)), drawn)
+            key = (tuple(now.get(name) for name in (*values(), *made.uses)), drawn)
             if newest[0] == key:
                 return
             lines, told = made.lines(now, drawn)
