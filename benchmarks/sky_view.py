@@ -40,7 +40,7 @@ from analysis.panels.sky_lines import segments
 from analysis.panels.turned_pyramids import turned_pyramids
 
 REPEATS = 7
-WIDTH = 700
+WIDTH = 1200
 WIDE = 1200
 CENTRE = (120.0, 40.0)
 
