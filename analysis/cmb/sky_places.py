@@ -97,7 +97,7 @@ def place_of(text: str, frame: object) -> tuple[float, float]:
     if hours and given not in (None, "icrs"):
         raise BadOption(f"{text!r}: hours are of RA, not of {given} coordinates; {HELP}")
     lon, lat = _degrees(first, hours, text), _degrees(second, False, text)
-    if not (np.isfinite(lon) and abs(lat) <= 90):
+    if abs(lat) > 90:
         raise BadOption(f"{text!r}: the latitude {lat:g}° is not from −90 to 90; {HELP}")
     return _turned(lon, lat, given or ("icrs" if hours else None), frame)
 
@@ -124,9 +124,15 @@ def _degrees(angle: str, hours: bool, text: str) -> float:
     from astropy.coordinates import Angle
 
     try:
-        return float(Angle(angle, unit="hourangle" if hours else "deg").degree)
-    except (ValueError, TypeError) as error:
-        raise BadOption(f"{text!r}: {angle!r} is no angle; {HELP}") from error
+        found = float(angle) * (15 if hours else 1)
+    except ValueError:
+        try:
+            found = float(Angle(angle, unit="hourangle" if hours else "deg").degree)
+        except (ValueError, TypeError) as error:
+            raise BadOption(f"{text!r}: {angle!r} is no angle; {HELP}") from error
+    if not np.isfinite(found):
+        raise BadOption(f"{text!r}: {angle!r} is no angle; {HELP}")
+    return found
 
 
 def _turned(lon: float, lat: float, own: str | None, frame: object) -> tuple[float, float]:

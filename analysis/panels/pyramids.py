@@ -24,7 +24,7 @@ BLOCK = 4**10  # cells looked at in one go where a copy of all would be large
 FEW = 20_000  # directions looked up by one thread
 MOST_THREADS = 4
 QUICK = 12 * 256**2  # cells of the level that the colour scale of a map on disk is read from
-SAMPLED = 4_000_000  # cells that the colour scale is read from
+SAMPLED = 1_000_000  # cells that the colour scale is read from
 
 
 @dataclass(frozen=True, eq=False)
