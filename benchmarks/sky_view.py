@@ -2,16 +2,25 @@
 
 Run ``python benchmarks/sky_view.py`` (``--nside 512`` for a smaller map). Seconds depend on the machine, ratios hardly.
 healpy is asked for the projected array alone (its projector classes, ``projmap``), without matplotlib's
-drawing; it takes the nearest cell and has no pyramid. A peer that is not installed is left out. One thread each.
+drawing; it takes the nearest cell and has no pyramid. A peer that is not installed is left out. healpy has one thread, our
+look-up ``SANKO_THREADS``.
 
-Last printed (two shared cores, load average 17, Python 3.11; drapery then had threads of 18 pixels, now 15)::
+Last printed with ``--frames`` (two shared cores, load average 10 to 20, two threads for our directions, Python 3.11)::
 
-    nside 2048, 700 × 350 pixels; the pyramid once: 3.64 s
+    nside 2048, 1200 × 600 pixels; the pyramid once: 1.00 s
                     whole, ms  zoom 8, ms  zoom 60, ms  healpy whole, ms  ratio
-    mollweide            73.0        49.8         58.9             137.9    1.9
-    orthographic         42.0        46.5         17.6             148.8    3.5
-    cartesian            33.8        29.2         32.0             161.7    4.8
-    gnomonic             44.1        28.9         28.7              49.9    1.1
+    mollweide           103.6       135.1        127.1             225.1    2.2
+    orthographic        112.0       121.2         63.2             224.1    2.0
+    cartesian           106.0       110.6         91.7             261.3    2.5
+    gnomonic            130.6       122.3        129.3             169.4    1.3
+
+    nside 64, 1200 × 600 pixels; the pyramid once: 0.00 s
+    mollweide            63.9        76.7        150.3             133.6    2.1
+    orthographic         92.7       226.5         59.1             258.8    2.8
+    cartesian           103.3       143.4         79.8             186.7    1.8
+    gnomonic             96.7        92.7        103.9             143.2    1.5
+
+Printed before frames were looked up by several threads, load average 17::
 
     lines of polarization, 1200 × 600 pixels:  pyramid of Q and U, s    4.06
                     drapery, ms  zoom 60, ms  segments, ms  image alone, ms
@@ -39,7 +48,7 @@ from analysis.panels.pyramids import Pyramid, sky_pyramid, viewport
 from analysis.panels.sky_lines import segments
 from analysis.panels.turned_pyramids import turned_pyramids
 
-REPEATS = 7
+REPEATS = 5
 WIDTH = 1200
 WIDE = 1200
 CENTRE = (120.0, 40.0)
@@ -86,7 +95,9 @@ def main() -> None:
     """Print the figures."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--nside", type=int, default=2048)
-    nside = parser.parse_args().nside
+    parser.add_argument("--frames", action="store_true", help="frames alone, no lines of polarization")
+    asked = parser.parse_args()
+    nside = asked.nside
     cells = 12 * nside**2
     values = np.random.default_rng(1).normal(size=cells).astype(np.float32)
     ids = ("cells", np.arange(cells), {"level": nside.bit_length() - 1, "indexing_scheme": "nested"})
@@ -104,6 +115,8 @@ def main() -> None:
             peer = best(theirs[projection])
             line += f"{peer * 1e3:18.1f}{peer / ours[0]:7.1f}"
         print(line)
+    if asked.frames:
+        return
     print(f"\nlines of polarization, {WIDE} × {WIDE // 2} pixels: {'pyramid of Q and U, s':>22}", end="")
     start = time.perf_counter()
     pair = turned_pyramids(sky, sky[::-1].assign_coords(cell_ids=sky["cell_ids"]), polconv="IAU")

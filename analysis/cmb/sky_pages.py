@@ -148,6 +148,7 @@ def explore(
         choices=_choices(bands, frame),
         projection=projection,
         centre=centre,
+        tell_centre=bool(place),
         place=lambda text: place_of(text, frame),
         cell=cell,
         followers=_followers(bands, facts, reference, float(latitude), method),

@@ -87,6 +87,7 @@ def sky_explorer(
     projections: Sequence[str] = ("mollweide", "orthographic", "cartesian", "gnomonic"),
     projection: str = "mollweide",
     centre: tuple[float, float] = (0.0, 0.0),
+    tell_centre: bool = False,
     place: Callable[[str], tuple[float, float]] | None = None,
     cell: Callable[[Values, float, float], tuple[str, Any]] | None = None,
     followers: Followers | None = None,
@@ -102,6 +103,8 @@ def sky_explorer(
     choices : sequence of Choice, optional
     projections, projection, centre : optional
         Projections to choose from, the first one, and where it looks.
+    tell_centre : bool, optional
+        Mark the centre at the start and show its cell.
     place : callable, optional
         Of what was typed; returns longitude and latitude, or raises an error that says what can be typed.
     cell : callable, optional
@@ -132,7 +135,7 @@ def sky_explorer(
     box = pn.widgets.TextInput(label="Place", placeholder=PLACES, width=230)
     whole = pn.widgets.Button(label="Whole picture", width=120, align="end")
     told, beside, holder = pn.pane.HTML(TAP if cell else "", width=620), pn.Column(), pn.Column()
-    state = _State(centre)
+    state = _State(centre, place=centre if tell_centre else None)
     outline, mark = hv.streams.Pipe(data=None), hv.streams.Pipe(data=[])
     side, side_values, renew = _side(followers, outline)
 
@@ -228,6 +231,7 @@ def sky_explorer(
     whole.on_click(again)
     box.param.watch(go, "value")
     draw()
+    tell()
     if followers is not None:
         side[0].param.watch(lambda _: drew(state.drawn, True), "value")
         side[0].param.watch(lambda _: drew(state.drawn), "value_throttled")
