@@ -2,8 +2,8 @@
 
 Run ``python benchmarks/sky_view.py`` (``--nside 512`` for a smaller map). Seconds depend on the machine, ratios hardly.
 healpy is asked for the projected array alone (its projector classes, ``projmap``), without matplotlib's
-drawing; it takes the nearest cell and has no pyramid. A peer that is not installed is left out. healpy has one thread, our
-look-up ``SANKO_THREADS``.
+drawing; it takes the nearest cell and has no pyramid. A peer that is not installed is left out. healpy has one
+thread, our look-up ``SANKO_THREADS``.
 
 Last printed with ``--frames`` (two shared cores, load average 10 to 20, two threads for our directions, Python 3.11)::
 
