@@ -142,17 +142,29 @@ def test_no_events_are_refused():
         explore.event_explorer(xr.Dataset({"a": ("x", [1.0])}), image=str, light_curve=str, spectrum=str)
 
 
-def test_the_sky_follows_its_selectors_and_the_spectra_the_slider():
+def test_the_sky_follows_its_selectors_and_the_lines_the_mask():
     asked = []
+
+    def lines(values, drawn):
+        asked.append(values["latitude"])
+        return {"line": (np.arange(3), np.arange(3) * values["latitude"])}, "words"
+
     page = explore.sky_explorer(
-        sky=lambda stokes, projection, latitude: asked.append((stokes, projection, latitude)) or "sky",
-        spectra=lambda latitude: asked.append(latitude) or "spectra",
-        slider=explore.Slider("latitude", 0, 60, 5, 20, "Mask (deg)"),
+        sky=lambda values, scene: asked.append((values["stokes"], scene.pointing.projection)) or "sky",
+        choices=[explore.Choice("stokes", ["I", "Q"], label="Stokes parameter")],
+        followers=explore.Followers(
+            dial=explore.Slider("latitude", 0, 60, 5, 20, "Mask (deg)"),
+            mask=lambda values, drawn: None,
+            lines=lines,
+            picture=lambda moving: moving,
+        ),
     )
-    assert asked == [("I", "mollweide", 20), 20]
+    assert asked == [("I", "mollweide"), 20]
     widget(page, "Stokes parameter").value = "Q"
     widget(page, "Projection").value = "cartesian"
-    assert asked[2:] == [("Q", "mollweide", 20), ("Q", "cartesian", 20)]
+    assert asked[2:] == [("Q", "mollweide"), ("Q", "cartesian")]
+    widget(page, "Mask (deg)").value = 30
+    assert asked[4:] == [30]
 
 
 def test_a_picture_that_fails_is_replaced_by_the_reason_and_comes_back():

@@ -56,8 +56,8 @@ def test_a_spectrum_is_explored_with_the_response_it_names(tmp_path):
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore::analysis.errors.AnalysisWarning")
 def test_a_map_is_explored_as_a_sky():
-    page = page_of(sample.path("wmap7_w_iqu_nside32.fits"), state={"stokes": "U"})
-    assert explore.state_of(page)["stokes"] == "U" and "cmb.explore(data" in explore.code_of(page)
+    page = page_of(sample.path("wmap7_w_iqu_nside32.fits"), state={"shown": "U"})
+    assert explore.state_of(page)["shown"] == "U" and "cmb.explore(data" in explore.code_of(page)
 
 
 def test_a_product_is_explored_by_its_name():

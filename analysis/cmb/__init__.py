@@ -66,13 +66,14 @@ from analysis.cmb.resampling import pyramid, upgraded
 from analysis.cmb.rotation import rotated_coefficients
 from analysis.cmb.sampling import posterior_samples
 from analysis.cmb.simulation import simulated_sky
+from analysis.cmb.sky_pages import explore
 from analysis.cmb.sky_views import sky_view
 from analysis.cmb.stokes import polarization_angle, polarized_intensity, standard_deviation, to_polconv
 from analysis.cmb.temperatures import in_temperature_scale, temperature_factor
 from analysis.cmb.template_fitting import template_fit
 from analysis.cmb.theory import rotated_spectra, theory_spectra
 from analysis.cmb.turning import turned_polarization
-from analysis.cmb.views import explore, view
+from analysis.cmb.views import view
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -1,10 +1,10 @@
-"""Regions drawn by hand on the plane of Mollweide, and the cells that lie outside them."""
+"""Cells outside of regions that were drawn by hand, on the plane of Mollweide or of any pointing."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING
 
 import numpy as np
 import xarray as xr
@@ -15,10 +15,8 @@ from analysis.cmb.masks import named_mask
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-Regions: TypeAlias = tuple[tuple[tuple[float, ...], tuple[float, ...]], ...]  # x and y of each outline
-PLANE = (("sky_x", "x on the plane"), ("sky_y", "y on the plane"))
-COLOUR = "#D55E00"
-FEWEST = 3  # corners of a region
+    from analysis.explore.hands import Regions
+    from analysis.panels.pointings import Pointing
 
 
 def outside(nside: int, regions: Regions) -> xr.DataArray:
@@ -33,10 +31,9 @@ def outside(nside: int, regions: Regions) -> xr.DataArray:
     >>> round(float(1 - outside(32, (square,)).mean()), 2)  # 1 of 2π: Mollweide keeps areas
     0.16
     """
-    x, y = _centres(nside)
-    keep = np.ones(x.size, bool)
+    keep = np.ones(12 * nside**2, bool)
     for outline in regions:
-        keep &= ~_inside(x, y, *(np.asarray(part, dtype=float) for part in outline))
+        keep &= ~_inside(*_centres(nside), *(np.asarray(part, dtype=float) for part in outline))
     like = xr.DataArray(keep, dims="cells", coords={"cell_ids": cell_ids(nside)}, attrs={"frame": "galactic"})
     return named_mask(keep, like, f"Kept: outside {len(regions)} drawn region{'s' if len(regions) != 1 else ''}")
 
@@ -67,51 +64,35 @@ def _inside(x: NDArray, y: NDArray, corners_x: NDArray, corners_y: NDArray) -> N
     return found
 
 
-def drawing(
-    *, hooks: Sequence[Any] = ()
-) -> tuple[Any, Callable[[Callable[[Regions], None]], None], Callable[[], None]]:
-    """Return a layer for a picture that one draws on, what tells of drawn regions, and what clears them.
+def kept_outside(nside: int, drawn: Sequence[tuple[Pointing, Regions]], *, frame: str) -> xr.DataArray:
+    """Return the mask that leaves out what lies inside outlines, each drawn on the plane of a pointing.
+
+    As :func:`outside`, in the frame of the map that the pointings are of.
 
     Examples
     --------
-    >>> layer, strokes, clear = drawing()
-    >>> strokes(print)
-    >>> clear()
-    ()
+    >>> from analysis.panels.pointings import Pointing
+    >>> square = ((0.1, -0.1, -0.1, 0.1), (0.1, 0.1, -0.1, -0.1))
+    >>> pole = kept_outside(32, [(Pointing("gnomonic", lon=0, lat=90), (square,))], frame="icrs")
+    >>> round(float(4 * np.pi * (1 - pole.mean())), 2), pole.attrs["frame"]  # steradians of 0.2 by 0.2
+    (0.04, 'icrs')
     """
-    from analysis.panels.loading import loaded
-
-    hv = loaded()
-    plane = [hv.Dimension(name, label=label) for name, label in PLANE]
-    pipe = hv.streams.Pipe(data=[])
-    layer = hv.DynamicMap(lambda data: hv.Polygons(data, kdims=plane), streams=[pipe])
-    style: dict[str, Any] = {"fill_color": COLOUR, "fill_alpha": 0.35, "line_color": COLOUR, "line_width": 2}
-    layer = layer.opts(hv.opts.Polygons(**style, hooks=list(hooks), backend="bokeh"))  # a copy: its tool comes after
-    hand = hv.streams.FreehandDraw(source=layer, empty_value=None, tooltip="Draw a region that is left out")
-    told: list[Callable[[Regions], None]] = []
-
-    def heard(data: dict[str, Any] | None) -> None:
-        for tell in told:
-            tell(regions_of(data))
-
-    def clear() -> None:
-        pipe.send([])
-        hand.update(data={})
-        heard({})
-
-    hand.add_subscriber(heard)
-    return layer, told.append, clear
+    keep, count = np.ones(12 * nside**2, bool), 0
+    for pointing, regions in drawn:
+        x, y = _places(nside, pointing)
+        for outline in regions:
+            keep &= ~_inside(x, y, *(np.asarray(part, dtype=float) for part in outline))
+            count += 1
+    like = xr.DataArray(keep, dims="cells", coords={"cell_ids": cell_ids(nside)}, attrs={"frame": frame})
+    return named_mask(keep, like, f"Kept: outside {count} drawn region{'s' if count != 1 else ''}")
 
 
-def regions_of(data: dict[str, Any] | None) -> Regions:
-    """Return the outlines that a drawing tool has, without those of too few corners.
+@lru_cache(maxsize=4)
+def _places(nside: int, pointing: Pointing) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Where the centres of cells (NESTED) lie on the plane of a pointing; NaN where they do not."""
+    import ducc0
 
-    Examples
-    --------
-    >>> regions_of({"xs": [[0, 1, 1], [0, 1]], "ys": [[0, 0, 1], [0, 1]]})
-    (((0.0, 1.0, 1.0), (0.0, 0.0, 1.0)),)
-    """
-    data = data or {}
-    pairs = zip(data.get("xs", []), data.get("ys", []), strict=True)
-    made = (tuple(tuple(map(float, part)) for part in pair) for pair in pairs)
-    return tuple((xs, ys) for xs, ys in made if len(xs) >= FEWEST and len(xs) == len(ys))
+    from analysis.panels.pointings import places
+
+    found = places(ducc0.healpix.Healpix_Base(nside, "NEST").pix2vec(np.arange(12 * nside**2)), pointing)
+    return found[:, 0], found[:, 1]

@@ -13,7 +13,7 @@ import xarray as xr
 from analysis.cmb.angles import degrees
 from analysis.cmb.apodization import apodized_mask
 from analysis.cmb.bandpowers import d_ell
-from analysis.cmb.drawn_regions import Regions, drawing, outside
+from analysis.cmb.drawn_regions import outside
 from analysis.cmb.estimators import power_spectra
 from analysis.cmb.maps import checked_nside, degraded, map_dataset, nside_of, sky_array
 from analysis.cmb.masks import combined_mask, galactic_mask, observed_mask
@@ -22,6 +22,7 @@ from analysis.model import derived, in_units, near
 
 if TYPE_CHECKING:
     from analysis.cmb.angles import Angle
+    from analysis.explore.hands import Regions
 
 FINEST = 256
 ITERATIONS = 1
@@ -97,6 +98,7 @@ def mask_explorer(
 
     from analysis.cmb.sky_views import one_band
     from analysis.explore import Dial, following
+    from analysis.explore.hands import drawing
 
     array = sky_array(one_band(sky))
     if array.attrs.get("frame") != "galactic":
@@ -111,7 +113,7 @@ def mask_explorer(
     held = derived(map_dataset(array.rename("sky")), sky, title=title, step="cmb.mask_explorer", also=[array])
     quick = degraded(held, nside) if nside_of(array) > nside else held
     seen = observed_mask(quick)
-    chooser = pn.widgets.RadioButtonGroup(options=list(METHODS), value=_checked_method(method), width=290)
+    chooser = pn.widgets.RadioButtonGroup(options=list(METHODS), value=checked_method(method), width=290)
     regions: list[Regions] = [()]
     newest: dict[tuple, tuple[xr.Dataset, float]] = {}  # the words above the pictures are about the same spectra
 
@@ -120,17 +122,17 @@ def mask_explorer(
         if key not in newest:
             begun = time.perf_counter()
             mask = _mask(seen, *key, scale=soft)
-            made = _spectra(quick, mask, key[1], width=width, beam=beam)
+            made = spectra_under(quick, mask, key[1], width=width, beam=beam)
             newest.clear()
             newest[key] = made, time.perf_counter() - begun
         return newest[key]
 
     first = at({"latitude": float(latitude)})[0]
     labels = [label for label in LABELS if label in first["spectrum"].values]
-    theory = None if reference is None else _theory(reference, first)
+    theory = None if reference is None else theory_shown(reference, first)
 
     def lines(values: Mapping[str, float]) -> dict[str, tuple[np.ndarray, np.ndarray]]:
-        ell, dl = _points(at(values)[0])
+        ell, dl = points_of(at(values)[0])
         made = {label: (ell, dl.sel(spectrum=label).values[-ell.size :]) for label in labels}
         return made | {f"edge {side}": _edge(sign * values["latitude"]) for side, sign in (("north", 1), ("south", -1))}
 
@@ -138,9 +140,11 @@ def mask_explorer(
         made, seconds = at(values)
         kept = f"|b| > {values['latitude']:.1f}°" + (f", {len(regions[0])} drawn left out" if regions[0] else "")
         share = 100 * float(made.attrs["sky_fraction"])
-        return f"Kept: {kept}, {share:.1f} % of the sky. {_told(chooser.value, soft, width, beam)} {seconds:.2f} s."
+        return (
+            f"Kept: {kept}, {share:.1f} % of the sky. {method_told(chooser.value, soft, width, beam)} {seconds:.2f} s."
+        )
 
-    layer, strokes, clear = drawing(hooks=[_unaligned])
+    layer, strokes, clear = drawing(hooks=[unaligned])
     page = following(
         [Dial("latitude", 0, WIDEST, float(latitude), "Masked below Galactic latitude (deg)")],
         lines,
@@ -164,13 +168,13 @@ def mask_explorer(
     return page
 
 
-def _checked_method(method: str) -> str:
+def checked_method(method: str) -> str:
     if method not in METHODS:
         raise BadOption(f"method={method!r} is unknown; give {', '.join(map(repr, METHODS))}{near(method, METHODS)}")
     return method
 
 
-def _told(method: str, scale: float, width: int, beam: object) -> str:
+def method_told(method: str, scale: float, width: int, beam: object) -> str:
     if method == "pseudo":
         return "Pseudo-D_ℓ: the mask is not corrected."
     undone = "mask" if beam is None else "mask and beam"
@@ -178,7 +182,7 @@ def _told(method: str, scale: float, width: int, beam: object) -> str:
     return f"D_ℓ, {undone} undone in bins of {width}{pure}; edges softened over {scale:g}°."
 
 
-def _points(spectra: xr.Dataset) -> tuple[np.ndarray, xr.DataArray]:
+def points_of(spectra: xr.Dataset) -> tuple[np.ndarray, xr.DataArray]:
     """Multipoles and D_ℓ, without monopole and dipole."""
     if "bin" in spectra["dl"].dims:
         return spectra["ell_effective"].values, spectra["dl"]
@@ -196,7 +200,7 @@ def _follow(theory: xr.DataArray | None, plot: Any, element: Any) -> None:
         plot.handles["y_range"].update(start=float(values.min() - margin), end=float(values.max() + margin))
 
 
-def _unaligned(plot: Any, element: Any) -> None:
+def unaligned(plot: Any, element: Any) -> None:
     """HoloViews hook: the sky, which has no axes, stays where it is; Bokeh would cut it to align it with frames."""
     if hasattr(plot.state, "frame_align"):
         plot.state.frame_align = False
@@ -210,7 +214,7 @@ def _mask(seen: xr.DataArray, latitude: float, method: str, regions: Regions, *,
     return kept if method == "pseudo" else apodized_mask(kept, scale=scale)
 
 
-def _spectra(
+def spectra_under(
     sky: xr.Dataset, mask: xr.DataArray, method: str, *, width: int, beam: Angle | xr.DataArray | None
 ) -> xr.Dataset:
     """The D_ℓ under a mask."""
@@ -229,7 +233,7 @@ def _edge(latitude: float) -> tuple[np.ndarray, np.ndarray]:
     return plane_of(np.linspace(-180, 180, 3), np.full(3, latitude), "mollweide")
 
 
-def _theory(reference: xr.Dataset | xr.DataArray, shown: xr.Dataset) -> xr.DataArray:
+def theory_shown(reference: xr.Dataset | xr.DataArray, shown: xr.Dataset) -> xr.DataArray:
     """The reference as D_ℓ in the units of what is shown, no further than its multipoles."""
     from analysis.cmb.views import comparable
 
@@ -248,23 +252,43 @@ def _picture(
     """The sky with the edges of the mask, and a panel for each spectrum."""
     import holoviews as hv
 
-    from analysis import panels
     from analysis.cmb.views import view
-
-    def one(name: str, dims: list[Any], **style: Any) -> Any:
-        def chosen(overlay: Any) -> Any:
-            line = next(part for part in overlay if part.label == name)
-            return hv.Curve((line.dimension_values(0), line.dimension_values(1)), *dims).opts(backend="bokeh", **style)
-
-        return moving.apply(chosen)
 
     plane = [hv.Dimension("sky_x", label="x on the plane"), hv.Dimension("sky_y", label="y on the plane")]
     shown = view(sky, width=WIDTH)
+    style = {"color": "#D55E00", "line_width": 2.5, "hooks": [unaligned]}
     for side in ("north", "south"):
-        shown = shown * one(f"edge {side}", plane, color="#D55E00", line_width=2.5, hooks=[_unaligned])
-    drawn = [shown * layer]
+        shown = shown * _line(moving, f"edge {side}", plane, style)
+    drawn = [shown * layer, *spectrum_panels(moving, first, labels, theory, sky.attrs)]
+    return hv.Layout(drawn).cols(1 if len(labels) < 2 else 2).opts(shared_axes=False, backend="bokeh")
+
+
+def _line(moving: Any, name: str, dims: list[Any], style: Mapping[str, Any]) -> Any:
+    """One of the lines of an Overlay that moves."""
+    import holoviews as hv
+
+    def chosen(overlay: Any) -> Any:
+        line = next(part for part in overlay if part.label == name)
+        return hv.Curve((line.dimension_values(0), line.dimension_values(1)), *dims).opts(backend="bokeh", **style)
+
+    return moving.apply(chosen)
+
+
+def spectrum_panels(
+    moving: Any,
+    first: xr.Dataset,
+    labels: Sequence[str],
+    theory: xr.DataArray | None,
+    attrs: Mapping[str, Any],
+) -> list[Any]:
+    """Return a panel for each spectrum of a DynamicMap of an Overlay of lines with such labels."""
+    import holoviews as hv
+
+    from analysis import panels
+
+    drawn = []
     unit = panels.style.unit_label(first["dl"])
-    known_of = {k: v for k, v in sky.attrs.items() if k in ("synthetic", "source", "institution")}
+    known_of = {k: v for k, v in attrs.items() if k in ("synthetic", "source", "institution")}
     x_dim = hv.Dimension("ell", label="Multipole ℓ")
     for label in labels:
         has = theory is not None and label in theory["spectrum"].values
@@ -275,10 +299,10 @@ def _picture(
             show_grid=True, active_tools=["wheel_zoom"], xlabel=x_dim.pprint_label, ylabel=y_dim.pprint_label,
             hooks=[panels.style.left_border, partial(_follow, model)],
         )  # fmt: skip
-        panel = one(label, [x_dim, y_dim], **style)
+        panel = _line(moving, label, [x_dim, y_dim], style)
         if model is not None:
             known = model["ell"].values >= 2
             grey = hv.Curve((model["ell"].values[known], model.values[known]), x_dim, y_dim)
             panel = grey.opts(backend="bokeh", color="#888888", line_width=1.5) * panel
         drawn.append(panels.note(panel, {**known_of, "title": label}))
-    return hv.Layout(drawn).cols(1 if len(labels) < 2 else 2).opts(shared_axes=False, backend="bokeh")
+    return drawn

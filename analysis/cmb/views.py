@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -11,12 +10,11 @@ import xarray as xr
 
 from analysis.cmb.bandpowers import d_ell
 from analysis.cmb.channels import combined_sensitivity
-from analysis.cmb.estimators import power_spectra
-from analysis.cmb.maps import FACTS, degraded, map_dataset, nside_of, sky_array
-from analysis.cmb.masks import NAMED, combined_mask, galactic_mask, mask_name, observed_mask
+from analysis.cmb.maps import FACTS
+from analysis.cmb.masks import NAMED, mask_name
 from analysis.cmb.sky_views import stokes_name
-from analysis.errors import BadOption, UnknownVariable, WrongData, WrongFrame
-from analysis.model import derived, in_units
+from analysis.errors import BadOption, UnknownVariable, WrongData
+from analysis.model import in_units
 
 OPTIONS = {
     "a map": ("stokes", "projection", "width", "clim"),
@@ -27,7 +25,6 @@ OPTIONS = {
     "a budget": (),
     "draws": (),
 }
-LIVE_NSIDE = 256
 
 
 def view(
@@ -156,85 +153,6 @@ def _tree(tree: xr.DataTree, given: Mapping[str, Any]) -> Any:
     if len(drawn) == 1:
         return drawn[0]
     return _laid_out([part for one in drawn for part in (one if isinstance(one, hv.Layout) else [one])], 1)
-
-
-def explore(
-    sky: xr.Dataset | xr.DataArray | xr.DataTree,
-    *,
-    reference: xr.Dataset | xr.DataArray | None = None,
-    state: Mapping[str, Any] | str | os.PathLike[str] | None = None,
-) -> Any:
-    r"""Return a map with selectors for Stokes parameter and projection, a mask, and spectra that follow.
-
-    The mask leaves out a band around the Galactic plane and what was not observed. Spectra are the
-    pseudo-:math:`D_\ell` of :func:`power_spectra`, computed anew when the slider is released; of a map finer
-    than nside 256 they are those of its :func:`degraded` one, so that the answer comes within a second.
-
-    Parameters
-    ----------
-    sky : xarray.Dataset, xarray.DataArray or xarray.DataTree
-        A map in Galactic coordinates, dims ``stokes, cells``; a tree must hold exactly one.
-    reference : xarray.Dataset or xarray.DataArray, optional
-        A theory drawn behind the spectra, for example ``fetch("planck2018_lcdm")``.
-    state : mapping, str or path, optional
-        What is chosen at first: what ``explore.state_of(page)`` gave, or a JSON file with it.
-
-    Returns
-    -------
-    panel.Column
-
-    Raises
-    ------
-    WrongData
-        If it is no map, or a tree of none or several; the message names them.
-    WrongFrame
-        If the map is not in Galactic coordinates.
-    BadOption
-        If the state does not fit; the message says what there is.
-
-    Examples
-    --------
-    >>> from analysis import cmb
-    >>> type(explore(cmb.fetch("wmap7_w_iqu"))).__name__
-    'Column'
-    """
-    from analysis import explore as explorers
-
-    if isinstance(sky, xr.DataTree):
-        sky = _only_map(sky)
-    array = sky_array(sky)
-    if array.attrs.get("frame") != "galactic":
-        raise WrongFrame(
-            f"the map is in the frame {array.attrs.get('frame')!r}; this explorer masks Galactic latitudes"
-        )
-    title = str(sky.attrs.get("title", "Sky map"))
-    shown = derived(map_dataset(array.rename("sky")), sky, title=title, step="cmb.explore", also=[array])
-    quick = degraded(shown, LIVE_NSIDE) if nside_of(array) > LIVE_NSIDE else shown
-
-    def masked(stokes: str, projection: str, latitude: float) -> Any:
-        kept = galactic_mask(nside_of(array), latitude=latitude)
-        plane = shown.assign(sky=shown["sky"].where(kept).assign_attrs(shown["sky"].attrs))
-        return view(plane, stokes=stokes, projection=projection)
-
-    def spectra(latitude: float) -> Any:
-        mask = combined_mask(galactic_mask(nside_of(quick["sky"]), latitude=latitude), observed_mask(quick))
-        return view(d_ell(power_spectra(quick, mask=mask)), reference=reference)
-
-    held = [str(label) for label in array["stokes"].values]
-    slider = explorers.Slider("latitude", 0, 80, 5, 20, "Masked below Galactic latitude (deg)")
-    again = explorers.opened_again("cmb", sky)
-    return explorers.sky_explorer(
-        sky=masked, spectra=spectra, stokes=held, slider=slider, title=title, state=state, again=again
-    )
-
-
-def _only_map(tree: xr.DataTree) -> xr.Dataset:
-    maps = {node.path.strip("/"): node for node in tree.subtree if "sky" in node.data_vars}
-    if len(maps) != 1:
-        names = ", ".join(maps) or "none"
-        example = f": explore(tree[{next(iter(maps))!r}])" if maps else ""
-        raise WrongData(f"explore takes one map, and the maps of this tree are {names}; choose one{example}")
-    return next(iter(maps.values())).to_dataset(inherit=False)
 
 
 def _refuse(given: Mapping[str, Any], known: Sequence[str], what: str) -> None:

@@ -4,16 +4,19 @@ An explorer knows no field of science: domains hand it functions that return pic
 :func:`linked` makes the page. Pages work in JupyterLab and under ``panel serve``.
 """
 
-from analysis.explore.explorers import event_explorer, sky_explorer, time_explorer
+from analysis.explore.explorers import event_explorer, time_explorer
 from analysis.explore.live import Dial, following
 from analysis.explore.nodes import node_explorer
 from analysis.explore.pages import Choice, Slider, View, linked
 from analysis.explore.sharing import code_of, opened_again, save_page
+from analysis.explore.skies import Followers, Scene, sky_explorer
 from analysis.explore.states import save_state, set_state, state_of
 
 __all__ = [
     "Choice",
     "Dial",
+    "Followers",
+    "Scene",
     "Slider",
     "View",
     "code_of",

@@ -1,4 +1,4 @@
-"""The explorers that domains use: over time, of events, of the sky."""
+"""The explorers that domains use: over time, and of events."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import xarray as xr
 from analysis import panels
 from analysis.errors import WrongData
 from analysis.explore.nodes import node_explorer
-from analysis.explore.pages import Around, Choice, Picture, Slider, View, linked
+from analysis.explore.pages import Around, Choice, Picture, View, linked
 from analysis.explore.states import Given
 from analysis.panels.loading import loaded
 
@@ -172,58 +172,6 @@ def event_explorer(
         state=state,
         again=again,
     )
-
-
-def sky_explorer(
-    *,
-    sky: Picture,
-    spectra: Picture | None = None,
-    stokes: Sequence[str] = ("I", "Q", "U"),
-    projections: Sequence[str] = ("mollweide", "orthographic", "cartesian"),
-    slider: Slider | None = None,
-    title: str = "",
-    state: Given = None,
-    again: Mapping[str, str] | None = None,
-) -> Any:
-    """Return a sky with selectors for the Stokes parameter and projection, a slider, and spectra that follow
-    it.
-
-    Parameters
-    ----------
-    sky : callable
-        ``sky(stokes=, projection=, <slider's name>=)`` returns the picture of the sky.
-    spectra : callable, optional
-        ``spectra(<slider's name>=)`` returns the picture beside it; computed anew when the slider is
-        released.
-    stokes, projections : sequence of str, optional
-        Options of the selectors.
-    slider : Slider, optional
-        For example ``Slider("latitude", 0, 60, 5, 20, "Mask below galactic latitude (deg)")``; without one
-        the functions get no such keyword.
-    title : str, optional
-    state, again : optional
-        See :func:`linked`.
-
-    Returns
-    -------
-    panel.Column
-
-    Examples
-    --------
-    >>> page = sky_explorer(sky=lambda stokes, projection: f"{stokes} in {projection}")
-    >>> [select.value for select in page.select(lambda part: hasattr(part, "options"))]
-    ['I', 'mollweide']
-    """
-    names = (slider.name,) if slider is not None else ()
-    controls: list[Choice | Slider] = [
-        Choice("stokes", tuple(stokes), label="Stokes parameter"),
-        Choice("projection", tuple(projections), label="Projection"),
-    ]
-    views = [View("Sky", sky, uses=("stokes", "projection", *names))]
-    if spectra is not None:
-        views.append(View("Spectra", spectra, uses=names))
-    shown = [*controls, *([slider] if slider is not None else [])]
-    return linked(views, controls=shown, title=title, state=state, again=again)
 
 
 def _nodes_over_time(tree: xr.DataTree) -> dict[str, xr.Dataset]:

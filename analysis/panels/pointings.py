@@ -15,6 +15,7 @@ from analysis.errors import BadOption
 from analysis.panels.projections import DISCS, WINDOWS, plane_of
 
 PROJECTIONS = (*WINDOWS, "gnomonic")
+BLOCK = 32  # columns whose longitudes are turned together
 WIDEST = 150.0  # degrees across that a gnomonic picture may have; at 180 its edge is infinitely far
 
 
@@ -104,40 +105,50 @@ def directions(x: np.ndarray, y: np.ndarray, pointing: Pointing) -> tuple[np.nda
     >>> vectors.round(3).tolist()
     [[0.0, 1.0, 0.0]]
     """
-    across, up = (a.ravel() for a in np.meshgrid(x, y))
-    if pointing.projection == "gnomonic":
-        inside = np.ones(across.shape, dtype=bool)
-        depth = 1 / np.sqrt(1 + across**2 + up**2)
-        own = np.stack([depth, -across * depth, up * depth], axis=1)
-    elif pointing.projection == "orthographic":
-        back = across > 0
-        across = across + np.where(back, -DISCS, DISCS)
-        rest = 1 - across**2 - up**2
-        inside = rest > 0
-        sign = np.where(back, -1.0, 1.0)[inside]
-        own = np.stack([sign * np.sqrt(rest[inside]), -sign * across[inside], up[inside]], axis=1)
-    else:  # rows share a latitude
+    if pointing.projection in ("gnomonic", "cartesian"):
+        columns, rows = np.ones(len(x), bool), np.ones(len(y), bool)
         if pointing.projection == "cartesian":
-            inside = (np.abs(across) <= 180) & (np.abs(up) <= 90)
-            sin_lat, cos_lat = np.sin(np.radians(y)), np.cos(np.radians(y))
-            cos_lon, sin_lon = (np.broadcast_to(f(np.radians(-x)), (len(y), len(x))) for f in (np.cos, np.sin))
+            columns, rows = np.abs(x) <= 180, np.abs(y) <= 90
+        inside = rows[:, None] & columns
+        own = np.empty((3, int(rows.sum()), int(columns.sum())))
+        across, up = x[columns], y[rows]
+        if pointing.projection == "gnomonic":
+            np.divide(1, np.sqrt((1 + up**2)[:, None] + across**2), out=own[0])
+            np.multiply(-across, own[0], out=own[1])
+            np.multiply(up[:, None], own[0], out=own[2])
         else:
-            inside = across**2 / 4 + up**2 < 1
-            height = np.clip(y, -1, 1)
-            root = np.sqrt(1 - height**2)
-            sin_lat = np.clip(2 * (np.arcsin(height) + height * root) / np.pi, -1, 1)
-            cos_lat = np.sqrt(1 - sin_lat**2)
-            lon = (
-                -np.pi
-                / 2
-                * np.divide(x[None, :], root[:, None], where=root[:, None] > 0, out=np.zeros((len(y), len(x))))
-            )
-            cos_lon, sin_lon = np.cos(lon), np.sin(lon)
-        own = np.empty((*cos_lon.shape, 3))
-        own[..., 0], own[..., 1] = cos_lat[:, None] * cos_lon, cos_lat[:, None] * sin_lon
-        own[..., 2] = sin_lat[:, None]
-        own = own.reshape(-1, 3) if inside.all() else own.reshape(-1, 3)[inside]
-    return inside.reshape(len(y), len(x)), own @ rotation(pointing).T
+            lon, lat = np.radians(-across), np.radians(up)
+            np.multiply(np.cos(lat)[:, None], np.cos(lon), out=own[0])
+            np.multiply(np.cos(lat)[:, None], np.sin(lon), out=own[1])
+            own[2] = np.sin(lat)[:, None]
+    elif pointing.projection == "orthographic":
+        disc = x + np.where(x > 0, -DISCS, DISCS)
+        rest = 1 - disc**2 - (y**2)[:, None]
+        inside = rest > 0
+        sign = np.where(x > 0, -1.0, 1.0)
+        own = np.stack([(sign * np.sqrt(np.maximum(rest, 0)))[inside], *(
+            np.broadcast_to(part, rest.shape)[inside] for part in (-sign * disc, y[:, None])
+        )])  # fmt: skip
+    else:  # rows share a latitude
+        inside = (x / 2) ** 2 + (y**2)[:, None] < 1
+        height = np.clip(y, -1, 1)
+        root = np.sqrt(1 - height**2)
+        sin_lat = np.clip(2 * (np.arcsin(height) + height * root) / np.pi, -1, 1)
+        rate = np.divide(-np.pi / 2, root, where=root > 0, out=np.zeros(len(y)))
+        turned = _turned(x, rate) * np.sqrt(1 - sin_lat**2)[:, None]
+        parts = (turned.real, turned.imag, np.broadcast_to(sin_lat[:, None], inside.shape))
+        own = np.stack(parts if inside.all() else [part[inside] for part in parts])
+    return inside, (rotation(pointing) @ own.reshape(3, -1)).T
+
+
+def _turned(x: np.ndarray, rate: np.ndarray) -> np.ndarray:
+    """Return exp(i rate x), rows by columns; of evenly spaced columns by products of fewer."""
+    step = (x[-1] - x[0]) / max(len(x) - 1, 1)
+    if len(x) <= BLOCK or not np.allclose(np.diff(x), step, rtol=1e-9, atol=1e-12 * float(np.abs(x).max())):
+        return np.exp(1j * rate[:, None] * x)
+    blocks = np.exp(1j * rate[:, None] * (x[0] + step * np.arange(0, len(x), BLOCK)))
+    inner = np.exp(1j * rate[:, None] * (step * np.arange(BLOCK)))
+    return (blocks[:, :, None] * inner[:, None, :]).reshape(len(rate), -1)[:, : len(x)]
 
 
 def places(vectors: np.ndarray, pointing: Pointing) -> np.ndarray:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import Any
 
 import numpy as np
 import xarray as xr
@@ -12,12 +14,17 @@ import xarray as xr
 from analysis.errors import CorruptFile, WrongData
 from analysis.panels.pointings import Pointing, directions, pixel_size
 from analysis.panels.sky import nested_level
-from analysis.panels.style import numeric
+from analysis.panels.style import numeric, values_of
 
 CELL_SIDE = float(np.sqrt(np.pi / 3))  # of nside 1, in radians
 
 
 KEPT = 128  # chunks of a level in memory: about 64 MB
+BLOCK = 4**10  # cells looked at in one go where a copy of all would be large
+FEW = 20_000  # directions looked up by one thread
+MOST_THREADS = 4
+QUICK = 12 * 256**2  # cells of the level that the colour scale of a map on disk is read from
+SAMPLED = 1_000_000  # cells that the colour scale is read from
 
 
 @dataclass(frozen=True, eq=False)
@@ -62,20 +69,102 @@ def sky_pyramid(array: xr.DataArray) -> Pyramid:
     finest = cells if cells.dtype.kind == "f" else cells.astype(np.float32)
     whole = given.size == 12 * 4**level
     ids: np.ndarray | None = given
-    if not (np.diff(given) > 0).all():
+    if not increasing(given):
         order = np.argsort(given, kind="stable")
         ids, finest = given[order], finest[order]
         if (np.diff(ids) == 0).any():
             raise WrongData(f"cell_ids of {array.name or 'array'} hold a cell twice")
     if whole:
         ids = None
-    made: list[tuple[int, np.ndarray, np.ndarray | None]] = [(level, finest, ids)]
+    return Pyramid(*_with_coarser([(level, finest, ids)], level, finest, ids))
+
+
+def computed_pyramid(level: int, cells: Callable[[slice], np.ndarray]) -> Pyramid:
+    """Return the pyramid of a map of the whole sky that is computed where it is looked at, never held as a whole.
+
+    Parameters
+    ----------
+    level : int
+        log2 of nside.
+    cells : callable
+        Of a slice of NESTED cells; returns their values.
+
+    Examples
+    --------
+    >>> made = computed_pyramid(1, lambda part: np.arange(48.0)[part] ** 2)
+    >>> made.values[0][:2].tolist(), values_along(made, np.array([[0.0, 0.0, 1.0]]), 1).tolist()
+    ([3.5, 31.5], [9.0])
+    """
+    size = min(4**8, 12 * 4**level)
+
+    @lru_cache(maxsize=KEPT)
+    def chunk(number: int) -> np.ndarray:
+        return np.asarray(cells(slice(number * size, (number + 1) * size)), dtype=np.float32)
+
+    finest: list[tuple[int, np.ndarray | StoredCells, np.ndarray | None]] = [(level, StoredCells(chunk, size), None)]
+    if level == 0:
+        return Pyramid((0,), (finest[0][1],), (None,))
+    parts = [slice(start, start + BLOCK) for start in range(0, 12 * 4**level, BLOCK)]
+    coarse = np.concatenate([_coarser(np.asarray(cells(part), dtype=np.float32), None)[0] for part in parts])
+    return Pyramid(*_with_coarser([*finest, (level - 1, coarse, None)], level - 1, coarse, None))
+
+
+def _with_coarser(
+    made: list[tuple[int, Any, np.ndarray | None]], level: int, values: np.ndarray, ids: np.ndarray | None
+) -> Any:
+    """Return levels, values and ids of a pyramid, coarsest first."""
     while level > 0:
         level -= 1
-        finest, ids = _coarser(finest, ids)
-        made.append((level, finest, ids))
-    levels, values, kept = zip(*reversed(made), strict=True)
-    return Pyramid(levels, values, kept)
+        values, ids = _coarser(values, ids)
+        made.append((level, values, ids))
+    return zip(*reversed(made), strict=True)
+
+
+def increasing(ids: np.ndarray) -> bool:
+    """Whether each id is larger than the one before, without a copy of all."""
+    starts = range(0, max(ids.size - 1, 0), BLOCK)
+    return all(bool((np.diff(ids[start : start + BLOCK + 1]) > 0).all()) for start in starts)
+
+
+def threads(directions: int) -> int:
+    """Return how many threads look up so many directions: at most four, fewer if ``SANKO_THREADS`` says so.
+
+    Examples
+    --------
+    >>> threads(100), 1 <= threads(1_000_000) <= 4
+    (1, True)
+    """
+    if directions < FEW:
+        return 1
+    given = os.environ.get("SANKO_THREADS", "").strip()
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return min(MOST_THREADS, int(given) if given.isdecimal() and int(given) else cores)
+
+
+@dataclass(frozen=True, eq=False)
+class HeldSky:
+    """A map whose pyramid is there: ``like`` has its labels, ``sample`` are values to read a colour scale from."""
+
+    like: xr.DataArray
+    pyramid: Pyramid
+    sample: np.ndarray
+
+
+def held_sky(array: xr.DataArray | Sequence[xr.DataArray]) -> HeldSky:
+    """Return a map with its pyramid, to be drawn several times; a sequence is of :func:`stored_pyramid`.
+
+    Examples
+    --------
+    >>> ids = xr.DataArray(np.arange(48), dims="cells", attrs={"level": 1, "indexing_scheme": "nested"})
+    >>> held_sky(xr.DataArray(np.arange(48.0), {"cell_ids": ids}, ["cells"])).pyramid.levels
+    (0, 1)
+    """
+    if isinstance(array, xr.DataArray):
+        pyramid = sky_pyramid(array)
+        return HeldSky(array, pyramid, values_of(array[:: max(1, array.size // SAMPLED)]))
+    pyramid = stored_pyramid(array)
+    small = [level for level in array if level.size <= QUICK]
+    return HeldSky(array[0], pyramid, values_of(small[0] if small else array[-1]))
 
 
 def stored_pyramid(levels: Sequence[xr.DataArray]) -> Pyramid:
@@ -186,7 +275,7 @@ def values_along(pyramid: Pyramid, vectors: np.ndarray, place: int) -> np.ndarra
     """
     from ducc0.healpix import Healpix_Base
 
-    cells = Healpix_Base(2 ** pyramid.levels[place], "NEST").vec2pix(np.ascontiguousarray(vectors))
+    cells = Healpix_Base(2 ** pyramid.levels[place], "NEST").vec2pix(vectors, nthreads=threads(len(vectors)))
     values, ids = pyramid.values[place], pyramid.ids[place]
     if isinstance(values, StoredCells):
         return _looked_up(values, cells)

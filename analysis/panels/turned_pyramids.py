@@ -33,9 +33,9 @@ def turned_pyramids(q: xr.DataArray, u: xr.DataArray, *, polconv: str) -> tuple[
     >>> [made.levels for made in turned_pyramids(even, even, polconv="IAU")]
     [(0, 1), (0, 1)]
     """
-    lost = ~(np.isfinite(q.values) & np.isfinite(u.values))
-    if lost.any():
-        q, u = q.where(~lost), u.where(~lost)
+    if (np.isfinite(q.values) != np.isfinite(u.values)).any():
+        both = np.isfinite(q.values) & np.isfinite(u.values)
+        q, u = q.where(both), u.where(both)
     made = sky_pyramid(q), sky_pyramid(u)
     sign = _sign(polconv)
     for place in range(len(made[0].levels) - 2, -1, -1):

@@ -14,7 +14,7 @@ from analysis.panels.loading import loaded
 from analysis.panels.notes import TITLE_CHARACTER, note
 from analysis.panels.pointings import Pointing, direction_at, pointing_of, rotation, window
 from analysis.panels.projections import HOVER_CODE, outlines
-from analysis.panels.pyramids import Pyramid, sky_pyramid, stored_pyramid, viewport
+from analysis.panels.pyramids import HeldSky, Pyramid, held_sky, sky_pyramid, viewport
 from analysis.panels.sky import COLOUR_BAR, UNSEEN, sky_borders
 from analysis.panels.sky_lines import axis_names, mask_edges, segments, visible_graticule
 from analysis.panels.style import (
@@ -26,7 +26,6 @@ from analysis.panels.style import (
     has_both_signs,
     merged,
     message,
-    values_of,
 )
 from analysis.panels.turned_pyramids import turned_pyramids
 
@@ -35,19 +34,18 @@ GNOMONIC = """
     const l = -Math.atan(x) * r, b = Math.atan2(y, Math.sqrt(1 + x * x)) * r;
 """
 Levels: TypeAlias = xr.DataArray | Sequence[xr.DataArray]
-QUICK = 12 * 256**2  # cells of the level that the colour scale of a map on disk is read from
+Span: TypeAlias = tuple[float, float]
 LINES = ("segments", "drapery")
 OUTLINE = (0xD5, 0x5E, 0x00)
-SAMPLED = 4_000_000  # cells that the colour scale is read from
 
 
 def sky_zoom(
-    array: xr.DataArray | Sequence[xr.DataArray],
+    array: xr.DataArray | Sequence[xr.DataArray] | HeldSky,
     *,
     projection: str = "mollweide",
     centre: Sequence[float] = (0.0, 0.0),
     field: float = 60.0,
-    polarization: tuple[Levels, Levels] | None = None,
+    polarization: tuple[Levels, Levels] | tuple[Pyramid, Pyramid] | None = None,
     polconv: str | None = None,
     lines: str = "segments",
     magnetic: bool = False,
@@ -56,8 +54,11 @@ def sky_zoom(
     cmap: str | None = None,
     graticule: bool = True,
     axes: tuple[str, np.ndarray] | None = None,
-    outline: tuple[xr.DataArray, np.ndarray] | None = None,
+    outline: tuple[xr.DataArray, np.ndarray] | Any = None,
     tapped: Callable[[float, float], None] | None = None,
+    part: tuple[Span, Span] | None = None,
+    moved: Callable[[tuple[Span, Span]], None] | None = None,
+    layers: Sequence[Any] = (),
     attrs: Mapping[str, Any] | None = None,
 ) -> Any:
     """Return a HEALPix map as a picture of the sky that grows sharper where it is zoomed into.
@@ -67,6 +68,7 @@ def sky_zoom(
     array : xarray.DataArray, or a sequence of them
         Dim ``cells`` with a coordinate ``cell_ids`` (HEALPix NESTED), of the whole sky or a part; attr ``frame``. A
         sequence is the same map at several resolutions, finest first, of the whole sky: only what is seen is read.
+        Or a map with its pyramid (:class:`analysis.panels.pyramids.HeldSky`), which is then not made again.
     projection : {"mollweide", "orthographic", "cartesian", "gnomonic"}, optional
         Whole sky in an ellipse (equal areas), as two half spheres, plate carrée, or the tangent plane.
     centre : (float, float), optional
@@ -74,7 +76,8 @@ def sky_zoom(
     field : float, optional
         Degrees across of the tangent plane, up to 150.
     polarization : (Q, U), optional
-        Each as ``array``, on the same cells, drawn as headless lines; ``polconv`` says how their angle counts.
+        Each as ``array``, on the same cells, drawn as headless lines; ``polconv`` says how their angle counts. Or
+        their pyramids, with ``polconv``.
     polconv : {"COSMO", "IAU"}, optional
         The attr of Q if left out.
     lines : {"segments", "drapery"}, optional
@@ -93,8 +96,15 @@ def sky_zoom(
         Name of another frame whose graticule is drawn, and the rotation matrix from it to the frame of the map.
     outline : (xarray.DataArray, numpy.ndarray), optional
         A mask (dim ``cells``) whose edge, where it passes 1/2, is drawn; and the rotation from its frame to the map's.
+        Or a HoloViews Pipe of such pairs, or of None: the edge follows it.
     tapped : callable, optional
         Called with longitude (0 to 360) and latitude in degrees when a place of the sky is clicked.
+    part : ((float, float), (float, float)), optional
+        Ends of x and of y of the part of the plane that is shown first.
+    moved : callable, optional
+        Called with such ends when the picture was zoomed or panned.
+    layers : sequence of HoloViews objects, optional
+        On the plane, over the sky.
     attrs : mapping, optional
         Global attributes of the dataset, for the note (and for ``frame``).
 
@@ -123,8 +133,8 @@ def sky_zoom(
     pointing = pointing_of(projection, centre, field)
     if not isinstance(width, int | np.integer) or isinstance(width, bool) or not 100 <= width <= 4000:
         raise BadOption(f"width={width!r} is not a whole number of screen pixels between 100 and 4000")
-    pyramid = _pyramid_of(array)
-    array, sample = _first_and_sample(array)
+    held = array if isinstance(array, HeldSky) else held_sky(array)
+    array, pyramid, sample = held.like, held.pyramid, held.sample
     known = merged(array, attrs)
     if not np.isfinite(sample).any():
         return note(hv.Overlay([message(f"{array.name or 'the map'} holds no value (all NaN)", array)]), known)
@@ -136,32 +146,33 @@ def sky_zoom(
     half_width, half_height = window(pointing)
     height = round(width * half_height / half_width)
     whole = (-half_width, half_width), (-half_height, half_height)
+    first = whole if part is None else part
     value, frame = dimension(array), str(known.get("frame", "")).strip()
     plane = [hv.Dimension("sky_x", label="x on the plane"), hv.Dimension("sky_y", label="y on the plane")]
     options = dict(
         cmap=cmap or (DIVERGING if signed else SEQUENTIAL), colorbar=True, clabel=value.pprint_label,
         clim=colour_limits(sample, clim, log=False, diverging=signed), tools=[_hover(value, frame, pointing, axes)],
         colorbar_opts=COLOUR_BAR, colorbar_position="bottom", frame_width=width, frame_height=height,
-        xaxis=None, yaxis=None, xlim=whole[0], ylim=whole[1], show_frame=False, active_tools=["pan", "wheel_zoom"],
+        xaxis=None, yaxis=None, xlim=first[0], ylim=first[1], show_frame=False, active_tools=["pan", "wheel_zoom"],
         fontsize=FONTS, hooks=[sky_borders],
     )  # fmt: skip
     stream = hv.streams.RangeXY()
 
     def pixels(x_range: Any, y_range: Any) -> Any:
-        x, y, shown, _ = viewport(pyramid, pointing, *_part(x_range, y_range, whole), width=width, height=height)
+        x, y, shown, _ = viewport(pyramid, pointing, *_part(x_range, y_range, first), width=width, height=height)
         return hv.Image((x, y, shown), plane, value).opts(backend="bokeh", **options)
 
     named_axes = (frame, np.eye(3)) if axes is None else axes
 
     def grid(x_range: Any, y_range: Any) -> Any:
-        part = _part(x_range, y_range, whole)
+        part = _part(x_range, y_range, first)
         found, _ = visible_graticule(pointing, *part, frame=named_axes[0], axes=named_axes[1])
         return hv.Path(found, kdims=plane).opts(
             backend="bokeh", color=ink, line_width=0.6, line_alpha=0.45 if ink == "black" else 0.7
         )
 
     def labels(x_range: Any, y_range: Any) -> Any:
-        part = _part(x_range, y_range, whole)
+        part = _part(x_range, y_range, first)
         _, marks = visible_graticule(pointing, *part, frame=named_axes[0], axes=named_axes[1])
         return hv.Labels(marks, plane, "direction").opts(
             backend="bokeh", text_font_size="8pt", text_color="black", background_fill_color="white",
@@ -178,21 +189,29 @@ def sky_zoom(
                 tapped(*where)
 
         hv.streams.Tap(source=image).add_subscriber(tell)
+    if moved is not None:
+
+        def follow(x_range: Any, y_range: Any) -> None:
+            moved(_part(x_range, y_range, first))
+
+        stream.add_subscriber(follow)
     edges = outlines(projection) if projection != "gnomonic" else [_box(whole)]
     ground = hv.Polygons(edges, kdims=plane).opts(backend="bokeh", color=UNSEEN, line_alpha=0)
     drawn = ground * image
     if polarization is not None:
         drawn = drawn * _polarized(
-            polarization, pointing, whole, plane, stream, sense, lines, magnetic, (width, height), ink
+            polarization, pointing, first, plane, stream, sense, lines, magnetic, (width, height), ink
         )
     if graticule:
         drawn = drawn * hv.DynamicMap(grid, streams=[stream])
     if outline is not None:
-        drawn = drawn * _outlined(outline, pointing, whole, plane, stream, (width, height))
+        drawn = drawn * _outlined(outline, pointing, first, plane, stream, (width, height))
     if projection != "gnomonic":
         drawn = drawn * hv.Path(edges, kdims=plane).opts(backend="bokeh", color="black", line_width=1)
     if graticule:
         drawn = drawn * hv.DynamicMap(labels, streams=[stream])
+    for layer in layers:
+        drawn = drawn * layer
     title = str(known.get("title", "")).strip() or value.label
     named = f" ({frame} {', '.join(axis_names(frame))})" if frame else ""
     if graticule and axes is not None:
@@ -204,23 +223,11 @@ def sky_zoom(
     return note(drawn, told, remark=remark, fold=max(30, int(width / TITLE_CHARACTER)))
 
 
-def _pyramid_of(array: Levels) -> Pyramid:
-    return sky_pyramid(array) if isinstance(array, xr.DataArray) else stored_pyramid(array)
-
-
 def _finest(array: Levels) -> xr.DataArray:
     first = array if isinstance(array, xr.DataArray) else next(iter(array), None)
     if not isinstance(first, xr.DataArray):
         raise BadOption("polarization takes two DataArrays of dim cells: (q, u)")
     return first
-
-
-def _first_and_sample(array: Levels) -> tuple[xr.DataArray, np.ndarray]:
-    """Return the finest level, and values that the colour scale is read from: of the finest that is read quickly."""
-    if isinstance(array, xr.DataArray):
-        return array, values_of(array[:: max(1, array.size // SAMPLED)])
-    small = [level for level in array if level.size <= QUICK]
-    return array[0], values_of(small[0] if small else array[-1])
 
 
 def _told(lines: str, magnetic: bool, sense: str) -> str:
@@ -231,9 +238,9 @@ def _told(lines: str, magnetic: bool, sense: str) -> str:
 
 
 def _polarized(
-    polarization: tuple[Levels, Levels],
+    polarization: tuple[Levels, Levels] | tuple[Pyramid, Pyramid],
     pointing: Pointing,
-    whole: Any,
+    first: Any,
     plane: list[Any],
     stream: Any,
     sense: str,
@@ -245,18 +252,21 @@ def _polarized(
     """Segments or drapery that follow the view."""
     hv = loaded()
     q, u = polarization
-    if isinstance(q, xr.DataArray) and isinstance(u, xr.DataArray):
+    held: tuple[Pyramid, Pyramid]
+    if isinstance(q, Pyramid) and isinstance(u, Pyramid):
+        held = q, u
+    elif isinstance(q, xr.DataArray) and isinstance(u, xr.DataArray):
         held = turned_pyramids(q, u, polconv=sense)
     else:  # on disk each coarser map was made with Q and U carried along
-        held = _pyramid_of(q), _pyramid_of(u)
+        held = held_sky(q).pyramid, held_sky(u).pyramid  # type: ignore[arg-type]  # both are levels here
 
     def sticks(x_range: Any, y_range: Any) -> Any:
-        part = _part(x_range, y_range, whole)
+        part = _part(x_range, y_range, first)
         found = segments(*held, pointing, *part, polconv=sense, magnetic=magnetic)
         return hv.Segments(found, [*plane, "sky_x_end", "sky_y_end"]).opts(backend="bokeh", color=ink, line_width=1.3)
 
     def threads(x_range: Any, y_range: Any) -> Any:
-        part = _part(x_range, y_range, whole)
+        part = _part(x_range, y_range, first)
         x, y, drawn = drapery(*held, pointing, *part, width=size[0], height=size[1], polconv=sense, magnetic=magnetic)
         return _coloured(x, y, drawn, plane)
 
@@ -264,23 +274,28 @@ def _polarized(
 
 
 def _outlined(
-    outline: tuple[xr.DataArray, np.ndarray],
+    outline: tuple[xr.DataArray, np.ndarray] | Any,
     pointing: Pointing,
-    whole: Any,
+    first: Any,
     plane: list[Any],
     stream: Any,
     size: tuple[int, int],
 ) -> Any:
     """The edge of a mask, which follows the view."""
     hv = loaded()
-    mask = sky_pyramid(outline[0])
+    pipe = outline if isinstance(outline, hv.streams.Pipe) else hv.streams.Pipe(data=outline)
+    newest: list[Any] = [None, None]  # a mask, and its pyramid
 
-    def edges(x_range: Any, y_range: Any) -> Any:
-        part = _part(x_range, y_range, whole)
-        x, y, found = mask_edges(mask, pointing, *part, width=size[0], height=size[1], axes=outline[1])
+    def edges(x_range: Any, y_range: Any, data: Any) -> Any:
+        part = _part(x_range, y_range, first)
+        if data is None:
+            return _coloured(np.array(part[0]), np.array(part[1]), np.zeros((2, 2, 4), np.uint8), plane)
+        if newest[0] is not data[0]:
+            newest[:] = data[0], sky_pyramid(data[0])
+        x, y, found = mask_edges(newest[1], pointing, *part, width=size[0], height=size[1], axes=data[1])
         return _coloured(x, y, found[..., None] * np.array([*OUTLINE, 255], np.uint8), plane)
 
-    return hv.DynamicMap(edges, streams=[stream])
+    return hv.DynamicMap(edges, streams=[stream, pipe])
 
 
 def _coloured(x: np.ndarray, y: np.ndarray, rgba: np.ndarray, plane: list[Any]) -> Any:
@@ -289,7 +304,11 @@ def _coloured(x: np.ndarray, y: np.ndarray, rgba: np.ndarray, plane: list[Any]) 
     return hv.RGB((x, y, *np.moveaxis(rgba, -1, 0)), plane, layers).opts(backend="bokeh")
 
 
-def _checked_polconv(polarization: tuple[Levels, Levels] | None, polconv: str | None) -> str:
+def _checked_polconv(polarization: tuple[Any, Any] | None, polconv: str | None) -> str:
+    if polarization is not None and all(isinstance(stokes, Pyramid) for stokes in polarization):
+        if polconv not in ("COSMO", "IAU"):
+            raise WrongData(f"pyramids of Q and U need polconv='COSMO' or 'IAU', not {polconv!r}")
+        return polconv
     if polarization is None:
         if polconv is not None:
             raise BadOption("polconv is that of Q and U; give them with polarization=(q, u)")

@@ -44,6 +44,7 @@ NOTEBOOKS = {
     "cmb/05_birefringence.ipynb": 9,
     "cmb/06_foregrounds.ipynb": 6,
     "cmb/07_bicep_keck_r.ipynb": 10,
+    "explore/03_fly_over_the_sky.ipynb": 13,
 }
 ROUND_TRIP = """\
 from pathlib import Path

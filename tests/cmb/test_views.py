@@ -2,13 +2,12 @@
 
 import holoviews as hv
 import numpy as np
-import param
 import pytest
 import xarray as xr
 from bokeh.plotting import figure as Figure
 
 from analysis import cmb
-from analysis.errors import AnalysisError, BadOption, UnknownVariable, WrongData, WrongFrame
+from analysis.errors import AnalysisError, BadOption, UnknownVariable, WrongData
 
 
 def elements(picture, kind):
@@ -179,31 +178,6 @@ def test_titles_fit_above_the_map(w_band):
 def test_no_figure_of_a_row_is_moved_down_where_its_lower_edge_would_be_cut_off(w_band, spectra):
     figures = hv.render(cmb.view(w_band, width=300) + cmb.view(spectra)).select({"type": Figure})
     assert all(not figure.frame_align["top"] and not figure.frame_align["bottom"] for figure in figures)
-
-
-@pytest.mark.slow
-def test_the_explorer_follows_its_slider_and_selector(w_band):
-    page = cmb.explore(w_band, reference=cmb.fetch("planck2018_lcdm"))
-    slider = next(w for w in page.select() if type(w).__name__ == "FloatSlider")
-    latitude_20 = shown(page, hv.Image)
-    with param.edit_constant(slider):
-        slider.param.update(value=60, value_throttled=60)
-    latitude_60 = shown(page, hv.Image)
-    masked = [np.isnan(images[0].dimension_values(2)).sum() for images in (latitude_20, latitude_60)]
-    assert masked[1] > masked[0]
-
-
-def shown(page, kind):
-    """Return the elements of a kind in what a page shows now."""
-    import panel as pn
-
-    panes = page.select(pn.pane.HoloViews)
-    return [element for pane in panes for element in elements(pane.object, kind)]
-
-
-def test_the_explorer_refuses_a_map_in_another_frame(w_band):
-    with pytest.raises(WrongFrame, match="icrs"):
-        cmb.explore(w_band.assign_attrs(frame="icrs"))
 
 
 def test_a_theory_keeps_its_name_and_its_monopole_has_no_residual(w_band):

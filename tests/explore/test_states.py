@@ -193,10 +193,16 @@ def test_a_view_of_events_opens_as_it_was_left():
 @pytest.mark.slow
 def test_a_view_of_the_sky_opens_as_it_was_left():
     sky = cmb.fetch("wmap7_w_iqu")
-    state = {"stokes": "Q", "projection": "orthographic", "latitude": 35.0}
+    state = {"shown": "Q", "projection": "gnomonic", "latitude": 35.0, "centre": [184.6, -5.8], "field": 60.0}
+    state |= {"place": [184.0, -6.0], "lines": "segments", "graticule": "icrs", "method": "decoupled"}
     page = cmb.explore(sky, state=state)
     assert explore.state_of(page) == state and "cannot be shown" not in words(page)
-    for wrong in ({"stokes": "V"}, {"latitude": 91}):
+    assert "184.0000" in words(page)
+    explore.set_state(page, {"projection": "mollweide", "place": None, "latitude": 10})
+    later = explore.state_of(page)
+    assert (later["projection"], later["place"], later["latitude"], later["shown"]) == ("mollweide", None, 10.0, "Q")
+    wrongs = ({"shown": "V"}, {"latitude": 91}, {"centre": [10]}, {"centre": [0, 95]}, {"field": 7}, {"stokes": "Q"})
+    for wrong in wrongs:
         with pytest.raises(BadOption):
             cmb.explore(sky, state=wrong)
 
