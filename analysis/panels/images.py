@@ -13,7 +13,6 @@ from analysis.panels.graticules import Graticule, drawn, graticule
 from analysis.panels.loading import loaded
 from analysis.panels.meshes import COLOUR_BAR
 from analysis.panels.notes import note
-from analysis.panels.tiles import seen_part, tiled
 from analysis.panels.style import (
     BACKGROUND,
     DIVERGING,
@@ -26,6 +25,7 @@ from analysis.panels.style import (
     numeric,
     values_of,
 )
+from analysis.panels.tiles import seen_part, tiled
 
 SIDE = 440  # longer side of the frame, in screen pixels
 OUTLINES = ("#56B4E9", "#F0E442", "#009E73", "#CC79A7", "#FFFFFF")

@@ -111,8 +111,11 @@ def pictured(
     first, second, value = dims if dims is not None else (dimension(x), dimension(y), dimension(z))
     ends = [hv.Dimension((f"{dim.name}_end", f"{dim.label}, end"), unit=dim.unit) for dim in (first, second)]
     table, vdims = [left[seen], bottom[seen], right[seen], top[seen], values[seen]], [value]
+    if not seen.any() and dims is not None:  # HoloViews finds no range of nothing: a cell without width or colour
+        corner = first.soft_range[0], second.soft_range[0]
+        table = [np.array([end]) for end in (*corner, *corner, np.nan)]
     if counts is not None:
-        table.append(counts[seen])
+        table.append(counts[seen] if seen.any() else np.zeros(1))
         vdims.append(hv.Dimension((_JOINED, "Values in this mean")))
     look = dict(
         color=value.name, line_color=value.name, line_width=0.6, colorbar=True, clabel=axis_label(z, fold=34),

@@ -137,7 +137,8 @@ def visible(
     if own and (made.rows is None or made.array.shape[1] <= rows):
         bounds = np.arange(first, last + 1)
         values = read(made.array, first, last)
-        sums, counts = values, np.isfinite(values).astype(np.float32)
+        known = np.isfinite(values)
+        sums, counts = np.where(known, values, 0.0), known.astype(np.float32)
         bottom, top = (_read_edges(edge, first, last) for edge in (made.bottom, made.top))
     else:
         starts, sums, counts, stop = _units(made, first, last, columns)
