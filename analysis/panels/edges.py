@@ -6,7 +6,8 @@ import numpy as np
 import xarray as xr
 
 from analysis.errors import WrongData
-from analysis.panels.series import GAP
+
+GAP = 3.5  # a step this many times the usual one is a gap, as for lines
 
 
 def cell_edges(array: xr.DataArray, dim: str, *, log: bool) -> tuple[np.ndarray, np.ndarray]:

@@ -163,7 +163,7 @@ def test_a_view_without_samples_is_empty_and_the_next_is_not():
         stream.event(x_range=tuple(view), y_range=(1, 100))
         assert np.isnan(data()["flux"]).all() and data()["left"][0] == data()["right"][0]
     stream.event(x_range=(978307200000.0, 978307300000.0), y_range=(1, 100))  # as Bokeh tells times: milliseconds
-    assert len(data()["flux"]) == 100 * 4
+    assert len(data()["flux"]) == 101 * 4
 
 
 def test_a_large_spectrogram_of_nan_gives_words():
