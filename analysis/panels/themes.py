@@ -64,7 +64,7 @@ def theme(name: str | None = None) -> str:
 
     loaded()
     _chosen[:] = [name]
-    pn.config.theme = "dark" if name == "dark" else "default"
+    pn.config.theme = "dark" if name == "dark" else "default"  # type: ignore[misc]  # a setter that its typing leaves out
     return name
 
 
@@ -86,7 +86,8 @@ def painted(figure: Any) -> None:
     >>> made.background_fill_color, made.title.text_color
     ('#20262b', '#e0e0e0')
     """
-    from bokeh.models import Axis, BaseColorBar, Grid, Legend, Title
+    from bokeh.models import Axis, Grid
+    from bokeh.models.annotations import ColorBar, Legend, Title
 
     given = figure.background_fill_color
     figure.background_fill_color = DARK.get(str(given).lower(), given) if given is not None else GROUND
@@ -100,7 +101,7 @@ def painted(figure: Any) -> None:
                 axis_line_color=INK, major_tick_line_color=INK, minor_tick_line_color=INK, axis_label_text_color=INK,
                 major_label_text_color=INK,
             )  # fmt: skip
-        elif isinstance(part, BaseColorBar):
+        elif isinstance(part, ColorBar):
             coloured = True
             part.update(
                 background_fill_color=PAGE, title_text_color=INK, major_label_text_color=INK, bar_line_color=FAINT,
