@@ -181,6 +181,8 @@ def moving(
 
 def _told(shown: Cells, made: Mesh, times: bool) -> list[str]:
     """Return what a view says of its means."""
+    if not np.isfinite(shown.values).any():
+        return ["There is no value in this view."]
     count, wide = made.array.shape
     said = []
     if shown.across > 1:
