@@ -211,6 +211,9 @@ def _listen(made: Any, gesture: str, tell: Callable[[Any], None]) -> None:
     hv = loaded()
     stream, tool = GESTURES[gesture]
     for panel in made if isinstance(made, hv.Layout) else [made]:
+        if isinstance(panel, hv.DynamicMap):  # its elements are made anew in each view: the gesture is on all of them
+            _listen_moving(panel, gesture, tell)
+            continue
         elements = panel.traverse(lambda x: x, [hv.core.Element2D]) if hasattr(panel, "traverse") else []
         elements = [e for e in elements if not isinstance(e, hv.Text | hv.Labels)]
         if not elements:
@@ -226,6 +229,27 @@ def _listen(made: Any, gesture: str, tell: Callable[[Any], None]) -> None:
         times = source.dimension_values(0).dtype.kind == "M"
         listener = partial(_tell_bounds, tell, told, times)
         getattr(hv.streams, stream)(source=source).add_subscriber(listener)
+
+
+def _listen_moving(panel: Any, gesture: str, tell: Callable[[Any], None]) -> None:
+    """Call ``tell`` as :func:`_listen` does, of a picture that follows zoom and pan."""
+    hv = loaded()
+    stream, tool = GESTURES[gesture]
+    source = panel
+    while below := [part for part in source.callback.inputs if isinstance(part, hv.DynamicMap)]:
+        source = below[0]  # what lies over it has no gestures of its own
+    if gesture == "tap":
+        hv.streams.Tap(source=source).add_subscriber(partial(_tell_tap, tell))
+        return
+    first = panel[()]
+    shown = first if isinstance(first, hv.Element) else next(iter(first))
+    drawn_with = hv.Store.lookup_options("bokeh", shown, "plot").kwargs
+    active = [t for t in drawn_with.get("active_tools", []) if "zoom" in t]
+    options = {"tools": [*drawn_with.get("tools", []), tool], "active_tools": [*active, tool]}
+    panel.opts(getattr(hv.opts, type(shown).__name__)(**options, backend="bokeh"))
+    told = "boundsx" if gesture == "range" else "bounds"
+    times = shown.dimension_values(0).dtype.kind == "M"
+    getattr(hv.streams, stream)(source=source).add_subscriber(partial(_tell_bounds, tell, told, times))
 
 
 def _tell_tap(tell: Callable[[Any], None], x: Any, y: Any) -> None:

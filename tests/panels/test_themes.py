@@ -1,4 +1,5 @@
 import importlib
+import itertools
 
 import holoviews as hv
 import numpy as np
@@ -52,7 +53,7 @@ def dark():
 def test_lines_are_told_apart_with_any_colour_vision(vision, ground):
     lines = [DARK.get(colour.lower(), colour) if ground == "dark" else colour for colour in LINES]
     seen = [lab(np.asarray(VISION[vision]) @ linear(colour)) for colour in lines]
-    following = [np.linalg.norm(a - b) for a, b in zip(seen, seen[1:], strict=False)]
+    following = [np.linalg.norm(a - b) for a, b in itertools.pairwise(seen)]
     apart = [np.linalg.norm(a - b) for i, a in enumerate(seen) for b in seen[:i]]
     assert min(following) > 15  # 2.3 is just noticeable
     assert min(apart) > 13
