@@ -213,7 +213,8 @@ def _hover(lows: Sequence[Any], highs: Sequence[Any], value: Any, *, times: bool
     written = [f"@{{{low.name}}} to @{{{high.name}}}" for low, high in zip(lows, highs, strict=True)]
     formatters = {}
     if times:
-        written[0] = f"@{{{lows[0].name}}}{{%F %T}} to @{{{highs[0].name}}}{{%T}}"
+        clock = "%T.%3N" if counted else "%T"  # zoomed in, cells of a large array may be short
+        written[0] = f"@{{{lows[0].name}}}{{%F {clock}}} to @{{{highs[0].name}}}{{{clock}}}"
         formatters = {f"@{{{dim.name}}}": "datetime" for dim in (lows[0], highs[0])}
     tooltips = [(low.pprint_label, text) for low, text in zip(lows, written, strict=True)]
     tooltips.append((value.pprint_label, f"@{{{value.name}}}"))
