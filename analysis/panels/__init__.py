@@ -21,6 +21,7 @@ from analysis.panels.saving import save
 from analysis.panels.series import curves
 from analysis.panels.sky import sky_map
 from analysis.panels.stacks import time_panels
+from analysis.panels.themes import theme
 from analysis.panels.zooming import sky_zoom
 
 __all__ = [
@@ -46,5 +47,6 @@ __all__ = [
     "sky_map",
     "sky_zoom",
     "spectrogram",
+    "theme",
     "time_panels",
 ]

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from analysis.errors import WrongData
+from analysis.errors import BadOption, WrongData
 from analysis.panels.graticules import Graticule, drawn, graticule
 from analysis.panels.loading import loaded
 from analysis.panels.meshes import COLOUR_BAR
@@ -25,9 +25,12 @@ from analysis.panels.style import (
     numeric,
     values_of,
 )
+from analysis.panels.tiles import seen_part, tiled
 
 SIDE = 440  # longer side of the frame, in screen pixels
 OUTLINES = ("#56B4E9", "#F0E442", "#009E73", "#CC79A7", "#FFFFFF")
+MOST_PIXELS = 1_000_000  # more are joined in each view
+MOST_SHOWN = 600  # pixels of a view along each axis, at most
 UNEVEN = 1e-3  # how much steps of a coordinate may differ, relative to the step
 
 
@@ -35,7 +38,7 @@ def image(
     array: xr.DataArray,
     *,
     logz: bool = True,
-    clim: Sequence[float] | None = None,
+    clim: Sequence[float] | str | None = None,
     outlines: Mapping[str, tuple[np.ndarray, np.ndarray]] | None = None,
     attrs: Mapping[str, Any] | None = None,
 ) -> Any:
@@ -48,9 +51,9 @@ def image(
         none (pixel numbers). A coordinate that runs down, such as right ascension, is drawn running down.
     logz : bool, optional
         Logarithmic colours; not used where values are negative or none is positive.
-    clim : (float, float), optional
+    clim : (float, float) or "visible", optional
         Limits of the colours; by default the 1st and 99.5th percentile (on logarithmic colours: of positive
-        values).
+        values) of what is drawn at first; "visible": those of each view of a large image.
     outlines : mapping of str to (x, y), optional
         Closed lines in the axes' coordinates by name, drawn over the image.
     attrs : mapping, optional
@@ -58,10 +61,12 @@ def image(
 
     Returns
     -------
-    holoviews.Image, or an Overlay of it with lines
+    holoviews.Image, or an Overlay of it with lines; of a large array a DynamicMap of these
         With two-dimensional coordinates ``ra`` and ``dec`` the axes say these, where dotted lines of equal right
         ascension and declination meet them. Pixels below the limits have the darkest colour, NaN the grey background;
-        hover shows the array's own values, and those of two-dimensional coordinates.
+        hover shows the array's own values, and those of two-dimensional coordinates. Of more than a million pixels
+        each view shows means of squares of them, NaN left out, down to the image's own pixels where one zooms in;
+        such an array may be on disk: it is read once, part by part, and then only where a view needs it.
 
     Raises
     ------
@@ -77,28 +82,56 @@ def image(
     hv = loaded()
     numeric(array, dims=2)
     y, x = (_axis(array, str(dim)) for dim in array.dims)
-    values = values_of(array)
+    tiles = tiled(array) if array.size > MOST_PIXELS else None
+    values = values_of(array) if tiles is None else tiles.levels[-1]
+    known = merged(array, attrs)
     if not np.isfinite(values).any():
-        return note(message(f"{array.name or 'the array'} holds no value (all NaN)", array), merged(array, attrs))
+        return note(message(f"{array.name or 'the array'} holds no value (all NaN)", array), known)
+    if isinstance(clim, str) and clim != "visible":
+        raise BadOption(f"clim={clim!r} is not (low, high) nor 'visible'")
+    given = None if isinstance(clim, str) else clim
     signed = has_both_signs(values)
-    log = logz and not (values < 0).any() and bool((values > 0).any())
+    log = logz and bool((values > 0).any()) and not (values < 0).any() and (tiles is None or not tiles.lowest < 0)
     # an axis of one pixel has no step of its own; scales are equal, so it has the other's
     width, height = _step(x, like=y), _step(y, like=x)
     (left, right), (bottom, top) = (_ends(c, step) for c, step in ((x, width), (y, height)))
     scale = SIDE / max(right - left, top - bottom)
     value, places = dimension(array), _places(array)
-    columns = (x.values, y.values, values, *(place.values.astype(np.float32) for place in places))
     kdims, vdims = [dimension(x), dimension(y)], [value, *(dimension(place) for place in places)]
-    picture = hv.Image(columns, kdims, vdims, bounds=(left, bottom, right, top)).opts(
-        backend="bokeh", cmap=DIVERGING if signed else "inferno", colorbar=True,
-        cnorm="log" if log else "linear",
-        clim=colour_limits(values, clim, log=log, diverging=signed), clabel=value.pprint_label,
+    bounds = (left, bottom, right, top)
+    options = dict(
+        cmap=DIVERGING if signed else "inferno", colorbar=True, cnorm="log" if log else "linear",
+        clim=colour_limits(values, given, log=log, diverging=signed), clabel=value.pprint_label,
         colorbar_opts=COLOUR_BAR, frame_width=max(80, round((right - left) * scale)),
-        frame_height=max(80, round((top - bottom) * scale)),
-        bgcolor=BACKGROUND, tools=["hover"], active_tools=["wheel_zoom"], fontsize=FONTS,
-        invert_xaxis=width < 0, invert_yaxis=height < 0, hover_tooltips=_tooltips(kdims, vdims),
+        frame_height=max(80, round((top - bottom) * scale)), bgcolor=BACKGROUND, tools=["hover"],
+        active_tools=["wheel_zoom"], fontsize=FONTS, invert_xaxis=width < 0, invert_yaxis=height < 0,
     )  # fmt: skip
-    return note(_over(picture, kdims, graticule(array), outlines), merged(array, attrs))
+    found = graticule(array)
+    if tiles is None:
+        columns = (x.values, y.values, values, *(place.values.astype(np.float32) for place in places))
+        picture = hv.Image(columns, kdims, vdims, bounds=bounds)
+        picture = picture.opts(backend="bokeh", **options, hover_tooltips=_tooltips(kdims, vdims))
+        return note(_over(picture, kdims, found, outlines), known)
+    options |= _ticks(found)
+
+    def frame(x_range: Any, y_range: Any) -> Any:
+        part = seen_part(tiles, bounds, (x_range, y_range), (width < 0, height < 0), most=MOST_SHOWN)
+        shown, limits = part.values, {}
+        if clim == "visible" and np.isfinite(shown).any():
+            limits = {"clim": colour_limits(shown, None, log=log, diverging=signed)}
+        layers = [shown, *(np.asarray(place[part.middles].values, dtype=np.float32) for place in places)]
+        up, across = slice(None, None, -1 if height > 0 else 1), slice(None, None, 1 if width > 0 else -1)
+        stacked = np.stack(layers, axis=-1)[up, across]
+        told = {**options, **limits, "hover_tooltips": _tooltips(kdims, vdims, part.step)}
+        made = hv.Image(stacked, kdims, vdims, bounds=part.bounds).opts(backend="bokeh", **told)
+        remark = f"Each pixel is the mean of up to {part.step} × {part.step} of the image's; zoom in for single ones."
+        return note(made, known, remark=remark if part.step > 1 else "Each pixel is one of the image's own.")
+
+    moving = hv.DynamicMap(frame, streams=[hv.streams.RangeXY()])
+    for element in _above(kdims, found, outlines):
+        moving = moving * element
+    looks = {"show_legend": bool(outlines), "legend_position": "top_right", "legend_opts": _LEGEND}
+    return moving.opts(hv.opts.Overlay(**looks, backend="bokeh")) if isinstance(moving.last, hv.Overlay) else moving
 
 
 def colour_image(
@@ -175,23 +208,40 @@ def _over(
 ) -> Any:
     """Return an image under its graticule and outlines, the axes saying what the graticule says."""
     hv = loaded()
-    above = []
-    if found is not None:
-        ticks = {"xticks": found.xticks or None, "yticks": found.yticks or None}
-        axes = {"xlabel": found.xlabel, "ylabel": found.ylabel, **{key: v for key, v in ticks.items() if v}}
-        picture = picture.opts(backend="bokeh", **axes)
-        above.append(drawn(found, kdims))
-    for number, (name, (x, y)) in enumerate((outlines or {}).items()):
-        line = hv.Curve((np.append(x, x[0]), np.append(y, y[0])), kdims[0], kdims[1], label=name)
-        colour = OUTLINES[number % len(OUTLINES)]
-        above.append(line.opts(backend="bokeh", color=colour, line_width=1.8))
+    picture = picture.opts(backend="bokeh", **_ticks(found))
+    above = _above(kdims, found, outlines)
     if not above:
         return picture
     made = hv.Overlay([picture, *above])
     looks = hv.Store.lookup_options("bokeh", picture, "plot").kwargs
     kept = {k: looks[k] for k in ("frame_width", "frame_height", "xticks", "yticks", "xlabel", "ylabel") if k in looks}
-    look = {"background_fill_alpha": 0.6, "click_policy": "hide"}
-    return made.opts(backend="bokeh", legend_position="top_right", show_legend=bool(outlines), legend_opts=look, **kept)
+    return made.opts(
+        backend="bokeh", legend_position="top_right", show_legend=bool(outlines), legend_opts=_LEGEND, **kept
+    )
+
+
+_LEGEND = {"background_fill_alpha": 0.6, "click_policy": "hide"}
+
+
+def _ticks(found: Graticule | None) -> dict[str, Any]:
+    """Return the options by which axes say what a graticule says."""
+    if found is None:
+        return {}
+    ticks = {key: marks for key, marks in (("xticks", found.xticks), ("yticks", found.yticks)) if marks}
+    return {"xlabel": found.xlabel, "ylabel": found.ylabel, **ticks}
+
+
+def _above(
+    kdims: list[Any], found: Graticule | None, outlines: Mapping[str, tuple[np.ndarray, np.ndarray]] | None
+) -> list[Any]:
+    """Return what lies over an image: its graticule and the outlines."""
+    hv = loaded()
+    above = [] if found is None else [drawn(found, kdims)]
+    for number, (name, (x, y)) in enumerate((outlines or {}).items()):
+        line = hv.Curve((np.append(x, x[0]), np.append(y, y[0])), kdims[0], kdims[1], label=name)
+        colour = OUTLINES[number % len(OUTLINES)]
+        above.append(line.opts(backend="bokeh", color=colour, line_width=1.8))
+    return above
 
 
 def _axis(array: xr.DataArray, dim: str) -> xr.DataArray:
@@ -226,12 +276,12 @@ def _places(array: xr.DataArray) -> list[xr.DataArray]:
     return [c for c in array.coords.values() if c.dims == array.dims and c.dtype.kind in "fiu"]
 
 
-def _tooltips(kdims: Sequence[Any], vdims: Sequence[Any]) -> list[tuple[str, str]]:
+def _tooltips(kdims: Sequence[Any], vdims: Sequence[Any], step: int = 1) -> list[tuple[str, str]]:
     """Return what hover shows: the place on the axes, the value, and the pixel's own coordinates to 0.0001."""
     across, up = kdims
     return [
         (across.pprint_label, "$x{0.[000]}"),
         (up.pprint_label, "$y{0.[000]}"),
-        (vdims[0].pprint_label, "@image"),
+        (vdims[0].pprint_label + (f", mean of {step} × {step}" if step > 1 else ""), "@image"),
         *((place.pprint_label, f"@{{{place.name}}}{{0.0000}}") for place in vdims[1:]),
     ]

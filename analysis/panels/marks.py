@@ -138,6 +138,12 @@ def marked(picture: Any, under: list[Any], over: list[Any]) -> Any:
     hv = loaded()
     if not under and not over:
         return picture
+    if isinstance(picture, hv.DynamicMap):
+        for element in reversed(under):
+            picture = element * picture
+        for element in over:
+            picture = picture * element
+        return picture
     if isinstance(picture, hv.Overlay):
         return picture.clone([*under, *picture.values(), *over])
     named = any(element.label for element in over)

@@ -7,7 +7,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from analysis.panels.described import described
 from analysis.panels.loading import loaded
+from analysis.panels.themes import is_dark, painted
 
 TITLE_CHARACTER = 7.3  # mean width of a letter of the title, in screen pixels
 CHARACTER = {"below": 5.6, "above": 7.4}  # mean width of a letter of the source line and of SYNTHETIC, likewise
@@ -31,6 +33,9 @@ class _Note:
             _write(figure, "above", str(id(plot)), (SYNTHETIC,), colour="#b2182b", size="10pt")
         if self.below:
             _write(figure, "below", str(id(plot)), self.below, colour="#555555", size="8pt")
+        described(figure, _written(figure), synthetic=bool(_titles(figure, "above")))
+        if is_dark():
+            painted(figure)
 
 
 def note(picture: Any, attrs: Mapping[str, Any], *, remark: str = "", fold: int = 80) -> Any:
@@ -65,8 +70,6 @@ def note(picture: Any, attrs: Mapping[str, Any], *, remark: str = "", fold: int 
     synthetic = str(attrs.get("synthetic", "false")).lower() in ("true", "1", "yes")
     hook = _Note(_paragraphs(attrs, remark), synthetic)
     title = str(attrs.get("title", "")).strip()
-    if not (hook.below or synthetic or title):
-        return picture
 
     def annotated(element: Any) -> Any:
         set_before = hv.Store.lookup_options("bokeh", element, "plot").kwargs
@@ -106,11 +109,21 @@ def _paragraphs(attrs: Mapping[str, Any], remark: str) -> tuple[str, ...]:
     return tuple(paragraphs)
 
 
+def _titles(figure: Any, place: str) -> list[Any]:
+    """Return what has been written beside a figure at this place."""
+    return [part for part in getattr(figure, place) if part.tags[:1] == [_TAG]]
+
+
+def _written(figure: Any) -> list[str]:
+    """Return the paragraphs under a figure, of all its elements."""
+    return [text for title in _titles(figure, "below") for lines in title.tags[1].values() for text in lines]
+
+
 def _write(figure: Any, place: str, writer: str, lines: tuple[str, ...], *, colour: str, size: str) -> None:
     """Put lines beside the figure, once however many of its elements bring them; renew them on updates."""
     from bokeh.models.annotations import Title
 
-    known = [r for r in getattr(figure, place) if isinstance(r, Title) and r.tags[:1] == [_TAG]]
+    known = _titles(figure, place)
     if known:
         title = known[0]
     else:

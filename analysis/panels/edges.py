@@ -1,0 +1,78 @@
+"""Where the cells of a mesh begin and end: read from coordinates, or midway between them."""
+
+from __future__ import annotations
+
+import numpy as np
+import xarray as xr
+
+from analysis.errors import WrongData
+
+GAP = 3.5  # a step this many times the usual one is a gap, as for lines
+
+
+def cell_edges(array: xr.DataArray, dim: str, *, log: bool) -> tuple[np.ndarray, np.ndarray]:
+    """Return lower and upper edges of the cells along a dim."""
+    if f"{dim}_low" in array.coords and f"{dim}_high" in array.coords:
+        low, high = (np.asarray(array.coords[f"{dim}_{end}"].values, dtype=float) for end in ("low", "high"))
+        if log:  # a lowest edge at zero lies nowhere on the axis: let the cell begin a step below
+            low = np.where(low > 0, low, np.asarray(along(array, dim).values, dtype=float) ** 2 / high)
+    else:
+        centres = np.asarray(along(array, dim).values, dtype=float)
+        if log and not np.nanmin(centres) > 0:
+            raise WrongData(f"{dim} has coordinates that are not positive: no logarithmic axis can hold them")
+        low, high = midway(centres, log=log)
+    if log and not np.nanmin(low) > 0:
+        raise WrongData(f"{dim} has edges that are not positive: no logarithmic axis can hold them")
+    return low, high
+
+
+def is_logarithmic(array: xr.DataArray, dim: str) -> bool:
+    """Return whether cells lie above zero and are more even on a logarithmic axis than on a linear one."""
+    values = np.asarray(along(array, dim).values, dtype=float)
+    if values.ndim == 2:  # some of many tables say it
+        values = values[:: max(1, values.shape[0] // 1000)]
+    lowest = array.coords[f"{dim}_low"].values if f"{dim}_low" in array.coords else values
+    if not np.nanmin(lowest) > 0:
+        return False
+    if values.shape[-1] < 3:
+        return True
+    linear, ratio = np.abs(np.diff(values, axis=-1)), np.abs(np.diff(np.log(values), axis=-1))
+    return bool(np.nanstd(ratio) / np.nanmean(ratio) < np.nanstd(linear) / np.nanmean(linear))
+
+
+def along(array: xr.DataArray, dim: str) -> xr.DataArray:
+    """Return the numeric coordinate of a dim: of its own name, or the one other that runs along it."""
+    others = [c for n, c in array.coords.items() if dim in c.dims and not str(n).endswith(("_low", "_high"))]
+    for coordinate in ([array.coords[dim]] if dim in array.coords else []) + others:
+        if coordinate.dtype.kind in "fiu":
+            return coordinate
+    raise WrongData(f"{array.name or 'array'} has no numeric coordinate {dim!r} to draw along")
+
+
+def midway(centres: np.ndarray, *, log: bool) -> tuple[np.ndarray, np.ndarray]:
+    """Return cell edges midway between centres along the last axis, geometrically if ``log``."""
+    scale = np.log(centres) if log else centres
+    if centres.shape[-1] == 1:
+        half = np.full_like(scale, 0.1 if log else 0.5)
+        low, high = scale - half, scale + half
+    else:
+        middle = (scale[..., 1:] + scale[..., :-1]) / 2
+        first = 2 * scale[..., :1] - middle[..., :1]
+        last = 2 * scale[..., -1:] - middle[..., -1:]
+        edges = np.concatenate([first, middle, last], axis=-1)
+        low, high = np.minimum(edges[..., 1:], edges[..., :-1]), np.maximum(edges[..., 1:], edges[..., :-1])
+    return (np.exp(low), np.exp(high)) if log else (low, high)
+
+
+def time_edges(times: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return start and end of each column: midway to the neighbours, but half a usual step at a gap."""
+    nanoseconds = times.astype("datetime64[ns]").astype(np.int64)
+    if times.size == 1:
+        half = 30_000_000_000  # a lone spectrum is drawn a minute wide
+        return (nanoseconds - half).astype("datetime64[ns]"), (nanoseconds + half).astype("datetime64[ns]")
+    steps = np.diff(nanoseconds)
+    usual = int(np.median(steps))
+    half_steps = np.where(steps > GAP * usual, usual, steps) // 2
+    before = np.r_[half_steps[:1], half_steps]
+    after = np.r_[half_steps, half_steps[-1:]]
+    return (nanoseconds - before).astype("datetime64[ns]"), (nanoseconds + after).astype("datetime64[ns]")
