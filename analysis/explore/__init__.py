@@ -4,7 +4,7 @@ An explorer knows no field of science: domains hand it functions that return pic
 :func:`linked` makes the page. Pages work in JupyterLab and under ``panel serve``.
 """
 
-from analysis.explore.explorers import event_explorer, time_explorer
+from analysis.explore.explorers import time_explorer
 from analysis.explore.live import Dial, following
 from analysis.explore.nodes import node_explorer
 from analysis.explore.pages import Choice, Slider, View, linked
@@ -20,7 +20,6 @@ __all__ = [
     "Slider",
     "View",
     "code_of",
-    "event_explorer",
     "following",
     "linked",
     "node_explorer",

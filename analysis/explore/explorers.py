@@ -1,4 +1,4 @@
-"""The explorers that domains use: over time, and of events."""
+"""The explorer of what runs over time."""
 
 from __future__ import annotations
 
@@ -92,88 +92,6 @@ def time_explorer(
     )
 
 
-def event_explorer(
-    events: xr.Dataset | xr.DataTree,
-    *,
-    image: Picture,
-    light_curve: Picture,
-    spectrum: Picture,
-    cut: Picture | None = None,
-    title: str = "",
-    state: Given = None,
-    again: Mapping[str, str] | None = None,
-) -> Any:
-    """Return image, light curve and spectrum of events, each showing what is selected on the two others.
-
-    Parameters
-    ----------
-    events : xarray.Dataset or xarray.DataTree
-        An event list (dim ``event``), or a tree with one in the node ``events``.
-    image, light_curve, spectrum : callable
-        Each takes the events and returns a picture of them.
-    cut : callable, optional
-        ``cut(events, x=, y=, time=, energy=)`` returns the events in these ranges, each (low, high) or None;
-        by default those whose columns of these names lie in the half-open ranges. Give one where exposure
-        must follow the cut.
-    title : str, optional
-    state, again : optional
-        See :func:`linked`.
-
-    Returns
-    -------
-    panel.GridBox in a panel.Column
-        A box on the image, a range on the light curve and a range on the spectrum filter the other two.
-
-    Raises
-    ------
-    WrongData
-        If there is no event list.
-
-    Examples
-    --------
-    >>> times = xr.DataArray([0.0, 1.0], dims="event", attrs={"units": "s"})
-    >>> events = xr.Dataset({"time": times, "energy": times + 1})
-    >>> def count(cut_events):
-    ...     return panels.points(cut_events["energy"])
-    >>> page = event_explorer(events, image=count, light_curve=count, spectrum=count)
-    """
-    table = events["events"] if isinstance(events, xr.DataTree) and "events" in events.children else events
-    if "event" not in table.dims:
-        raise WrongData(f"event_explorer needs the dim event; these data have {', '.join(map(str, table.dims))}")
-    cutter = cut or _events_within
-
-    def within(box: Any, time: Any, energy: Any) -> Any:
-        x, y = ((box[0], box[2]), (box[1], box[3])) if box is not None else (None, None)
-        return cutter(events, x=x, y=y, time=time, energy=energy)
-
-    return linked(
-        [
-            View(
-                "Image",
-                lambda time, energy: image(within(None, time, energy)),
-                uses=("time", "energy"),
-                selects={"box": "box"},
-            ),
-            View(
-                "Spectrum",
-                lambda box, time: spectrum(within(box, time, None)),
-                uses=("box", "time"),
-                selects={"energy": "range"},
-            ),
-            View(
-                "Light curve",
-                lambda box, energy: light_curve(within(box, None, energy)),
-                uses=("box", "energy"),
-                selects={"time": "range"},
-            ),
-        ],
-        beside=True,
-        title=title,
-        state=state,
-        again=again,
-    )
-
-
 def _nodes_over_time(tree: xr.DataTree) -> dict[str, xr.Dataset]:
     """Return the nodes that hold data over time, by their paths."""
     nodes = {n.path: n.to_dataset(inherit=False) for n in tree.subtree if n.has_data and "time" in n.dims}
@@ -209,21 +127,3 @@ def _slices(data: xr.Dataset, variables: list[str], time: Any, attrs: Mapping[st
     if pictures:
         return hv.Layout(pictures).cols(2).opts(backend="bokeh", shared_axes=False)
     return "\n".join(lines)
-
-
-def _events_within(events: Any, *, x: Any, y: Any, time: Any, energy: Any) -> Any:
-    """Return the events whose columns lie in half-open ranges; the other nodes of a tree stay as they are."""
-    table = events["events"].to_dataset() if isinstance(events, xr.DataTree) else events
-    kept = np.ones(table.sizes["event"], dtype=bool)
-    for name, limits in (("x", x), ("y", y), ("time", time), ("energy", energy)):
-        if limits is not None:
-            if name not in table.variables:
-                raise WrongData(f"the events have no column {name!r}; they have {', '.join(map(str, table.variables))}")
-            column = table[name].values
-            kept &= (column >= limits[0]) & (column < limits[1])
-    cut = table.isel(event=np.flatnonzero(kept))
-    if not isinstance(events, xr.DataTree):
-        return cut
-    return xr.DataTree.from_dict(
-        {**{p: n for p, n in events.to_dict().items() if p not in ("/events",)}, "/events": cut}
-    )
