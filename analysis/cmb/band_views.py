@@ -168,7 +168,7 @@ def cell_spectrum(sky: xr.Dataset | xr.DataArray, lon: float, lat: float, *, sca
         one = one.assign_attrs(long_name=stokes_name(label, row.attrs))
         told = known | {"title": f"Stokes {label} in cell {cell} at {where}"}
         spread = None if errors is None else errors.sel(stokes=label, drop=True)
-        drawn.append(panels.points(one, x="frequency", error=spread, logx=wide, attrs=told))
+        drawn.append(panels.points(one, x="frequency", error=spread, logx=wide, joined=True, attrs=told))
     return hv.Layout(drawn).cols(1).opts(shared_axes=False, backend="bokeh")
 
 

@@ -152,7 +152,7 @@ def mask_explorer(
         words=words,
         title=f"{title}: spectra under a mask (nside {nside_of(quick['sky'])})",
     )
-    side, (pictures, told) = page[-1]
+    side, (pictures, warned, told, bar) = page[-1]
     slider = side[0]
 
     def redrawn(drawn: Regions) -> None:
@@ -164,7 +164,8 @@ def mask_explorer(
     button = pn.widgets.Button(label="Take drawn regions away", width=210)
     button.on_click(lambda _: clear())
     told.width = 2 * WIDTH + 200
-    page[-1] = pn.Column(pn.Row(slider, chooser, button), told, pictures)  # above: the pictures need the width
+    # Above: the pictures need the width.
+    page[-1] = pn.Column(pn.Row(slider, chooser, button), told, pictures, warned, bar)
     return page
 
 

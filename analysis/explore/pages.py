@@ -369,7 +369,9 @@ def _selected(values: Mapping[str, Any], names: Sequence[str]) -> str:
     def written(value: Any) -> str:
         if isinstance(value, tuple):
             return " to ".join(written(v) for v in value) if len(value) == 2 else ", ".join(map(written, value))
-        return f"{value:.5g}" if isinstance(value, float) else str(value)[:23]
+        if isinstance(value, np.ndarray):
+            return f"a region of {len(value)} corners"
+        return f"{value:.5g}" if isinstance(value, float) else str(told(value))[:23]
 
     made = [f"{name}: {written(values[name])}" for name in names if values[name] is not None]
     return "Selected " + "; ".join(made) if made else ""

@@ -11,7 +11,7 @@ import xarray as xr
 from analysis.errors import WrongData
 from analysis.panels.loading import loaded
 from analysis.panels.notes import note
-from analysis.panels.style import FONTS, GRID, dimension, merged, message, numeric, values_of
+from analysis.panels.style import FONTS, GRID, LINES, dimension, merged, message, numeric, values_of
 
 WIDTH, HEIGHT = 560, 320
 DECADES = 8  # a logarithmic axis shows no more below the highest value until it is zoomed or panned
@@ -96,6 +96,7 @@ def points(
     label: str | None = None,
     logx: bool = False,
     logy: bool = False,
+    joined: bool = False,
     attrs: Mapping[str, Any] | None = None,
 ) -> Any:
     """Return points, with error bars where errors are given.
@@ -112,13 +113,15 @@ def points(
         Name in the legend.
     logx, logy : bool, optional
         Logarithmic axes; points that they cannot hold are left out, and the picture says how many.
+    joined : bool, optional
+        A thin line from point to point.
     attrs : mapping, optional
         Global attributes of the dataset, for the note.
 
     Returns
     -------
     holoviews.Overlay
-        A Scatter and, with errors, ErrorBars.
+        A Scatter and, with errors, ErrorBars; a Curve under them if joined.
 
     Raises
     ------
@@ -147,6 +150,9 @@ def points(
     x_dim, y_dim = dimension(axis), dimension(array)
     dots = hv.Scatter((across[held], values[held]), x_dim, y_dim, label=label or "")
     drawn = [dots.opts(backend="bokeh", size=5, tools=["hover"])]
+    if joined:
+        line = hv.Curve((across[held], values[held]), x_dim, y_dim)
+        drawn.insert(0, line.opts(backend="bokeh", line_width=0.8, color=LINES[0]))
     if height is not None:
         drawn.append(_bars((across[held], values[held], height[held]), x_dim, y_dim, logy=logy))
     remark = ""

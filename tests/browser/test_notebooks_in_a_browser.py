@@ -37,7 +37,7 @@ NOTEBOOKS = {
     "xray/05_xrism_and_the_station.ipynb": 7,
     "xray/06_polarization.ipynb": 7,
     "xray/07_catalogues.ipynb": 2,
-    "cmb/01_wmap_polarization.ipynb": 18,
+    "cmb/01_wmap_polarization.ipynb": 16,
     "cmb/02_litebird_forecast.ipynb": 4,
     "cmb/03_live_mask.ipynb": 17,
     "cmb/04_planck_spectra.ipynb": 22,
