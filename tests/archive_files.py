@@ -126,3 +126,17 @@ def events(obsid, began="2000-08-14"):
         file = io.BytesIO()
         fits.HDUList(hdus).writeto(file)
     return gzip.compress(file.getvalue(), 1)
+
+
+def planck_spectrum(label, *, binned):
+    """Return a measured power spectrum as text, as Planck's are: multipole, D_ℓ, its errors, the best fit."""
+    from analysis import cmb
+
+    best = cmb.d_ell(cmb.fetch("planck2018_lcdm").cl).sel(spectrum=label).values
+    ell = np.arange(47.5, 1990, 30) if binned else np.arange(2, 1997)
+    model = np.interp(ell, np.arange(best.size), best)
+    error = np.full(ell.size, {"TT": 60.0, "TE": 30.0, "EE": 8.0}[label] / (5 if binned else 1))
+    values = model + np.random.default_rng(1).normal(size=ell.size) * error
+    columns = [ell, values, error, error] + [model] * binned
+    rows = ["  ".join(f"{number:.8e}" for number in row) for row in zip(*columns, strict=True)]
+    return "\n".join([f"# l   Dl   -dDl   +dDl{'   BestFit' if binned else ''}", *rows, ""]).encode()

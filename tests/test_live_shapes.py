@@ -14,7 +14,7 @@ from servers.tree import Tree
 
 from analysis import cmb, sample, xray
 from analysis.catalogue import declared
-from analysis.errors import BadOption, OutsideCoverage, UnknownFormat
+from analysis.errors import BadOption, OutsideCoverage, UnknownFormat, WrongData
 from analysis.formats import read
 from analysis.model import breaches, provenance_of
 
@@ -32,6 +32,9 @@ MAPS = {
     "wmap9_mask": made.wmap_mask,
     "act_planck_coadd": made.act_band,
 }
+
+
+SPECTRUM = re.compile("planck_(tt|te|ee)_(binned|full)")
 
 
 def of_files(field):
@@ -74,7 +77,7 @@ def put(server, field, name, body, **fields):
         path = re.sub(r"\{start:([^}]*)\}", lambda m: np.datetime64(fields["start"]).item().strftime(m[1]), path)
         path = re.sub(r"\{obsid:\[(-?\d*)(:?)(-?\d*)\]\}", lambda m: cut(fields["obsid"], *m.groups()), path)
         path = path.replace("{obsid}", fields.get("obsid", ""))
-        if "?MAP" in path:
+        if "product-action?" in path:
             Archive.add(server, path, body)  # no folder lists it
         else:
             server.add(path.replace("evt*", "evt.gz").replace("*", "001").replace("?", "b"), body)
@@ -89,7 +92,7 @@ def cut(text, first, colon, last):
 # ------------------------------------------------------------------------------------------ maps
 
 
-@pytest.mark.parametrize("name", of_files("cmb"))
+@pytest.mark.parametrize("name", [name for name in of_files("cmb") if not SPECTRUM.fullmatch(name)])
 def test_each_map_that_is_declared_keeps_the_contract(tree, name):
     body = MAPS.get(name, made.wmap_iqu if name.startswith("wmap9") else made.planck_cmb)()
     example = dict(declared.product("cmb", name).source.example)
@@ -107,6 +110,22 @@ def test_each_map_that_is_declared_keeps_the_contract(tree, name):
         assert data.attrs["polconv"] == ("IAU" if name.startswith("act") else "COSMO")
         assert data.attrs["temperature_scale"] == "K_CMB"
         assert data.stokes.values.tolist() == (["I"] if name == "wmap9_ilc" else ["I", "Q", "U"])
+
+
+@pytest.mark.parametrize("name", [name for name in of_files("cmb") if SPECTRUM.fullmatch(name)])
+def test_each_measured_spectrum_that_is_declared_is_read_as_what_it_is(tree, name):
+    label, form = name.split("_")[1:]
+    put(tree, "cmb", name, made.planck_spectrum(label.upper(), binned=form == "binned"))
+    data = cmb.fetch(name)
+    assert breaches(data) == [] and data.spectrum.values.tolist() == [label.upper()]
+    assert data.dl.attrs["units"] == "uK2" and ("bin" in data.dims) == (form == "binned")
+    assert provenance_of(data)["urls"][0].startswith(tree.url)
+
+
+def test_te_that_comes_under_the_name_of_ee_is_refused(tree):
+    put(tree, "cmb", "planck_ee_binned", made.planck_spectrum("TE", binned=True))
+    with pytest.raises(WrongData, match="TE"):
+        cmb.fetch("planck_ee_binned")
 
 
 def test_a_band_of_planck_has_units_on_its_covariances_and_no_number_where_nothing_was_seen(tree):

@@ -78,8 +78,8 @@ def place_of(text: str, frame: object) -> tuple[float, float]:
     --------
     >>> place_of("184.6, −5.8", "galactic")
     (184.6, -5.8)
-    >>> [round(angle, 2) for angle in place_of("Crab", "galactic")]
-    [184.56, -5.78]
+    >>> [round(angle, 1) for angle in place_of("Crab", "galactic")]
+    [184.6, -5.8]
     """
     typed = re.sub(r"[−–]", "-", str(text)).strip()
     key = re.sub(r"[\s_]+", " ", typed.lower())

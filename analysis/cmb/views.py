@@ -79,7 +79,8 @@ def view(
 
     Examples
     --------
-    >>> picture = view(galactic_mask(8, latitude=20), width=200)
+    >>> from analysis import cmb
+    >>> picture = view(cmb.galactic_mask(8, latitude=20), width=200)
     >>> type(picture).__name__
     'Overlay'
     """
@@ -280,7 +281,7 @@ def comparable(reference: xr.Dataset | xr.DataArray, data: xr.Dataset | xr.DataA
     Examples
     --------
     >>> from analysis import cmb
-    >>> data = power_spectra(cmb.fetch("wmap7_w_iqu"), mask=galactic_mask(32), lmax=20, iterations=0)
+    >>> data = cmb.power_spectra(cmb.fetch("wmap7_w_iqu"), mask=cmb.galactic_mask(32), lmax=20, iterations=0)
     >>> comparable(cmb.fetch("planck2018_lcdm"), data).attrs["units"]
     'mK2'
     """

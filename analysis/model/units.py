@@ -65,7 +65,8 @@ def unit_text(spelling: str, where: str = "") -> str:
     text = str(spelling).strip()
     if text in spellings.WHOLE:
         return spellings.WHOLE[text]
-    if text != "G" and not spellings.AMBIGUOUS.search(text) and (parsed := _parsed(text)) is not None:
+    scaled = spellings.SCALE.search(text)  # other packages teach astropy a unit K_CMB, which converts to no kelvin
+    if text != "G" and not scaled and not spellings.AMBIGUOUS.search(text) and (parsed := _parsed(text)) is not None:
         return text if text.count("/") < 2 else parsed.to_string()
     for candidate in spellings.candidates(text):
         if (parsed := _parsed(candidate)) is not None:

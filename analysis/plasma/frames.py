@@ -74,7 +74,7 @@ def to_frame(vector: xr.DataArray, frame: str) -> xr.DataArray:
     >>> to_frame(b, "GMS")
     Traceback (most recent call last):
     ...
-    analysis.errors.BadOption: frame 'GMS' is not known (did you mean 'GSM'?); there are ...
+    analysis.errors.BadOption: frame 'GMS' is not known; there are ...; did you mean 'GSM' or 'GSE'?
     """
     target = frame_named(frame)
     given = in_order(vector, "vector")

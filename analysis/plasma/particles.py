@@ -105,7 +105,7 @@ def species(particle: str | Species) -> Species:
     >>> species("sodium+")
     Traceback (most recent call last):
     ...
-    analysis.errors.BadOption: particle species 'sodium+' is not known (did you mean 'sodium'?); there are ...
+    analysis.errors.BadOption: particle species 'sodium+' is not known; there are ...; did you mean 'sodium' or 'SO+'?
     """
     if isinstance(particle, Species):
         return particle

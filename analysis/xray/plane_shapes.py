@@ -136,7 +136,7 @@ def area(shape: PlaneShape) -> float:
     if shape.kind == "box":
         a, b, c, d = shape.numbers
         return (b - a) * (d - c)
-    return _even_odd_area(shape.corners) if shape.kind else float("inf")
+    return float(_even_odd_area(shape.corners)) if shape.kind else float("inf")
 
 
 def _even_odd_area(corners: np.ndarray) -> float:

@@ -86,7 +86,7 @@ def observations(
     ...     observations("148.96 69.68", mission="nustr")
     ... except BadOption as error:
     ...     print(error)
-    mission='nustr' has no list of observations here; did you mean NuSTAR? There are ASCA, Chandra, ...
+    mission='nustr' has no list of observations here; there are ASCA, Chandra, ...; did you mean 'NuSTAR'?
     """
     from analysis import catalogue
 

@@ -105,7 +105,7 @@ def sources_near(target: str | SkyCoord, radius: Amount, *, catalogue: str = "4x
     ...     sources_near("148.96 69.68", "5 arcmin", catalogue="4xmmm")
     ... except UnknownProduct as error:
     ...     print(error)
-    catalogue='4xmmm' is not known; did you mean '4xmm'? There are 4xmm, 5xmm, csc2, erass1, 2sxps, 2rxs
+    catalogue='4xmmm' is not known; there are 4xmm, 5xmm, csc2, erass1, 2sxps, 2rxs; did you mean '4xmm' or '5xmm'?
     """
     from analysis.archives import tap
 
