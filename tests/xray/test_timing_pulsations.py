@@ -39,6 +39,7 @@ def constant():
     return xray.pulsed_events(5, 1, gti=[(0, 1000)], pulsed_fraction=0, seed=11)
 
 
+@pytest.mark.slow
 def test_phases_are_stingrays(ulx):
     from stingray.pulse.pulsar import pulse_phase
 
