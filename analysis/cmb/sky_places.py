@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import re
-from difflib import get_close_matches
 
 import numpy as np
 
 from analysis.cmb.rotation import FRAMES
 from analysis.errors import BadOption, WrongFrame
+from analysis.model import near
 
-# ICRS in degrees (SIMBAD); regions without a centre of their own (clouds, clusters of galaxies, fields) to 0.1°.
+# ICRS in degrees, entered by hand and never compared with SIMBAD's answers;
+# regions without a centre of their own (clouds, clusters of galaxies, fields) to 0.1°.
 NAMED = {
     "galactic centre": (266.4051, -28.9362),
     "sgr a*": (266.4168, -29.0078),
@@ -71,7 +72,7 @@ def place_of(text: str, frame: object) -> tuple[float, float]:
 
     References
     ----------
-    Coordinates of objects: SIMBAD, Wenger et al. 2000, A&AS 143, 9, doi:10.1051/aas:2000332; of the dipole: Planck
+    Coordinates of objects were entered by hand: good for a picture, look them up for more. Of the dipole: Planck
     2018 I, doi:10.1051/0004-6361/201833880; of the cold spot: Cruz et al. 2005, doi:10.1111/j.1365-2966.2004.08419.x.
 
     Examples
@@ -91,8 +92,7 @@ def place_of(text: str, frame: object) -> tuple[float, float]:
     given = WORDS.get(head.lower())
     body = rest[0] if given and rest else typed
     if not re.search(r"\d", body):
-        near = get_close_matches(key, [*NAMED, *ALIASES, *POLES], n=2, cutoff=0.6)
-        raise BadOption(f"{text!r} is not known{'; near: ' + ', '.join(near) if near else ''}; {HELP}")
+        raise BadOption(f"{text!r} is not known{near(key, [*NAMED, *ALIASES, *POLES])}; {HELP}")
     first, second, hours = _two_angles(body, text)
     if hours and given not in (None, "icrs"):
         raise BadOption(f"{text!r}: hours are of RA, not of {given} coordinates; {HELP}")

@@ -17,10 +17,7 @@ from analysis.errors import BadOption
 from analysis.explore.states import Explored, explored_of
 from analysis.model import provenance_of
 from analysis.panels.loading import loaded, redrawing
-from analysis.panels.saving import save
-
-# Panel has every page load this for components of a kind that no picture uses; in a file it is a broken link.
-SHIM = re.compile(r'<script src="[^"]*/es-module-shims[^"]*"></script>')
+from analysis.panels.saving import html_page, save, write_whole
 
 
 def code_of(page: Any) -> str:
@@ -90,7 +87,7 @@ def save_page(page: Any, path: str | Path, *, overwrite: bool = False) -> Path:
         raise BadOption(f"{target} is there already; overwrite=True replaces it")
     if not target.absolute().parent.is_dir():
         raise BadOption(f"{target}: there is no folder {target.absolute().parent}")
-    target.write_bytes(_html(held))
+    write_whole(target, _html(held))
     return target
 
 
@@ -242,11 +239,8 @@ def _printed(held: Explored, name: str, kind: str) -> bytes:
 
 def _html(held: Explored) -> bytes:
     """Return a page with all pictures as they are, and all scripts that it needs."""
-    from bokeh.embed import file_html
     from bokeh.models.layouts import Column
     from bokeh.models.widgets import Div
-    from bokeh.plotting import figure
-    from bokeh.resources import INLINE
 
     hv = loaded()
     state = "; ".join(f"{name}: {value}" for name, value in held.read().items() if value is not None)
@@ -254,10 +248,6 @@ def _html(held: Explored) -> bytes:
     for name, made in held.pictures().items():
         if isinstance(made, str):
             parts.append(Div(text=f"<b>{html.escape(name)}</b><pre>{html.escape(made)}</pre>"))
-            continue
-        root = hv.render(made, backend="bokeh")
-        for part in root.select({"type": figure}):
-            part.sizing_mode = None  # sizes are those of the frames
-        parts.append(root)
-    page = file_html(Column(children=parts), INLINE, held.title or "Sankō")
-    return SHIM.sub("", page, count=1).encode("utf-8")
+        else:
+            parts.append(hv.render(made, backend="bokeh"))
+    return html_page(Column(children=parts), held.title or "Sankō")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import json
 import math
 import os
@@ -14,7 +13,9 @@ from typing import Any
 
 import numpy as np
 
-from analysis.errors import BadOption, MissingFile, StoreError
+from analysis.errors import BadOption, MissingFile
+from analysis.model import near
+from analysis.panels.saving import write_whole
 
 State = Mapping[str, Any]
 Given = State | str | os.PathLike[str] | None
@@ -138,10 +139,7 @@ def save_state(page: Any, path: str | os.PathLike[str], *, overwrite: bool = Fal
     target = Path(path)
     if target.exists() and not overwrite:
         raise BadOption(f"{target} is there already; overwrite=True replaces it")
-    try:
-        target.write_text(text, encoding="utf-8")
-    except OSError as error:
-        raise StoreError(f"{target} cannot be written: {error.strerror or error}") from error
+    write_whole(target, text.encode("utf-8"))
     return target
 
 
@@ -178,9 +176,8 @@ def refuse_unknown(state: State, names: Sequence[str]) -> None:
     """Refuse a state that names what a page does not have."""
     for name in state:
         if name not in names:
-            near = difflib.get_close_matches(str(name), names, 1)
-            hint = f"; did you mean {near[0]!r}?" if near else ""
-            raise BadOption(f"this page has no control or selection {name!r}; it has {', '.join(names)}{hint}")
+            held = ", ".join(names)
+            raise BadOption(f"this page has no control or selection {name!r}; it has {held}{near(name, names)}")
 
 
 def fit_option(name: str, value: Any, options: Sequence[Any], *, many: bool) -> Any:
@@ -189,9 +186,7 @@ def fit_option(name: str, value: Any, options: Sequence[Any], *, many: bool) -> 
         raise BadOption(f"{name}={value!r}: give a list of some of {_some(options)}")
     for one in value if many else [value]:
         if one not in options:
-            near = difflib.get_close_matches(str(one), [str(o) for o in options], 1)
-            hint = f"; did you mean {near[0]!r}?" if near else ""
-            raise BadOption(f"{name}={one!r} is none of {_some(options)}{hint}")
+            raise BadOption(f"{name}={one!r} is none of {_some(options)}{near(one, map(str, options))}")
     return list(value) if many else value
 
 

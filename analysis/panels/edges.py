@@ -7,7 +7,7 @@ import xarray as xr
 
 from analysis.errors import WrongData
 
-GAP = 3.5  # a step this many times the usual one is a gap, as for lines
+GAP = 3.5  # a step this many times the usual one is a gap: no line or cell is drawn across it
 
 
 def cell_edges(array: xr.DataArray, dim: str, *, log: bool) -> tuple[np.ndarray, np.ndarray]:

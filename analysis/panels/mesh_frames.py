@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -10,6 +9,7 @@ import numpy as np
 import xarray as xr
 
 from analysis.errors import BadOption
+from analysis.model import near
 from analysis.panels.loading import loaded
 from analysis.panels.notes import note
 from analysis.panels.rebinning import Cells, Mesh, visible
@@ -48,10 +48,7 @@ def scale_of(
     """
     if isinstance(clim, str):
         if clim != "visible":
-            near = difflib.get_close_matches(clim, ["visible"])
-            raise BadOption(
-                f"clim={clim!r} is not (low, high) nor 'visible'{'; did you mean visible?' if near else ''}"
-            )
+            raise BadOption(f"clim={clim!r} is not (low, high) nor 'visible'{near(clim, ['visible'])}")
         clim = None
     signed = has_both_signs(values)
     negative = bool((values < 0).any()) or (lowest is not None and lowest < 0)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,8 @@ from analysis.panels.loading import loaded
 from analysis.panels.printed import RC, figure_of
 
 FORMATS = ("png", "svg", "pdf", "html")
+# Panel has every page load this for components of a kind that no picture uses; in a file it is a broken link.
+SHIM = re.compile(r'<script src="[^"]*/es-module-shims[^"]*"></script>')
 
 
 def save(
@@ -90,18 +93,21 @@ def _print(picture: Any, kind: str, width: float | None, dpi: int) -> bytes:
 
 
 def _page(picture: Any, title: str) -> bytes:
-    """Return a page with the picture and all scripts that it needs."""
+    hv = loaded()
+    if not isinstance(picture, hv.core.Dimensioned):
+        raise BadOption(f"a {type(picture).__name__} is no picture that can be saved; save takes what view gives")
+    return html_page(hv.render(picture, backend="bokeh"), title)
+
+
+def html_page(root: Any, title: str) -> bytes:
+    """Return a page with a Bokeh model and all scripts that it needs: neither network nor kernel."""
     from bokeh.embed import file_html
     from bokeh.plotting import figure
     from bokeh.resources import INLINE
 
-    hv = loaded()
-    if not isinstance(picture, hv.core.Dimensioned):
-        raise BadOption(f"a {type(picture).__name__} is no picture that can be saved; save takes what view gives")
-    root = hv.render(picture, backend="bokeh")
     for part in root.select({"type": figure}):
         part.sizing_mode = None  # sizes are those of the frames
-    return file_html(root, INLINE, title).encode("utf-8")
+    return SHIM.sub("", file_html(root, INLINE, title), count=1).encode("utf-8")
 
 
 def write_whole(target: Path, content: bytes) -> None:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import difflib
 from typing import Any
 
 from analysis.errors import BadOption
+from analysis.model import near
 from analysis.panels.loading import loaded
 
 THEMES = ("light", "dark")
@@ -57,9 +57,7 @@ def theme(name: str | None = None) -> str:
     if name is None:
         return _chosen[0]
     if name not in THEMES:
-        near = difflib.get_close_matches(str(name), THEMES, n=1)
-        hint = f"; did you mean {near[0]!r}?" if near else ""
-        raise BadOption(f"theme {name!r} is unknown; known are {', '.join(THEMES)}{hint}")
+        raise BadOption(f"theme {name!r} is unknown; known are {', '.join(THEMES)}{near(name, THEMES)}")
     import panel as pn
 
     loaded()

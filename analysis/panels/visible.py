@@ -8,9 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 import xarray as xr
 
+from analysis.panels.edges import GAP
 from analysis.panels.extremes import Extremes, Reader, extremes_of, over_blocks, reader, usual_step
 
-GAP = 3.5  # a step this many times the usual one is a gap: the line is not drawn across it
 BUCKETS = 1_000  # stretches of equal time in a frame, up to two samples of each: three for a pixel
 FEWEST = 100  # where many lines share a frame
 POINTS = 100_000  # buckets of all lines together
