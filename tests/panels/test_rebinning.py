@@ -142,7 +142,7 @@ def test_limits_of_what_is_visible_follow_the_view_where_asked_for():
     before = bar.high
     stream.event(x_range=(array.time.values[0], array.time.values[10_000]), y_range=(1, 100))
     assert bar.high < before / 100
-    with pytest.raises(BadOption, match="did you mean visible"):
+    with pytest.raises(BadOption, match="did you mean 'visible'"):
         panels.spectrogram(array, clim="visble")
 
 
