@@ -135,7 +135,6 @@ def test_r_and_dust_by_chains_are_those_of_the_grid(theory, synthetic):
         ({"log_likelihood": lambda x, y: np.full_like(x, -np.inf)}, WrongData, "zero in 256 of 256"),
         ({"log_likelihood": lambda x, y: 0.0}, WrongData, "one number each"),
     ],
-    ids=str,
 )
 def test_requests_for_draws_that_make_no_sense_are_refused(change, error, said):
     options = {"log_likelihood": gaussian, "bounds": {"x": (-2, 4), "y": (-9, 15)}, "vectorized": True} | change
