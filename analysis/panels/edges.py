@@ -18,10 +18,10 @@ def cell_edges(array: xr.DataArray, dim: str, *, log: bool) -> tuple[np.ndarray,
             low = np.where(low > 0, low, np.asarray(along(array, dim).values, dtype=float) ** 2 / high)
     else:
         centres = np.asarray(along(array, dim).values, dtype=float)
-        if log and not np.nanmin(centres) > 0:
+        if log and (centres <= 0).any():
             raise WrongData(f"{dim} has coordinates that are not positive: no logarithmic axis can hold them")
         low, high = midway(centres, log=log)
-    if log and not np.nanmin(low) > 0:
+    if log and (low <= 0).any():
         raise WrongData(f"{dim} has edges that are not positive: no logarithmic axis can hold them")
     return low, high
 
@@ -61,7 +61,17 @@ def midway(centres: np.ndarray, *, log: bool) -> tuple[np.ndarray, np.ndarray]:
         last = 2 * scale[..., -1:] - middle[..., -1:]
         edges = np.concatenate([first, middle, last], axis=-1)
         low, high = np.minimum(edges[..., 1:], edges[..., :-1]), np.maximum(edges[..., 1:], edges[..., :-1])
+        if np.isnan(low).any():  # beside a centre that is missing a cell reaches as far as on its other side
+            low, high = _without_neighbours(scale, edges)
     return (np.exp(low), np.exp(high)) if log else (low, high)
+
+
+def _without_neighbours(centres: np.ndarray, edges: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return edges of cells some of whose neighbours' centres are NaN."""
+    before, after = centres - edges[..., :-1], edges[..., 1:] - centres
+    before, after = np.where(np.isnan(before), after, before), np.where(np.isnan(after), before, after)
+    low, high = centres - before, centres + after
+    return np.minimum(low, high), np.maximum(low, high)
 
 
 def time_edges(times: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
