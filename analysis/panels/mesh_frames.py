@@ -71,7 +71,7 @@ def pictured(
     scale: Mapping[str, Any],
     logy: bool,
     counts: np.ndarray | None = None,
-    joined: str = "mean",
+    joined: str | None = None,
     dims: tuple[Any, Any, Any] | None = None,
     options: Mapping[str, Any] | None = None,
 ) -> Any:
@@ -90,9 +90,9 @@ def pictured(
     logy : bool
         Logarithmic axis up.
     counts : numpy.ndarray, optional
-        How many values each is the mean (or the highest) of: hover shows it.
-    joined : str, optional
-        Whether a value of several is their mean or the highest ("max").
+        How many values each is of.
+    joined : "mean" or "max", optional
+        What of them each value is: hover shows both. None where the cells are the array's own.
     dims : three holoviews.Dimension, optional
         Those of ``arrays`` if they have been made before.
     options : mapping, optional
@@ -118,21 +118,22 @@ def pictured(
         table = [np.array([end]) for end in (*corner, *corner, np.nan)]
     if counts is not None:
         table.append(counts[seen] if seen.any() else np.zeros(1))
-        vdims.append(hv.Dimension((_JOINED, _OF[joined])))
+        vdims.append(hv.Dimension((_JOINED, "Values joined")))
     look = dict(
         color=value.name, line_color=value.name, line_width=0.6, colorbar=True, clabel=axis_label(z, fold=34),
         colorbar_opts=COLOUR_BAR, logy=logy, bgcolor=BACKGROUND, tools=["hover"], fontsize=FONTS,
         xlabel=first.pprint_label, ylabel=axis_label(y), padding=0,
     )  # fmt: skip
-    counted = None if counts is None else _OF[joined]
-    look |= dict(scale) | _hover((first, second), ends, value, times=x.dtype.kind == "M", counted=counted)
+    look |= dict(scale) | _hover(
+        (first, second), ends, value, times=x.dtype.kind == "M", fine=counts is not None, joined=joined
+    )
     return hv.Rectangles(tuple(table), [first, second, *ends], vdims).opts(
         backend="bokeh", **{**look, **(options or {})}
     )
 
 
 _JOINED = "joined_values"
-_OF = {"mean": "Mean of values", "max": "Highest of values"}
+WORDS = {"mean": "mean", "max": "highest"}  # how cells are joined, and what that is called
 
 
 def checked_joined(joined: object) -> str:
@@ -150,8 +151,8 @@ def checked_joined(joined: object) -> str:
     ...
     analysis.errors.BadOption: joined='maximum' is neither 'mean' nor 'max'; did you mean 'max'?
     """
-    if not isinstance(joined, str) or joined not in _OF:
-        raise BadOption(f"joined={joined!r} is neither 'mean' nor 'max'{near(joined, _OF)}")
+    if not isinstance(joined, str) or joined not in WORDS:
+        raise BadOption(f"joined={joined!r} is neither 'mean' nor 'max'{near(joined, WORDS)}")
     return joined
 
 
@@ -201,7 +202,8 @@ def moving(
         left, right = (edge.astype("datetime64[ns]") if times else edge for edge in (shown.left, shown.right))
         picture = pictured(
             (left[:, None], shown.bottom, right[:, None], shown.top), values, arrays, scale=here, logy=made.logy,
-            counts=shown.counts, joined=joined, dims=(x_dim, y_dim, value), options=options,
+            counts=shown.counts, joined=joined if _is_joined(shown) else None, dims=(x_dim, y_dim, value),
+            options=options,
         )  # fmt: skip
         told = told or _told(shown, made, arrays, joined=joined)
         return note(picture, attrs, remark=" ".join([*remarks, *told]))
@@ -244,6 +246,10 @@ def _seen(shown: Cells, joined: str) -> np.ndarray:
     return shown.peaks if joined == "max" else shown.values
 
 
+def _is_joined(shown: Cells) -> bool:
+    return shown.across > 1 or shown.up > 1 or shown.resampled
+
+
 def _told(
     shown: Cells, made: Mesh, arrays: tuple[xr.DataArray, xr.DataArray, xr.DataArray], *, joined: str
 ) -> list[str]:
@@ -251,7 +257,7 @@ def _told(
     if not np.isfinite(shown.values).any():
         return ["There is no value in this view."]
     count, wide = made.array.shape
-    word, said = {"mean": "mean", "max": "highest"}[joined], []
+    word, said = WORDS[joined], []
     if shown.across > 1:
         what = "samples" if arrays[0].dtype.kind == "M" else "cells"
         said.append(f"Each column is the {word} of about {shown.across:.3g} {what} ({count:,} in all).")
@@ -297,17 +303,17 @@ def _ends(given: Any, whole: tuple[Any, Any]) -> tuple[Any, Any]:
 
 
 def _hover(
-    lows: Sequence[Any], highs: Sequence[Any], value: Any, *, times: bool, counted: str | None
+    lows: Sequence[Any], highs: Sequence[Any], value: Any, *, times: bool, fine: bool, joined: str | None
 ) -> dict[str, Any]:
     """Return options that show from where to where a cell reaches, and its value."""
     written = [f"@{{{low.name}}} to @{{{high.name}}}" for low, high in zip(lows, highs, strict=True)]
     formatters = {}
     if times:
-        clock = "%T.%3N" if counted else "%T"  # zoomed in, cells of a large array may be short
+        clock = "%T.%3N" if fine else "%T"  # zoomed in, cells of a large array may be short
         written[0] = f"@{{{lows[0].name}}}{{%F {clock}}} to @{{{highs[0].name}}}{{{clock}}}"
         formatters = {f"@{{{dim.name}}}": "datetime" for dim in (lows[0], highs[0])}
     tooltips = [(low.pprint_label, text) for low, text in zip(lows, written, strict=True)]
     tooltips.append((value.pprint_label, f"@{{{value.name}}}"))
-    if counted:
-        tooltips.append((counted, f"@{{{_JOINED}}}{{0,0}}"))
+    if joined:
+        tooltips.append((f"{WORDS[joined].capitalize()} of", f"@{{{_JOINED}}}{{0,0}} values"))
     return {"hover_tooltips": tooltips, "hover_formatters": formatters}
