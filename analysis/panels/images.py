@@ -119,6 +119,7 @@ def image(
         picture = picture.opts(backend="bokeh", **options, hover_tooltips=_tooltips(kdims, vdims))
         return note(_over(picture, kdims, found, outlines), known)
     options |= _ticks(found)
+    vdims[0] = value.clone(range=colours["clim"])  # else HoloViews looks for the range of each view
 
     def frame(x_range: Any, y_range: Any) -> Any:
         part = seen_part(tiles, bounds, (x_range, y_range), down, most=MOST_SHOWN)

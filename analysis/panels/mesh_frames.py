@@ -27,7 +27,7 @@ from analysis.panels.style import (
 
 COLUMNS, ROWS = 800, 200  # of a view, at most: about what its frame has pixels for
 CELLS = 60_000
-FAR = 5  # times the highest mean from which on a view says that single values are higher
+FAR = 10  # times the highest mean from which on a view says that single values are higher
 COLOUR_BAR = {"title_text_font_style": "normal", "width": 14, "padding": 4, "title_standoff": 6}
 
 
@@ -264,7 +264,7 @@ def _told(
     if shown.up > 1:
         said.append(f"Each row is the {word} of about {shown.up:.3g} cells ({wide:,} in all).")
     if shown.resampled:
-        said.append(f"The cells' edges change: {word} values are of those in the middle of each row.")
+        said.append("The cells' edges change: each sample gives what it holds in the middle of a row.")
     if not said:
         return ["Each cell is one of the data's own."]
     return [

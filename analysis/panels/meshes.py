@@ -72,7 +72,7 @@ def spectrogram(
         Logarithmic colours where all values are positive or zero. Zeros (on logarithmic colours), NaN and
         gaps in time show the grey background. More than 2,000 times, or 60,000 cells, are joined in each view: a
         column of it is the mean over its samples (NaN left out, zeros counted, each once however wide), up to 800
-        columns and 200 rows, which the picture says, as where a single value is more than five times the highest
+        columns and 200 rows, which the picture says, as where a single value is more than ten times the highest
         mean; zoomed in one sees the array's own cells. Where energies change with time, means are
         taken of what each sample holds at the energy of a row. The array may be on disk (memmap, zarr, Dask): it is
         read once, part by part, and then only where a view needs it.
