@@ -244,3 +244,12 @@ def test_edges_up_that_change_are_asked_for_part_by_part_and_never_all_at_once()
     made = mesh(array.rename(time="x"), left, left + 1, edges, logy=True)
     visible(made, (0.0, 60_000.0), columns=100, rows=64)
     assert max(asked) * array.shape[1] <= 1_000_000
+
+
+def test_what_is_drawn_adds_up_to_what_is_there():
+    array = made_of(40_000)
+    made = _mesh(array, "energy", True)
+    for columns in (10, 333):
+        shown = visible(made, (int(made.left[0]), int(made.reach[-1])), columns=columns, rows=3)
+        assert shown.counts.sum() == np.isfinite(array.values).sum()
+        assert np.nansum(shown.values * shown.counts) == pytest.approx(np.nansum(array.values), rel=1e-12)
