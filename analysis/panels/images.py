@@ -104,7 +104,7 @@ def image(
         colours = scale_of(values, clim, logz=logz)
     else:
         first = _shown(seen_part(tiles, bounds, (None, None), down, most=MOST_SHOWN), joined)
-        colours = scale_of_all(tiles.sample, first, clim, logz=logz, lowest=tiles.lowest)
+        colours = scale_of_all(tiles.sample, first, clim, logz=logz, lowest=tiles.lowest, joined=joined)
     log, signed = colours["cnorm"] == "log", colours["cmap"] == DIVERGING
     options = dict(
         cmap=DIVERGING if signed else "inferno", colorbar=True, cnorm=colours["cnorm"], clim=colours["clim"],

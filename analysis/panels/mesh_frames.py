@@ -183,7 +183,8 @@ def moving(
         return visible(made, x, y, columns=columns, rows=rows)
 
     first = cells(None, None)
-    scale = scale_of_all(made.levels.sample, _seen(first, joined), clim, logz=logz, lowest=made.levels.lowest)
+    levels = made.levels
+    scale = scale_of_all(levels.sample, _seen(first, joined), clim, logz=logz, lowest=levels.lowest, joined=joined)
     shown_ends = tuple(np.datetime64(int(end), "ns") for end in whole[0]) if times else whole[0], whole[1]
     x_dim, y_dim, value = (dimension(array) for array in arrays)
     x_dim, y_dim = (dim.clone(soft_range=ends) for dim, ends in zip((x_dim, y_dim), shown_ends, strict=True))
@@ -218,11 +219,12 @@ def scale_of_all(
     *,
     logz: bool | None,
     lowest: float | None = None,
+    joined: str = "mean",
 ) -> dict[str, Any]:
     """Return colour map, limits and norm that suit both some of an array's own values and what is drawn of the whole.
 
     Means of many have a narrower range than what they are of: with limits of one of both, a view of the other would
-    be of one colour.
+    be of one colour. Of highest values a logarithmic scale reaches to the highest of all, for these are looked for.
 
     Examples
     --------
@@ -239,7 +241,12 @@ def scale_of_all(
         for pool in pools
         if (pool > 0 if log else np.isfinite(pool)).any()
     ]
-    return {**scale, "clim": (min(low for low, _ in each), max(high for _, high in each))} if each else scale
+    if not each:
+        return scale
+    high = max(high for _, high in each)
+    if log and joined == "max":
+        high = max(high, float(np.nanmax(first)))
+    return {**scale, "clim": (min(low for low, _ in each), high)}
 
 
 def _seen(shown: Cells, joined: str) -> np.ndarray:

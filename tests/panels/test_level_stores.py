@@ -253,3 +253,13 @@ def test_what_is_drawn_adds_up_to_what_is_there():
         shown = visible(made, (int(made.left[0]), int(made.reach[-1])), columns=columns, rows=3)
         assert shown.counts.sum() == np.isfinite(array.values).sum()
         assert np.nansum(shown.values * shown.counts) == pytest.approx(np.nansum(array.values), rel=1e-12)
+
+
+def test_a_scale_of_highest_values_reaches_to_the_highest():
+    array = made_of(30_000).fillna(1.0)
+    array[12_345, 2] = 1e6
+    clims = [
+        hv.Store.lookup_options("bokeh", panels.spectrogram(array, joined=joined)[()], "plot").kwargs["clim"]
+        for joined in ("mean", "max")
+    ]
+    assert clims[0][1] < 100 and clims[1][1] == 1e6
