@@ -94,7 +94,11 @@ def time_edges(times: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         half = 30_000_000_000  # a lone spectrum is drawn a minute wide
         return (nanoseconds - half).astype("datetime64[ns]"), (nanoseconds + half).astype("datetime64[ns]")
     usual = int(np.median(steps if steps.all() else steps[steps > 0]))
-    half_steps = np.where(steps > GAP * usual, usual, steps) // 2
-    before = np.r_[half_steps[:1], half_steps]
-    after = np.r_[half_steps, half_steps[-1:]]
-    return (nanoseconds - before).astype("datetime64[ns]"), (nanoseconds + after).astype("datetime64[ns]")
+    half = np.where(steps > GAP * usual, usual, steps)
+    half >>= 1
+    starts, ends = nanoseconds.copy(), nanoseconds.copy()  # of many millions: no more copies than these
+    starts[0] -= half[0]
+    starts[1:] -= half
+    ends[:-1] += half
+    ends[-1] += half[-1]
+    return starts.view("datetime64[ns]"), ends.view("datetime64[ns]")

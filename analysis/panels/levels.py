@@ -15,7 +15,7 @@ NEXT = 4  # and one of each further level
 CHUNK = 500_000  # values that are worked on at once: they stay in the processor's cache
 SLAB = 8_000_000  # values that are read at once where the array is stored in chunks
 FEW = 8_000  # blocks that need no coarser level
-SAMPLE = 100_000  # values that the limits of colours are found from
+SAMPLE = 50_000  # values that the limits of colours are found from
 
 
 @dataclass(frozen=True)

@@ -190,7 +190,7 @@ def _mesh(
     array: xr.DataArray, other: str, log: bool, *, levels: Levels | None = None, allocate: Allocate | None = None
 ) -> Mesh:
     """Return the mesh of an array over rising times; edges that change are not made before they are needed."""
-    left, right = (edge.astype(np.int64) for edge in time_edges(array["time"].values))
+    left, right = (edge.view(np.int64) for edge in time_edges(array["time"].values))
     slim = array.coords.to_dataset()
     fixed = "time" not in along(array, other).dims and "time" not in (
         slim[f"{other}_low"].dims if f"{other}_low" in slim else ()

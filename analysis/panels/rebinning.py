@@ -86,8 +86,7 @@ def mesh(
     >>> made.levels.each[0].counts.ravel()
     array([16., 16.,  8.], dtype=float32)
     """
-    ends_right = np.maximum.accumulate(right)
-    reach = right if np.array_equal(ends_right, right) else ends_right
+    reach = np.maximum.accumulate(right) if (right[1:] < right[:-1]).any() else right
     if callable(up):
         ends = _lowest_and_highest(array.shape, up)
         rows = _fixed_rows(*ends, array.shape[1], logy)
