@@ -181,7 +181,7 @@ def on_disk(cells: int) -> None:
         start = time.process_time()
         held, picture = meshed(array, opened(array, store)), spectrogram(array, levels=store)
         print(
-            f"{cells:,} cells from a memory map; levels written once: {wrote:.1f} s, {stored:.2f} of the data on disk;\n"
+            f"{cells:,} cells from a memory map; levels written: {wrote:.1f} s, {stored:.2f} of the data on disk;\n"
             f"  opened twice: {time.process_time() - start:.2f} s, memory: {part_of(held, array):.2f} of the data"
         )
         frames(array, held, picture, None)
