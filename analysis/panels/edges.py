@@ -94,11 +94,11 @@ def time_edges(times: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         half = 30_000_000_000  # a lone spectrum is drawn a minute wide
         return (nanoseconds - half).astype("datetime64[ns]"), (nanoseconds + half).astype("datetime64[ns]")
     usual = int(np.median(steps if steps.all() else steps[steps > 0]))
-    half = np.where(steps > GAP * usual, usual, steps)
-    half >>= 1
+    halves = np.where(steps > GAP * usual, usual, steps)
+    halves >>= 1
     starts, ends = nanoseconds.copy(), nanoseconds.copy()  # of many millions: no more copies than these
-    starts[0] -= half[0]
-    starts[1:] -= half
-    ends[:-1] += half
-    ends[-1] += half[-1]
+    starts[0] -= halves[0]
+    starts[1:] -= halves
+    ends[:-1] += halves
+    ends[-1] += halves[-1]
     return starts.view("datetime64[ns]"), ends.view("datetime64[ns]")
