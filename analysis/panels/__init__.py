@@ -13,7 +13,7 @@ from analysis.panels.corners import corner, level_lines
 from analysis.panels.fits import data_and_lines, fitted
 from analysis.panels.images import colour_image, image
 from analysis.panels.loading import notebook
-from analysis.panels.meshes import heatmap, spectrogram
+from analysis.panels.meshes import heatmap, spectrogram, write_levels
 from analysis.panels.multipoles import power_spectra
 from analysis.panels.notes import note
 from analysis.panels.paths import Area, hodogram, plane_paths
@@ -49,4 +49,5 @@ __all__ = [
     "spectrogram",
     "theme",
     "time_panels",
+    "write_levels",
 ]

@@ -18,10 +18,12 @@ def cell_edges(array: xr.DataArray, dim: str, *, log: bool) -> tuple[np.ndarray,
             low = np.where(low > 0, low, np.asarray(along(array, dim).values, dtype=float) ** 2 / high)
     else:
         centres = np.asarray(along(array, dim).values, dtype=float)
-        if log and not np.nanmin(centres) > 0:
+        if log and (centres <= 0).any():
             raise WrongData(f"{dim} has coordinates that are not positive: no logarithmic axis can hold them")
         low, high = midway(centres, log=log)
-    if log and not np.nanmin(low) > 0:
+    if low.ndim == 1 and (low == high).all():
+        raise WrongData(f"{dim} is {low[0]:g} everywhere: its cells have no extent")
+    if log and (low <= 0).any():
         raise WrongData(f"{dim} has edges that are not positive: no logarithmic axis can hold them")
     return low, high
 
@@ -30,13 +32,21 @@ def is_logarithmic(array: xr.DataArray, dim: str) -> bool:
     """Return whether cells lie above zero and are more even on a logarithmic axis than on a linear one."""
     values = np.asarray(along(array, dim).values, dtype=float)
     if values.ndim == 2:  # some of many tables say it
+        values = values[np.isfinite(values).any(axis=1)]
         values = values[:: max(1, values.shape[0] // 1000)]
     lowest = array.coords[f"{dim}_low"].values if f"{dim}_low" in array.coords else values
-    if not np.nanmin(lowest) > 0:
+    least = float(np.fmin.reduce(np.asarray(lowest, dtype=float), axis=None, initial=np.inf))
+    if least == np.inf or not np.isfinite(values).any():
+        raise WrongData(
+            f"{dim} of {array.name or 'the array'} holds no number (all NaN): there is nothing to draw along"
+        )
+    if not least > 0:
         return False
     if values.shape[-1] < 3:
         return True
     linear, ratio = np.abs(np.diff(values, axis=-1)), np.abs(np.diff(np.log(values), axis=-1))
+    if not (np.isfinite(linear).any() and np.nanmean(linear) > 0):
+        return True
     return bool(np.nanstd(ratio) / np.nanmean(ratio) < np.nanstd(linear) / np.nanmean(linear))
 
 
@@ -61,18 +71,34 @@ def midway(centres: np.ndarray, *, log: bool) -> tuple[np.ndarray, np.ndarray]:
         last = 2 * scale[..., -1:] - middle[..., -1:]
         edges = np.concatenate([first, middle, last], axis=-1)
         low, high = np.minimum(edges[..., 1:], edges[..., :-1]), np.maximum(edges[..., 1:], edges[..., :-1])
+        if np.isnan(low).any():  # beside a centre that is missing a cell reaches as far as on its other side
+            low, high = _without_neighbours(scale, edges, usual=0.1 if log else 0.5)
     return (np.exp(low), np.exp(high)) if log else (low, high)
+
+
+def _without_neighbours(centres: np.ndarray, edges: np.ndarray, *, usual: float) -> tuple[np.ndarray, np.ndarray]:
+    """Return edges of cells some of whose neighbours' centres are NaN; one alone is as wide as most."""
+    before, after = centres - edges[..., :-1], edges[..., 1:] - centres
+    before, after = np.where(np.isnan(before), after, before), np.where(np.isnan(after), before, after)
+    half = float(np.nanmedian(before)) if np.isfinite(before).any() else usual
+    before, after = (np.where(np.isnan(side), half, side) for side in (before, after))
+    low, high = centres - before, centres + after
+    return np.minimum(low, high), np.maximum(low, high)
 
 
 def time_edges(times: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Return start and end of each column: midway to the neighbours, but half a usual step at a gap."""
     nanoseconds = times.astype("datetime64[ns]").astype(np.int64)
-    if times.size == 1:
+    steps = np.diff(nanoseconds)
+    if not (steps > 0).any():
         half = 30_000_000_000  # a lone spectrum is drawn a minute wide
         return (nanoseconds - half).astype("datetime64[ns]"), (nanoseconds + half).astype("datetime64[ns]")
-    steps = np.diff(nanoseconds)
-    usual = int(np.median(steps))
-    half_steps = np.where(steps > GAP * usual, usual, steps) // 2
-    before = np.r_[half_steps[:1], half_steps]
-    after = np.r_[half_steps, half_steps[-1:]]
-    return (nanoseconds - before).astype("datetime64[ns]"), (nanoseconds + after).astype("datetime64[ns]")
+    usual = int(np.median(steps if steps.all() else steps[steps > 0]))
+    halves = np.where(steps > GAP * usual, usual, steps)
+    halves >>= 1
+    starts, ends = nanoseconds.copy(), nanoseconds.copy()  # of many millions: no more copies than these
+    starts[0] -= halves[0]
+    starts[1:] -= halves
+    ends[:-1] += halves
+    ends[-1] += halves[-1]
+    return starts.view("datetime64[ns]"), ends.view("datetime64[ns]")

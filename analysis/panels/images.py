@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from analysis.errors import BadOption, WrongData
+from analysis.errors import WrongData
 from analysis.panels.graticules import Graticule, drawn, graticule
 from analysis.panels.loading import loaded
-from analysis.panels.meshes import COLOUR_BAR
+from analysis.panels.mesh_frames import COLOUR_BAR, WORDS, checked_joined, hidden, scale_of, scale_of_all
 from analysis.panels.notes import note
 from analysis.panels.style import (
     BACKGROUND,
@@ -19,13 +19,12 @@ from analysis.panels.style import (
     FONTS,
     colour_limits,
     dimension,
-    has_both_signs,
     merged,
     message,
     numeric,
     values_of,
 )
-from analysis.panels.tiles import seen_part, tiled
+from analysis.panels.tiles import Part, seen_part, tiled
 
 SIDE = 440  # longer side of the frame, in screen pixels
 OUTLINES = ("#56B4E9", "#F0E442", "#009E73", "#CC79A7", "#FFFFFF")
@@ -39,6 +38,7 @@ def image(
     *,
     logz: bool = True,
     clim: Sequence[float] | str | None = None,
+    joined: str = "mean",
     outlines: Mapping[str, tuple[np.ndarray, np.ndarray]] | None = None,
     attrs: Mapping[str, Any] | None = None,
 ) -> Any:
@@ -53,7 +53,11 @@ def image(
         Logarithmic colours; not used where values are negative or none is positive.
     clim : (float, float) or "visible", optional
         Limits of the colours; by default the 1st and 99.5th percentile (on logarithmic colours: of positive
-        values) of what is drawn at first; "visible": those of each view of a large image.
+        values), of a large image both of its own pixels and of what is drawn at first; they stay while one zooms;
+        "visible": those of each view of a large image.
+    joined : "mean" or "max", optional
+        What is drawn for squares of pixels where an image is too large for a view: their mean, or the highest of them,
+        so that no small bright source is lost.
     outlines : mapping of str to (x, y), optional
         Closed lines in the axes' coordinates by name, drawn over the image.
     attrs : mapping, optional
@@ -65,13 +69,15 @@ def image(
         With two-dimensional coordinates ``ra`` and ``dec`` the axes say these, where dotted lines of equal right
         ascension and declination meet them. Pixels below the limits have the darkest colour, NaN the grey background;
         hover shows the array's own values, and those of two-dimensional coordinates. Of more than a million pixels
-        each view shows means of squares of them, NaN left out, down to the image's own pixels where one zooms in;
-        such an array may be on disk: it is read once, part by part, and then only where a view needs it.
+        each view shows means (or the highest) of squares of them, NaN left out, down to the image's own pixels where
+        one zooms in; such an array may be on disk: it is read once, part by part, and then only where a view needs it.
 
     Raises
     ------
     WrongData
         If the array is empty, not numeric, not two-dimensional, or a coordinate is unevenly spaced.
+    BadOption
+        If ``clim`` or ``joined`` is none of these.
 
     Examples
     --------
@@ -79,7 +85,7 @@ def image(
     >>> image(counts)
     :Image...
     """
-    hv = loaded()
+    hv, joined = loaded(), checked_joined(joined)
     numeric(array, dims=2)
     y, x = (_axis(array, str(dim)) for dim in array.dims)
     tiles = tiled(array) if array.size > MOST_PIXELS else None
@@ -87,22 +93,22 @@ def image(
     known = merged(array, attrs)
     if not np.isfinite(values).any():
         return note(message(f"{array.name or 'the array'} holds no value (all NaN)", array), known)
-    if isinstance(clim, str) and clim != "visible":
-        raise BadOption(f"clim={clim!r} is not (low, high) nor 'visible'")
-    given = None if isinstance(clim, str) else clim
-    signed = has_both_signs(values)
-    log = logz and bool((values > 0).any()) and not (values < 0).any() and (tiles is None or not tiles.lowest < 0)
     # an axis of one pixel has no step of its own; scales are equal, so it has the other's
     width, height = _step(x, like=y), _step(y, like=x)
     (left, right), (bottom, top) = (_ends(c, step) for c, step in ((x, width), (y, height)))
     scale = SIDE / max(right - left, top - bottom)
     value, places = dimension(array), _places(array)
     kdims, vdims = [dimension(x), dimension(y)], [value, *(dimension(place) for place in places)]
-    bounds = (left, bottom, right, top)
+    bounds, down = (left, bottom, right, top), (width < 0, height < 0)
+    if tiles is None:
+        colours = scale_of(values, clim, logz=logz)
+    else:
+        first = _shown(seen_part(tiles, bounds, (None, None), down, most=MOST_SHOWN), joined)
+        colours = scale_of_all(tiles.sample, first, clim, logz=logz, lowest=tiles.lowest, joined=joined)
+    log, signed = colours["cnorm"] == "log", colours["cmap"] == DIVERGING
     options = dict(
-        cmap=DIVERGING if signed else "inferno", colorbar=True, cnorm="log" if log else "linear",
-        clim=colour_limits(values, given, log=log, diverging=signed), clabel=value.pprint_label,
-        colorbar_opts=COLOUR_BAR, frame_width=max(80, round((right - left) * scale)),
+        cmap=DIVERGING if signed else "inferno", colorbar=True, cnorm=colours["cnorm"], clim=colours["clim"],
+        clabel=value.pprint_label, colorbar_opts=COLOUR_BAR, frame_width=max(80, round((right - left) * scale)),
         frame_height=max(80, round((top - bottom) * scale)), bgcolor=BACKGROUND, tools=["hover"],
         active_tools=["wheel_zoom"], fontsize=FONTS, invert_xaxis=width < 0, invert_yaxis=height < 0,
     )  # fmt: skip
@@ -113,25 +119,39 @@ def image(
         picture = picture.opts(backend="bokeh", **options, hover_tooltips=_tooltips(kdims, vdims))
         return note(_over(picture, kdims, found, outlines), known)
     options |= _ticks(found)
+    vdims[0] = value.clone(range=colours["clim"])  # else HoloViews looks for the range of each view
 
     def frame(x_range: Any, y_range: Any) -> Any:
-        part = seen_part(tiles, bounds, (x_range, y_range), (width < 0, height < 0), most=MOST_SHOWN)
-        shown, limits = part.values, {}
+        part = seen_part(tiles, bounds, (x_range, y_range), down, most=MOST_SHOWN)
+        shown, limits = _shown(part, joined), {}
         if clim == "visible" and np.isfinite(shown).any():
             limits = {"clim": colour_limits(shown, None, log=log, diverging=signed)}
         layers = [shown, *(np.asarray(place[part.middles].values, dtype=np.float32) for place in places)]
         up, across = slice(None, None, -1 if height > 0 else 1), slice(None, None, 1 if width > 0 else -1)
         stacked = np.stack(layers, axis=-1)[up, across]
-        told = {**options, **limits, "hover_tooltips": _tooltips(kdims, vdims, part.step)}
+        told = {**options, **limits, "hover_tooltips": _tooltips(kdims, vdims, part.step, joined)}
         made = hv.Image(stacked, kdims, vdims, bounds=part.bounds).opts(backend="bokeh", **told)
-        remark = f"Each pixel is the mean of up to {part.step} × {part.step} of the image's; zoom in for single ones."
-        return note(made, known, remark=remark if part.step > 1 else "Each pixel is one of the image's own.")
+        return note(made, known, remark=_told(part, array, joined))
 
     moving = hv.DynamicMap(frame, streams=[hv.streams.RangeXY()])
     for element in _above(kdims, found, outlines):
         moving = moving * element
     looks = {"show_legend": bool(outlines), "legend_position": "top_right", "legend_opts": _LEGEND}
     return moving.opts(hv.opts.Overlay(**looks, backend="bokeh")) if isinstance(moving.last, hv.Overlay) else moving
+
+
+def _shown(part: Part, joined: str) -> np.ndarray:
+    return part.peaks if joined == "max" else part.values
+
+
+def _told(part: Part, array: xr.DataArray, joined: str) -> str:
+    """Return what a view of a large image says of its pixels."""
+    if part.step == 1:
+        return "Each pixel is one of the image's own."
+    said = [f"Each pixel is the {WORDS[joined]} of up to {part.step} × {part.step} of the image's."]
+    if joined == "mean" and np.isfinite(part.values).any():
+        said += hidden(part.values, part.peaks, array)
+    return " ".join([*said, "Zoom in for single ones."])
 
 
 def colour_image(
@@ -276,12 +296,12 @@ def _places(array: xr.DataArray) -> list[xr.DataArray]:
     return [c for c in array.coords.values() if c.dims == array.dims and c.dtype.kind in "fiu"]
 
 
-def _tooltips(kdims: Sequence[Any], vdims: Sequence[Any], step: int = 1) -> list[tuple[str, str]]:
+def _tooltips(kdims: Sequence[Any], vdims: Sequence[Any], step: int = 1, joined: str = "mean") -> list[tuple[str, str]]:
     """Return what hover shows: the place on the axes, the value, and the pixel's own coordinates to 0.0001."""
     across, up = kdims
     return [
         (across.pprint_label, "$x{0.[000]}"),
         (up.pprint_label, "$y{0.[000]}"),
-        (vdims[0].pprint_label + (f", mean of {step} × {step}" if step > 1 else ""), "@image"),
+        (vdims[0].pprint_label + (f", {WORDS[joined]} of {step} × {step}" if step > 1 else ""), "@image"),
         *((place.pprint_label, f"@{{{place.name}}}{{0.0000}}") for place in vdims[1:]),
     ]

@@ -1,12 +1,15 @@
-"""A large image joined to what a screen can show: means of squares of pixels over the visible part."""
+"""A large image joined to what a screen can show: means or highest values of squares of pixels that are visible."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import gcd
 from typing import Any
 
 import numpy as np
 import xarray as xr
+
+from analysis.panels.levels import SAMPLE, stored_step
 
 SIDE = 4  # pixels that a pixel of the next coarser level joins, each way
 CHUNK = 1_000_000  # pixels that are read at once
@@ -14,19 +17,26 @@ CHUNK = 1_000_000  # pixels that are read at once
 
 @dataclass(frozen=True)
 class Tiles:
-    """An image and the means of squares of 4 × 4, 16 × 16, … pixels, with how many values each is of."""
+    """An image and the means and highest values of squares of 4 × 4, 16 × 16, … pixels, with how many values each is
+    of; the lowest of all its values, and some of them.
+    """
 
     array: xr.DataArray
     levels: tuple[np.ndarray, ...]
+    peaks: tuple[np.ndarray, ...]
     counts: tuple[np.ndarray, ...]
     lowest: float
+    sample: np.ndarray
 
 
 @dataclass(frozen=True)
 class Part:
-    """What a view shows: means, where they lie, how many pixels each joins each way, and the middle ones of these."""
+    """What a view shows: means, highest values, where they lie, how many pixels each joins each way, and the middle
+    ones of these.
+    """
 
     values: np.ndarray
+    peaks: np.ndarray
     bounds: tuple[float, float, float, float]
     step: int
     middles: tuple[np.ndarray, np.ndarray]
@@ -41,20 +51,29 @@ def tiled(array: xr.DataArray) -> Tiles:
     array([[13.5, 17.5]])
     """
     height, width = array.shape
-    rows = max(1, CHUNK // width // SIDE) * SIDE
-    levels, counts, lowest = [], [], np.inf
+    stored = stored_step(array)  # rows that are stored together are read together
+    rows = max(SIDE, max(stored, CHUNK // width) // SIDE * SIDE)
+    exact = array.dtype == np.float32 or (array.dtype.kind in "iub" and array.dtype.itemsize <= 2)
+    stride = max(1, array.size // SAMPLE)
+    while gcd(stride, width) > 1:
+        stride += 1
+    levels, peaks, counts, sample, lowest = [], [], [], [], np.inf
     for begin in range(0, height, rows):
         part = _read(array, slice(begin, begin + rows), slice(None))
         lowest = min(lowest, float(np.fmin.reduce(part, axis=None, initial=np.inf)))
         means, held = joined(part, None, SIDE)
         levels.append(means)
         counts.append(held)
-    whole, number = [np.concatenate(levels)], [np.concatenate(counts)]
+        peaks.append(highest(part, SIDE).astype(np.float32 if exact else float))
+        some = part.ravel()[-begin * width % stride :: stride]
+        sample.append(some[np.isfinite(some)])
+    whole, top, number = [np.concatenate(levels)], [np.concatenate(peaks)], [np.concatenate(counts)]
     while max(whole[-1].shape) > 2 * SIDE and whole[-1].size > 250_000:
         means, held = joined(whole[-1], number[-1], SIDE)
         whole.append(means)
         number.append(held)
-    return Tiles(array, tuple(whole), tuple(number), lowest)
+        top.append(highest(top[-1], SIDE))
+    return Tiles(array, tuple(whole), tuple(top), tuple(number), lowest, np.concatenate(sample))
 
 
 def joined(values: np.ndarray, counts: np.ndarray | None, step: int) -> tuple[np.ndarray, np.ndarray]:
@@ -73,6 +92,25 @@ def joined(values: np.ndarray, counts: np.ndarray | None, step: int) -> tuple[np
         sums, held = (_added(table, heads[axis], axis, step) for table in (sums, held))
     with np.errstate(invalid="ignore", divide="ignore"):
         return np.where(held > 0, sums / held, np.nan), held.astype(np.float32)
+
+
+def highest(values: np.ndarray, step: int) -> np.ndarray:
+    """Return the highest of each square of ``step`` × ``step`` pixels; NaN left out.
+
+    Examples
+    --------
+    >>> highest(np.array([[1.0, np.nan], [3.0, 5.0]]), 2)
+    array([[5.]])
+    """
+    for axis in (0, 1):
+        lacking = -values.shape[axis] % step
+        if lacking:
+            padding = [(0, lacking if place == axis else 0) for place in (0, 1)]
+            values = np.pad(values, padding, constant_values=np.nan)
+        rows, columns = values.shape
+        shape = (rows // step, step, columns) if axis == 0 else (rows, columns // step, step)
+        values = np.fmax.reduce(values.reshape(shape), axis=axis + 1)
+    return values
 
 
 def seen_part(
@@ -132,10 +170,12 @@ def seen_part(
     rows, columns = slice(low // unit, -(-high // unit)), slice(left // unit, -(-right // unit))
     if level == 0:
         values, counts = _read(held, rows, columns), None
+        peaks = values
     else:
-        values, counts = tiles.levels[level - 1][rows, columns], tiles.counts[level - 1][rows, columns]
+        values, peaks, counts = (each[level - 1][rows, columns] for each in (tiles.levels, tiles.peaks, tiles.counts))
     if step > unit:
         values, _ = joined(values, counts, step // unit)
+        peaks = highest(peaks, step // unit)
     # the last squares may reach over the image's edge: they are drawn as wide as the others
     right, high = left + values.shape[1] * step, low + values.shape[0] * step
     across, up = (bounds[2] - bounds[0]) / width, (bounds[3] - bounds[1]) / height
@@ -147,7 +187,7 @@ def seen_part(
         np.minimum(begin + np.arange(size) * step + step // 2, total - 1)
         for begin, size, total in ((low, values.shape[0], height), (left, values.shape[1], width))
     )
-    return Part(values, (x[0], y[0], x[1], y[1]), step, (middles[0], middles[1]))
+    return Part(values, np.asarray(peaks, dtype=float), (x[0], y[0], x[1], y[1]), step, (middles[0], middles[1]))
 
 
 def _read(array: xr.DataArray, rows: slice, columns: slice) -> np.ndarray:

@@ -10,7 +10,8 @@ from analysis import panels
 PAGES = sorted((Path(__file__).parents[2] / "docs" / "explore").glob("*.md"))
 PRINTED = {
     "events": ["circle(4451, 3834, 40 pix); 0.5-2 keV", "icrs"],
-    "theme": ["synthetic data, simulated, not measured", "Each column is the mean of about"],
+    "spectrograms": ["Each column is the mean of about", "joined='max' shows short peaks", "is the highest of about"],
+    "theme": ["synthetic data, simulated, not measured"],
 }
 
 

@@ -5,7 +5,7 @@ import xarray as xr
 from bokeh.models import ColorBar, GlyphRenderer
 
 from analysis import panels
-from analysis.errors import WrongData
+from analysis.errors import BadOption, WrongData
 
 
 @pytest.fixture
@@ -122,3 +122,17 @@ def test_the_stretch_of_a_colour_is_that_of_lupton():
     red = panels.colour_image(bands, stretch=8).dimension_values("Red", flat=False)
     top = np.percentile(np.linspace(0, 1, 6)[1:], 99.5)
     np.testing.assert_allclose(red, np.clip(np.arcsinh(8 * bands[0].values / top) / np.arcsinh(8), 0, 1))
+
+
+@pytest.mark.slow
+def test_a_small_bright_source_of_a_large_image_is_named_or_drawn():
+    values = np.ones((2000, 1500), np.float32)
+    values[777, 333] = 5e3
+    array = xr.DataArray(values, dims=["y", "x"], name="counts", attrs={"units": "ct"})
+    figure = hv.render(panels.image(array))
+    assert "The highest value here is 5e+03 ct" in figure.below[-1].text.replace("\n", " ")
+    highest = panels.image(array, joined="max")[()]
+    assert highest.dimension_values("counts").max() == 5e3
+    assert "highest of up to 4 × 4" in hv.render(highest).below[-1].text
+    with pytest.raises(BadOption, match="joined"):
+        panels.image(array, joined="sum")

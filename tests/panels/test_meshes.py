@@ -139,3 +139,30 @@ def test_columns_out_of_order_or_without_a_time_are_drawn_in_order_and_the_pictu
     lacking = panels.spectrogram(flux.assign_coords(time=times))
     assert len(lacking) == 10
     assert "1 of 6 samples have no time" in hv.render(lacking, backend="bokeh").below[-1].text
+
+
+def test_an_energy_that_is_missing_takes_only_its_own_cells_away(flux):
+    energy = flux.energy.values.copy()
+    energy[2] = np.nan
+    figure = hv.render(panels.spectrogram(flux.assign_coords(energy=("energy", energy, flux.energy.attrs))))
+    drawn = cells(figure).data_source.data
+    assert len(drawn["left"]) == 5 * 48 and np.isfinite(drawn["bottom"]).all()
+
+
+@pytest.mark.parametrize("large", [False, True])
+def test_samples_of_one_time_are_drawn_with_a_width(flux, large):
+    array = flux.isel(time=np.zeros(3000 if large else 3, dtype=int))
+    drawn = cells(hv.render(panels.spectrogram(array))).data_source.data
+    widths = (np.asarray(drawn["right"]) - np.asarray(drawn["left"])) / np.timedelta64(1, "s")
+    assert widths.max() >= 30
+
+
+@pytest.mark.parametrize("number", [5.0, np.nan])
+def test_energies_that_are_all_alike_or_missing_are_refused(flux, number):
+    with pytest.raises(WrongData, match="energy"):
+        panels.spectrogram(flux.assign_coords(energy=("energy", np.full(6, number))))
+
+
+def test_times_that_are_numbers_are_refused_with_what_draws_them(flux):
+    with pytest.raises(WrongData, match="not datetimes; heatmap"):
+        panels.spectrogram(flux.assign_coords(time=np.arange(48.0)))

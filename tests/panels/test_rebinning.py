@@ -34,7 +34,7 @@ def test_each_joined_cell_is_the_mean_of_all_cells_between_its_edges(seed, count
     values = rng.gamma(2, size=(count, wide))
     values[rng.random(values.shape) < 0.2] = np.nan
     edges = np.geomspace(1, 100, wide + 1)
-    made = mesh(xr.DataArray(values, dims=["x", "y"]), left, right, edges[:-1], edges[1:], logy=True)
+    made = mesh(xr.DataArray(values, dims=["x", "y"]), left, right, (edges[:-1], edges[1:]), logy=True)
     span = right[-1] - left[0]
     view = (left[0] + begin * span, left[0] + (begin + length) * span)
     shown = visible(made, view, columns=12, rows=4)
@@ -50,7 +50,7 @@ def test_each_joined_cell_is_the_mean_of_all_cells_between_its_edges(seed, count
 def test_a_gap_wider_than_a_column_stays_empty_at_every_zoom():
     left = np.arange(50_000) * NS
     left[20_001:] += 10_000 * NS
-    made = mesh(xr.DataArray(np.ones((50_000, 2)), dims=["x", "y"]), left, left + NS, np.zeros(2), np.ones(2))
+    made = mesh(xr.DataArray(np.ones((50_000, 2)), dims=["x", "y"]), left, left + NS, (np.zeros(2), np.ones(2)))
     for zoom in (1, 10, 100):
         half = 60_000 * NS // 2 // zoom
         middle = 25_000 * NS
@@ -62,7 +62,7 @@ def test_means_keep_quiet_times_beside_a_storm_of_ten_to_the_fifteen():
     values = np.ones((40_000, 1))
     values[:20_000] = 1e15
     left = np.arange(40_000.0)
-    made = mesh(xr.DataArray(values, dims=["x", "y"]), left, left + 1, np.zeros(1), np.ones(1))
+    made = mesh(xr.DataArray(values, dims=["x", "y"]), left, left + 1, (np.zeros(1), np.ones(1)))
     shown = visible(made, (0, 40_000), columns=100, rows=1)
     assert (shown.values[shown.left >= 20_000] == 1).all()
 
@@ -74,7 +74,7 @@ def test_tables_that_alternate_are_joined_at_equal_energy():
     low, high = energy[:-1] * shift, energy[1:] * shift
     flux = np.sqrt(low * high) ** -2.0  # a power law, whatever the table
     left = np.arange(count) * NS
-    made = mesh(xr.DataArray(flux, dims=["x", "y"]), left, left + NS, low, high, logy=True)
+    made = mesh(xr.DataArray(flux, dims=["x", "y"]), left, left + NS, lambda i, j: (low[i:j], high[i:j]), logy=True)
     shown = visible(made, (0, count * NS), columns=100, rows=128)
     middle = np.sqrt(shown.bottom * shown.top)
     expected = np.full((2, middle.size), np.nan)
@@ -93,7 +93,7 @@ def test_tables_that_alternate_are_joined_at_equal_energy():
 def test_rows_that_the_screen_cannot_show_are_joined_and_come_back_where_one_zooms():
     values = np.arange(5000.0)[None, :].repeat(4, axis=0)
     edges = np.arange(5001.0)
-    made = mesh(xr.DataArray(values, dims=["x", "y"]), np.arange(4.0), np.arange(1.0, 5), edges[:-1], edges[1:])
+    made = mesh(xr.DataArray(values, dims=["x", "y"]), np.arange(4.0), np.arange(1.0, 5), (edges[:-1], edges[1:]))
     assert visible(made, (0, 4), columns=10, rows=100).values.shape == (4, 100)
     near = visible(made, (0, 4), (1000, 1050), columns=10, rows=100)
     np.testing.assert_array_equal(near.values[0], np.arange(1000.0, 1050))
