@@ -10,6 +10,8 @@ import xarray as xr
 
 from analysis.errors import BadOption, WrongData
 from analysis.model import PLAIN, bearing, words_of
+from analysis.panels.clocks import Times, clock, moments_at
+from analysis.panels.extremes import holds_values
 from analysis.panels.following import Glyph, follow
 from analysis.panels.loading import loaded
 from analysis.panels.marks import cursor
@@ -103,15 +105,18 @@ def curves(
     :Overlay...
     """
     hv = loaded()
-    array, remarks = in_order(numeric(array))
+    numeric(array)
+    timed = array.coords.get("time")
+    times = clock(timed) if timed is not None and timed.dims == ("time",) and timed.dtype.kind == "M" else None
+    array, remarks = in_order(array) if times is None else (array, [])
     if remarks and quality is not None:
         raise WrongData(f"the times of {array.name or 'the array'} are not in order; sort the data: sortby('time')")
     names = _names_of(array)
     long = array.sizes["time"] > LONGEST or array.size > MOST_POINTS
     array = array if long else array.compute()
-    series = series_of(array, positive=logy)
+    series = series_of(array, positive=logy, times=times)
     left_out = sum(line.left_out for line in series.lines)
-    if not any((line.levels[-1].low_at >= 0).any() for line in series.lines):
+    if not any(holds_values(line) for line in series.lines):
         nothing = f"{array.name or 'the array'} holds no value in this time range (all NaN)"
         if left_out:
             nothing = f"{array.name or 'the array'} holds no positive value: a logarithmic axis can show none"
@@ -151,7 +156,7 @@ def curves(
     if long:
         follow(series, drawn[0], glyphs)
     flags = quality if isinstance(quality, Mapping) else {} if quality is None else dict.fromkeys(names, quality)
-    marks, more = _marks(array, flags, names, marked, (time_dim, value_dim), positive=logy)
+    marks, more = _marks(array, series.times, flags, names, marked, (time_dim, value_dim), positive=logy)
     remarks += more
     drawn += [element.opts(**options, hooks=[left_border, cursor]) for element in marks]
     overlay = hv.Overlay(drawn)
@@ -233,6 +238,7 @@ def _hover(array: xr.DataArray, line: str, *, first: bool) -> dict[str, Any]:
 
 def _marks(
     array: xr.DataArray,
+    times: Times,
     flags: Mapping[str, xr.DataArray],
     lines: Sequence[str],
     marked: Sequence[str] | None,
@@ -260,7 +266,7 @@ def _marks(
             values = values_of(line[at])
             seen = np.isfinite(values) & ((values > 0) | (not positive))
             if seen.any():
-                table = (array["time"].values[at[seen]], values[seen])
+                table = (moments_at(times, at[seen]), values[seen])
                 dots = hv.Scatter(table, *dims, label=word.replace("_", " "))
                 drawn.append(
                     dots.opts(
