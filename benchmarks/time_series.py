@@ -31,11 +31,12 @@ The cores were oversubscribed tenfold during that run, which was stopped before 
 from __future__ import annotations
 
 import argparse
+import gc
 import importlib.util
 import tempfile
 import time
 import tracemalloc
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -54,13 +55,18 @@ def noise(rows: int) -> xr.DataArray:
     return xr.DataArray(values, {"time": times}, ["time"], name="b", attrs={"units": "nT"})
 
 
+def cpu() -> float:
+    """Return the seconds that this process worked: on a busy machine those of the clock say little."""
+    return time.process_time()
+
+
 def median(task: Callable[[], Any], repeats: int = REPEATS) -> float:
     """Return the median seconds of several runs."""
     taken = []
     for _ in range(repeats):
-        start = time.perf_counter()
+        start = cpu()
         task()
-        taken.append(time.perf_counter() - start)
+        taken.append(cpu() - start)
     return float(np.median(taken))
 
 
@@ -71,18 +77,18 @@ def stretches(rows: int, part: float) -> list[tuple[Any, Any]]:
     return [(START + (first + k * step) * STEP, START + (first + length - 1) * STEP) for k in range(2 * REPEATS)]
 
 
-def redraw(array: xr.DataArray) -> tuple[Callable[[Any, Any], None], float]:
+def redraw(array: xr.DataArray, extremes: Path | None = None) -> tuple[Callable[[Any, Any], None], float]:
     """Return a function that moves the time axis of a picture of ours, and the seconds until it was there first."""
     import holoviews as hv
     import panel as pn
 
     from analysis import panels
 
-    start = time.perf_counter()
-    picture = panels.curves(array)
+    start = cpu()
+    picture = panels.curves(array, extremes=extremes)
     pane = pn.pane.HoloViews(picture)
     root = pane.get_root()
-    taken = time.perf_counter() - start
+    taken = cpu() - start
     plot = pane._plots[root.ref["id"]][0]
     own = next(iter(picture))._plot_id
     stream = next(streams[-1] for source, streams in hv.streams.Stream.registry.items() if source._plot_id == own)
@@ -143,7 +149,6 @@ def table(rows: int) -> None:
     from analysis.panels.visible import series_of, visible
 
     array = noise(rows)
-    times = array["time"].values
     series = series_of(array)
     move, _ = redraw(array)
     ways: dict[str, Callable[[Any, Any], Any]] = {
@@ -182,9 +187,9 @@ def growth(most: int) -> None:
         array = noise(rows - 1 if rows > 100_001 else rows)
         size = array.nbytes + array["time"].nbytes
         redraw(array[:200_000])
-        start = time.perf_counter()
+        start = cpu()
         series = series_of(array)
-        taken = time.perf_counter() - start
+        taken = cpu() - start
         held = sum(getattr(level, name).nbytes for level in series.lines[0].levels for name in vars(level))
         del series
         tracemalloc.start()
@@ -202,42 +207,88 @@ def growth(most: int) -> None:
         rows = (rows - 1) * 10 + 1 if rows > 100_001 else 1_000_001
 
 
-def larger_than_memory(rows: int) -> None:
-    """Print the figures of a series in two memory maps, float32 values and times, made here and removed after."""
-    from analysis.panels.visible import series_of, visible
+def in_memory_map(rows: int, folder: Path) -> xr.DataArray:
+    """Return noise of float32 in a memory map made here, a sample a millisecond, its times computed."""
+    from analysis import panels
 
-    with tempfile.TemporaryDirectory() as folder:
-        values = np.memmap(Path(folder) / "values", dtype="f4", mode="w+", shape=(rows,))
-        times = np.memmap(Path(folder) / "times", dtype="i8", mode="w+", shape=(rows,))
-        random, step = np.random.default_rng(1), 10_000_000
-        for start in range(0, rows, step):
-            stop = min(rows, start + step)
-            values[start:stop] = random.standard_normal(stop - start, dtype="f4")
-            times[start:stop] = np.arange(start, stop) * 1_000
-        values.flush()
-        times.flush()
-        axis = xr.Coordinates({"time": ("time", times.view("datetime64[ns]"))}, indexes={})
-        array = xr.DataArray(values, axis, ["time"], name="b")
-        start = time.perf_counter()
-        series = series_of(array)
-        print(f"\n{rows:,} rows in memory maps: levels once {time.perf_counter() - start:.1f} s; ", end="")
-        for part in PARTS:
-            turns = iter(stretches(rows, part))
-            taken = median(lambda turns=turns: visible(series, *next(turns)))
-            print(f"{part:g} visible {taken * 1e3:.1f} ms; ", end="", flush=True)
-        print()
+    values = np.memmap(folder / "values", dtype="f4", mode="w+", shape=(rows,))
+    for start, part in noise_parts(rows):
+        values[start : start + part.size] = part
+    values.flush()
+    return xr.DataArray(values, panels.regular_times(START, STEP, rows), ["time"], name="b")
+
+
+def in_zarr(rows: int, folder: Path) -> xr.DataArray:
+    """Return the same, values and times in a zarr store, opened lazily and without an index."""
+    import zarr
+
+    store = zarr.open_group(folder / "series.zarr", mode="w", zarr_format=3)
+    chunks = {"chunks": (min(rows, 500_000),), "dimension_names": ["time"]}
+    values = store.create_array("b", shape=(rows,), dtype="f4", compressors=None, **chunks)
+    units = {"units": "milliseconds since 2020-01-01", "calendar": "proleptic_gregorian"}
+    times = store.create_array("time", shape=(rows,), dtype="i8", attributes=units, **chunks)
+    for start, part in noise_parts(rows):
+        values[start : start + part.size] = part
+        times[start : start + part.size] = np.arange(start, start + part.size)
+    opened = xr.open_zarr(folder / "series.zarr", chunks=None, consolidated=False, create_default_indexes=False)
+    return opened["b"]
+
+
+def noise_parts(rows: int) -> Iterator[tuple[int, np.ndarray]]:
+    """Yield parts of noise, and where they begin."""
+    random, step = np.random.default_rng(1), 10_000_000
+    for start in range(0, rows, step):
+        yield start, random.standard_normal(min(step, rows - start), dtype="f4")
+
+
+def larger_than_memory(rows: int, folder: str | None) -> None:
+    """Print the figures of series on disk, made here and removed after, without and with stored extremes."""
+    from analysis import panels
+
+    redraw(noise(200_000))
+    heads = "".join(f"{f'{part:g} visible':>17}" for part in PARTS)
+    print(f"\n{'':22}{'rows':>14}{'first picture, s':>18}{'memory, MB':>12}{heads}   (CPU ms of a redraw)")
+    for kind, make in (("memory map", in_memory_map), ("zarr", in_zarr)):
+        for count in (max(rows // 100, 1_000_000), rows):
+            with tempfile.TemporaryDirectory(dir=folder) as place:
+                array = make(count, Path(place))
+                start = cpu()
+                stored = panels.write_extremes(array, Path(place) / "extremes.zarr")
+                written = cpu() - start
+                size = sum(file.stat().st_size for file in stored.rglob("*") if file.is_file())
+                for extremes in (None, stored):
+                    gc.collect()
+                    tracemalloc.start()
+                    redraw(array, extremes)
+                    held = tracemalloc.get_traced_memory()[1] / 1e6
+                    tracemalloc.stop()
+                    start, wall = cpu(), time.perf_counter()
+                    move, _ = redraw(array, extremes)
+                    taken, waited = cpu() - start, time.perf_counter() - wall
+                    line = f"{kind + (', stored' if extremes else ''):22}{count:14,}"
+                    line += f"{f'{taken:.2f} ({waited:.1f})':>18}{held:12.0f}"
+                    for part in PARTS:
+                        turns = iter(stretches(count, part))
+                        move(*next(turns))
+                        line += f"{median(lambda turns=turns, move=move: move(*next(turns))) * 1e3:17.2f}"
+                    print(line, flush=True)
+                    del move
+                print(f"{'':22}{count:14,} written once in {written:.1f} s of CPU, {size / 1e6:.0f} MB", flush=True)
+                del array
 
 
 def main() -> None:
     """Print the tables."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--rows", type=int, default=100_000_000, help="of the series (default 1e8)")
-    parser.add_argument("--mapped", type=int, default=0, help="rows of a series in memory maps (12 bytes each on disk)")
+    parser.add_argument("--on-disk", type=int, help="instead, rows of series on disk, say 1000000000 (5 bytes each)")
+    parser.add_argument("--folder", help="where these are made, and removed again")
     chosen = parser.parse_args()
+    if chosen.on_disk:
+        larger_than_memory(chosen.on_disk, chosen.folder)
+        return
     growth(chosen.rows)
     table(chosen.rows)
-    if chosen.mapped:
-        larger_than_memory(chosen.mapped)
 
 
 if __name__ == "__main__":

@@ -8,6 +8,8 @@ from typing import TypeAlias
 import numpy as np
 import xarray as xr
 
+from analysis.errors import BadOption, BadTime
+
 PART = 2**20  # times read at a time
 FEW = 2**15  # times compared at a time, so that they stay near the processor
 PIECES, PIECE = 64, 1_000  # where the usual step is taken from
@@ -25,6 +27,57 @@ class Regular:
 
 
 Times: TypeAlias = np.ndarray | Regular
+
+
+def regular_times(start: np.datetime64 | str, step: np.timedelta64, size: int) -> xr.Coordinates:
+    """Return the coordinate ``time`` of samples at one step, computed where it is looked at and never held.
+
+    xarray keeps an index of all times in memory, 8 GB of a thousand million. This coordinate has none: ``isel``
+    works, ``sel`` does not. It suits series in raw files, whose times are nowhere but in a header.
+
+    Parameters
+    ----------
+    start : numpy.datetime64 or str
+        Of the first sample, UTC.
+    step : numpy.timedelta64
+        Above zero; the times are in nanoseconds, so whole ones.
+    size : int
+        How many samples.
+
+    Returns
+    -------
+    xarray.Coordinates
+
+    Raises
+    ------
+    BadTime
+        If start is no time.
+    BadOption
+        If step or size are not above zero, or the times end after the year 2262.
+
+    Examples
+    --------
+    >>> values = np.zeros(1_000, np.float32)  # or np.memmap("field.f4", np.float32)
+    >>> field = xr.DataArray(values, regular_times("2020-01-01", np.timedelta64(8, "ms"), 1_000), ["time"])
+    >>> str(field.time[-1].values)
+    '2020-01-01T00:00:07.992000000'
+    """
+    import dask.array
+
+    try:
+        first = np.datetime64(start, "ns")
+    except (ValueError, TypeError) as error:
+        raise BadTime(f"start={start!r} is not a time; give for example '2020-01-01T12:00'") from error
+    if not isinstance(step, np.timedelta64) or np.isnat(step) or np.datetime_data(step)[0] in ("Y", "M", "generic"):
+        raise BadOption(f"step={step!r} is not a length of time; give for example np.timedelta64(8, 'ms')")
+    length = int(step.astype("timedelta64[ns]").astype(np.int64))
+    if length <= 0 or isinstance(size, bool) or not isinstance(size, int | np.integer) or size < 1:
+        raise BadOption(f"step={step}, size={size!r}: give a step of a nanosecond or more, and one sample or more")
+    if np.isnat(first) or int(first.astype(np.int64)) + length * (int(size) - 1) > np.iinfo(np.int64).max:
+        raise BadOption(f"{size} samples of {step} from {start} on end after the year 2262, the last one of xarray's")
+    counts = dask.array.arange(int(size), chunks=PART, dtype=np.int64) * length + int(first.astype(np.int64))
+    attrs = {"long_name": "Time (UTC)"}
+    return xr.Coordinates({"time": xr.Variable("time", counts.astype("datetime64[ns]"), attrs)}, indexes={})
 
 
 def clock(time: xr.DataArray) -> Times | None:

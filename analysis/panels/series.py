@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -16,6 +17,7 @@ from analysis.panels.following import Glyph, follow
 from analysis.panels.loading import loaded
 from analysis.panels.marks import cursor
 from analysis.panels.notes import note
+from analysis.panels.stored_extremes import stored_extremes
 from analysis.panels.style import (
     FONTS,
     GRID,
@@ -51,6 +53,7 @@ def curves(
     ylim: Sequence[float] | None = None,
     marked: Sequence[str] | None = None,
     label: str = "",
+    extremes: str | os.PathLike[str] | None = None,
     attrs: Mapping[str, Any] | None = None,
 ) -> Any:
     """Return a line over time, one for each component.
@@ -72,6 +75,8 @@ def curves(
         The meanings to mark, instead.
     label : str, optional
         Name in the legend of a single line.
+    extremes : str or path, optional
+        What :func:`analysis.panels.write_extremes` wrote of this array: the first picture is there at once.
     attrs : mapping, optional
         Global attributes of the dataset, for the note (see :func:`analysis.panels.note`).
 
@@ -91,7 +96,11 @@ def curves(
         If the array is empty, not numeric, has no dim ``time`` or more than two, lines of one name, or the flags
         don't fit it.
     BadOption
-        If a meaning in ``marked`` is not among the flags', or ``ylim`` is not (low, high).
+        If a meaning in ``marked`` is not among the flags', ``ylim`` is not (low, high), or ``extremes`` are those of
+        another axis.
+    MissingFile, UnknownFormat, UnknownVariable, CorruptFile
+        If ``extremes`` are not there, something else, those of other series, or damaged. Those that don't belong
+        to the array are WrongData.
 
     References
     ----------
@@ -105,16 +114,21 @@ def curves(
     :Overlay...
     """
     hv = loaded()
-    numeric(array)
-    timed = array.coords.get("time")
-    times = clock(timed) if timed is not None and timed.dims == ("time",) and timed.dtype.kind == "M" else None
-    array, remarks = in_order(array) if times is None else (array, [])
+    timed = numeric(array).coords.get("time")
+    dated = timed is not None and timed.dims == ("time",) and timed.dtype.kind == "M"
+    times, lines, remarks = None, None, []
+    if extremes is not None and dated:
+        times, lines = stored_extremes(array, extremes, logy=logy)
+    elif dated:
+        times = clock(timed)
+    if times is None:
+        array, remarks = in_order(array)
     if remarks and quality is not None:
         raise WrongData(f"the times of {array.name or 'the array'} are not in order; sort the data: sortby('time')")
     names = _names_of(array)
     long = array.sizes["time"] > LONGEST or array.size > MOST_POINTS
     array = array if long else array.compute()
-    series = series_of(array, positive=logy, times=times)
+    series = series_of(array, positive=logy, times=times, lines=lines)
     left_out = sum(line.left_out for line in series.lines)
     if not any(holds_values(line) for line in series.lines):
         nothing = f"{array.name or 'the array'} holds no value in this time range (all NaN)"

@@ -36,7 +36,13 @@ class Series:
 Drawn = tuple[np.ndarray, np.ndarray, np.ndarray]
 
 
-def series_of(array: xr.DataArray, *, positive: bool = False, times: Times | None = None) -> Series:
+def series_of(
+    array: xr.DataArray,
+    *,
+    positive: bool = False,
+    times: Times | None = None,
+    lines: Sequence[Extremes] | None = None,
+) -> Series:
     """Return an array over rising times ready to be looked at; its values are read once.
 
     Parameters
@@ -47,6 +53,8 @@ def series_of(array: xr.DataArray, *, positive: bool = False, times: Times | Non
         Whether values that are not positive count as missing.
     times : optional
         What :func:`analysis.panels.clocks.clock` made of its times, if that is known.
+    lines : sequence of Extremes, optional
+        Of each line, if they are known: then nothing is read.
 
     Raises
     ------
@@ -62,8 +70,8 @@ def series_of(array: xr.DataArray, *, positive: bool = False, times: Times | Non
     times = clock(array["time"]) if times is None else times
     if times is None:
         raise WrongData(f"the times of {array.name or 'the array'} are not in order or missing; sort it by time")
-    lines = extremes_of(array, times, positive=positive)
-    return Series(times, reader(array, positive=positive), tuple(lines), usual_step(times))
+    known = extremes_of(array, times, positive=positive) if lines is None else lines
+    return Series(times, reader(array, positive=positive), tuple(known), usual_step(times))
 
 
 def whole(series: Series) -> list[Drawn]:
