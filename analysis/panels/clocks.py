@@ -51,7 +51,7 @@ def regular_times(start: np.datetime64 | str, step: np.timedelta64, size: int) -
     Raises
     ------
     BadTime
-        If start is no time.
+        If start is no time, or out of reach.
     BadOption
         If step or size are not above zero, or the times end after the year 2262.
 
@@ -65,15 +65,17 @@ def regular_times(start: np.datetime64 | str, step: np.timedelta64, size: int) -
     import dask.array
 
     try:
-        first = np.datetime64(start, "ns")
+        first, day = (np.asarray(start, dtype=f"datetime64[{unit}]")[()] for unit in ("ns", "D"))
     except (ValueError, TypeError) as error:
         raise BadTime(f"start={start!r} is not a time; give for example '2020-01-01T12:00'") from error
+    if first.astype(day.dtype) != day:
+        raise BadTime(f"start={start!r} is missing, or not between the years 1678 and 2262 that nanoseconds reach")
     if not isinstance(step, np.timedelta64) or np.isnat(step) or np.datetime_data(step)[0] in ("Y", "M", "generic"):
         raise BadOption(f"step={step!r} is not a length of time; give for example np.timedelta64(8, 'ms')")
     length = int(step.astype("timedelta64[ns]").astype(np.int64))
     if length <= 0 or isinstance(size, bool) or not isinstance(size, int | np.integer) or size < 1:
         raise BadOption(f"step={step}, size={size!r}: give a step of a nanosecond or more, and one sample or more")
-    if np.isnat(first) or int(first.astype(np.int64)) + length * (int(size) - 1) > np.iinfo(np.int64).max:
+    if int(first.astype(np.int64)) + length * (int(size) - 1) > np.iinfo(np.int64).max:
         raise BadOption(f"{size} samples of {step} from {start} on end after the year 2262, the last one of xarray's")
     counts = dask.array.arange(int(size), chunks=PART, dtype=np.int64) * length + int(first.astype(np.int64))
     attrs = {"long_name": "Time (UTC)"}

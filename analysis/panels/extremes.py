@@ -96,9 +96,7 @@ def block_of(lines: int) -> int:
     return BLOCK if lines <= MANY else SMALL_BLOCK
 
 
-def extremes_of(
-    array: xr.DataArray, times: Times, *, positive: bool = False, told: str = "extremes"
-) -> list[Extremes]:
+def extremes_of(array: xr.DataArray, times: Times, *, positive: bool = False, told: str = "extremes") -> list[Extremes]:
     """Return the levels of each line, read once from beginning to end in parts that fit into memory.
 
     Parameters

@@ -115,12 +115,9 @@ def curves(
     """
     hv = loaded()
     timed = numeric(array).coords.get("time")
-    dated = timed is not None and timed.dims == ("time",) and timed.dtype.kind == "M"
-    times, lines, remarks = None, None, []
-    if extremes is not None and dated:
-        times, lines = stored_extremes(array, extremes, logy=logy)
-    elif dated:
-        times = clock(timed)
+    times, lines, remarks = None, None, list[str]()
+    if timed is not None and timed.dims == ("time",) and timed.dtype.kind == "M":
+        times, lines = (clock(timed), None) if extremes is None else stored_extremes(array, extremes, logy=logy)
     if times is None:
         array, remarks = in_order(array)
     if remarks and quality is not None:
@@ -187,7 +184,11 @@ def _names_of(array: xr.DataArray) -> list[str]:
         sizes = ", ".join(f"{k}: {v}" for k, v in array.sizes.items())
         raise WrongData(f"{array.name or 'array'} has dims ({sizes}); curves need time and at most one other dim")
     if array["time"].dtype.kind != "M":
-        raise WrongData(f"the time of {array.name or 'array'} is {array['time'].dtype}, not datetime64[ns] in UTC")
+        raise WrongData(
+            f"the time of {array.name or 'array'} is {array['time'].dtype}, not datetime64[ns] in UTC; numbers with "
+            "units such as 'seconds since 2020-01-01' become times by xarray.decode_cf(dataset), dates of cftime by "
+            "convert_calendar('standard', use_cftime=False), others by assign_coords(time=…)"
+        )
     if array.ndim == 1:
         return [str(array.name or "value")]
     other = next(str(d) for d in array.dims if d != "time")
@@ -219,6 +220,8 @@ def in_order(array: xr.DataArray) -> tuple[xr.DataArray, list[str]]:
     if "time" not in array.dims or array["time"].dtype.kind != "M":
         return array, []  # refused later
     remarks, missing = [], int(np.isnat(array["time"].values).sum())
+    if missing == array.sizes["time"]:
+        raise WrongData(f"no sample of {array.name or 'the array'} has a time: all are missing (NaT)")
     if missing:
         remarks.append(f"{missing} of {array.sizes['time']} samples have no time (NaT) and are left out.")
         array = numeric(array.isel(time=np.flatnonzero(~np.isnat(array["time"].values))))

@@ -134,9 +134,7 @@ def other_times(data: xr.Dataset | xr.DataArray) -> str:
     return f"; rename({named[0]}='time') makes {named[0]} the time" if named else ""
 
 
-def _panel(
-    dataset: xr.Dataset, name: str, attrs: Mapping[str, Any], extremes: str | os.PathLike[str] | None
-) -> Any:
+def _panel(dataset: xr.Dataset, name: str, attrs: Mapping[str, Any], extremes: str | os.PathLike[str] | None) -> Any:
     array = dataset[name]
     if _is_spectrogram(array):
         return spectrogram(array, attrs=attrs)

@@ -100,13 +100,17 @@ def _series_of(data: xr.DataArray | xr.Dataset) -> dict[str, xr.DataArray]:
             if "time" in array.dims and array.ndim <= 2 and array.dtype.kind in "fiub"
         }
         if not found:
-            raise WrongData(f"the dataset holds no numbers over time; it holds {', '.join(map(str, data)) or 'nothing'}")
+            raise WrongData(
+                f"the dataset holds no numbers over time; it holds {', '.join(map(str, data)) or 'nothing'}"
+            )
     else:
         found = {str(numeric(data).name or "value"): data}
     for name, array in found.items():
         numeric(array)
         if "time" not in array.dims or array.ndim > 2 or array["time"].dtype.kind != "M":
-            raise WrongData(f"{name} has dims {dict(array.sizes)}; extremes need datetimes along time and one other dim")
+            raise WrongData(
+                f"{name} has dims {dict(array.sizes)}; extremes need datetimes along time and one other dim"
+            )
     return found
 
 
@@ -144,13 +148,13 @@ def _write(array: xr.DataArray, store: Path, group: str, logy: bool) -> None:
         "regular": [times.start, times.step] if isinstance(times, Regular) else None,
         **_facts_of(array),
     }
+    compressors = (BloscCodec(cname="zstd", shuffle="shuffle"), Crc32cCodec())
     made = zarr.open_group(store, path=group, mode="w", zarr_format=3, attributes=facts)
     for field in FIELDS:
         table = np.stack([np.concatenate([getattr(level, field) for level in line.levels[::-1]]) for line in lines])
         made.create_array(
-            field, data=table, chunks=(1, CHUNK), compressors=(BloscCodec(cname="zstd", shuffle="shuffle"), Crc32cCodec()),
-            config={"write_empty_chunks": True},
-        )  # fmt: skip
+            field, data=table, chunks=(1, CHUNK), compressors=compressors, config={"write_empty_chunks": True}
+        )
 
 
 def _facts_of(array: xr.DataArray) -> dict[str, Any]:
@@ -193,8 +197,8 @@ def stored_extremes(
     group = str(names.index(name))
     try:
         held = zarr.open_group(store, path=group, mode="r")
-        facts = dict(held.attrs)
-        arrays = [held[field] for field in FIELDS]
+        facts: dict[str, Any] = dict(held.attrs)
+        arrays: list[Any] = [held[field] for field in FIELDS]
         levels, block = [int(n) for n in facts["levels"]], int(facts["block"])
         left_out, regular = [int(n) for n in facts["left_out"]], facts["regular"]
     except (ValueError, KeyError, TypeError, OSError) as error:
@@ -210,9 +214,7 @@ def stored_extremes(
         if regular
         else np.asarray(array["time"].values)
     )
-    made = [
-        Extremes(block, _levels_of(arrays, line, levels, store), left_out[line]) for line in range(lines)
-    ]
+    made = [Extremes(block, _levels_of(arrays, line, levels, store), left_out[line]) for line in range(lines)]
     lowest = min(float(line.levels[-1].taken(np.zeros(1, np.int64)).low[0]) for line in made)  # type: ignore[union-attr]
     if facts["logy"] != logy and (any(left_out) if facts["logy"] else lowest <= 0):
         kind = ("logarithmic", "linear") if facts["logy"] else ("linear", "logarithmic")

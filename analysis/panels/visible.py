@@ -85,9 +85,7 @@ def whole(series: Series) -> list[Drawn]:
     [[1.0, 2.0, 4.0]]
     """
     first, last = moments_at(series.times, np.array([0, series.times.size - 1]))
-    return visible(
-        series, first, last, buckets=min(5 * series.buckets, POINTS // len(series.lines) + FEWEST)
-    )
+    return visible(series, first, last, buckets=min(5 * series.buckets, POINTS // len(series.lines) + FEWEST))
 
 
 def all_of(series: Series) -> list[Drawn]:
@@ -151,7 +149,7 @@ def _in_unit(time: np.datetime64, ends: np.ndarray, *, up: bool) -> int:
     before, after = ends.astype(own)
     if time < before:
         return first - 1
-    if time > after + np.timedelta64(1, np.datetime_data(own)):
+    if int((time - after).astype(np.int64)) > 1:
         return last + 1
     exact = np.datetime64(time).astype(ends.dtype)
     return int(exact.astype(np.int64)) + int(up and exact < time)
