@@ -188,7 +188,7 @@ def test_what_cannot_be_written_leaves_nothing_behind(tmp_path, monkeypatch):
 
 
 def test_regular_times_are_those_of_a_coordinate_that_is_held():
-    held = walk(3_000_000, times=panels.regular_times(START, STEP, 3_000_000))
+    held = walk(3_000_000).drop_vars("time").assign_coords(panels.regular_times(START, STEP, 3_000_000))
     assert held.chunks is None and not held.xindexes
     assert clock(held.time) == Regular(int(START.astype(int)), 1_000_000, 3_000_000, np.dtype("M8[ns]"))
     np.testing.assert_array_equal(held.time[-3:].values, walk(3_000_000).time[-3:].values)
