@@ -220,6 +220,11 @@ def _reduced(
         values.append(parts[0][1][:1] if end == parts[0][0] else parts[-1][1][-1:])
     for first, part in parts:
         lost = np.isnan(part)
+        if part.size > 2 * edges.size and isinstance(series.times, Regular) and not lost.any():
+            inner = _even(part[1:-1], edges.size - 1) + 1  # both ends are drawn
+            found.append(inner + first)
+            values.append(part[inner])
+            continue
         finite = np.flatnonzero(~lost) if lost.any() else np.arange(part.size)
         if not finite.size:
             continue
@@ -246,6 +251,17 @@ def _reduced(
     times = moments_at(series.times, drawn)
     far = np.flatnonzero(np.diff(times.view(np.int64)) > max(3 * width, GAP * series.step)) + 1
     return opened(times, shown, np.union1d(breaks[(breaks > 0) & (breaks < drawn.size)], far))
+
+
+def _even(values: np.ndarray, count: int) -> np.ndarray:
+    """Return where the smallest and largest of at least so many stretches of one length are, the last one shorter."""
+    length = values.size // count
+    whole = values.size // length * length
+    table, starts = values[:whole].reshape(-1, length), np.arange(0, whole, length)
+    found = [table.argmin(axis=1) + starts, table.argmax(axis=1) + starts]
+    if whole < values.size:
+        found.append(whole + np.array([values[whole:].argmin(), values[whole:].argmax()]))
+    return np.concatenate(found)
 
 
 def _places_in(times: Times, first: int, size: int, edges: np.ndarray) -> np.ndarray:
