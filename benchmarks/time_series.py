@@ -1,31 +1,52 @@
 """How long a long time series takes to be drawn anew after a pan or zoom, beside HoloViews' own two ways.
 
-Run ``python benchmarks/time_series.py`` (``--rows 10000000`` for a shorter series). Seconds depend on the machine,
-ratios hardly. Ours: the samples of a frame, and the whole redraw of a figure as the kernel does it (new columns in
-Bokeh's sources). The peers' operations alone, on a HoloViews Curve, called a second time, without drawing:
-``downsample1d`` (1,000 samples; with tsdownsample where that is installed) and datashader's ``rasterize`` (640 × 190
-pixels). tsdownsample's MinMaxLTTB by itself is given the visible slice. A peer that is not installed is left out.
+Run ``python benchmarks/time_series.py`` (``--rows 10000000`` for a shorter series), or with ``--on-disk 1000000000``
+(and ``--folder`` for a disk with 5 GB to spare) for series larger than memory. All figures are CPU time of this
+process, its threads included; seconds depend on the machine, ratios hardly. Ours: the samples of a frame, and the
+whole redraw of a figure as the kernel does it (new columns in Bokeh's sources). The peers' operations alone, on a
+HoloViews Curve, without drawing: ``downsample1d`` (1,000 samples) and datashader's ``rasterize`` (640 × 190 pixels).
+tsdownsample's MinMaxLTTB by itself is given the visible slice, so it reads what is visible and nothing else: of short
+slices it is faster than anything that keeps gaps open. A peer that is not installed is left out.
 
 The series is noise of float64 with a time of 8 bytes; the levels are made once. "levels ÷ data" is their size beside
-values and times; "peak ÷ data" how much memory is in use at most while the first picture
-is made, data included.
+values and times; "peak ÷ data" how much memory is in use at most while the first picture is made, data included. On
+disk: float32, in a memory map with times that are computed and in a zarr store with times of its own (no index), with
+and without stored extremes; the first picture's wall seconds in parentheses, memory as Python counts it.
 
-Last printed::
+Last printed, on two cores that many others used (wall seconds are three to six times those of a machine at rest)::
 
              rows  levels once, s  first picture, s  redraw whole, ms  a tenth, ms  levels ÷ data  peak ÷ data
-          100,001            0.03              0.69             16.74         0.75          0.024         5.30
-        1,000,000            0.46              1.02             15.03        28.77          0.023         5.11
-       10,000,000            0.74              1.33             19.68        16.44          0.023         1.27
-      100,000,000            3.81              7.19             20.59        19.49          0.023         1.06
-    100,000,000 rows
-                                  1 visible, ms     0.1 visible, ms   0.001 visible, ms   1e-05 visible, ms
-    ours, the samples                     73.92               50.61               38.77                0.06
-    ours, the figure                      55.75               32.83               27.06                0.43
-    downsample1d, lttb         84580.03 (1517×)     11560.74 (352×)      3251.62 (120×)     3022.67 (7061×)
+          100,001            0.00              0.10              1.08         0.48          0.024         2.11
+        1,000,000            0.00              0.09              2.18         0.79          0.023         1.64
+       10,000,000            0.03              0.25              2.29         2.45          0.023         1.05
+      100,000,000            0.31              0.40              3.17         2.62          0.023         1.05
+    1,000,000 rows
+                                   1 visible, ms     0.1 visible, ms   0.001 visible, ms   1e-05 visible, ms
+    ours, the samples                       1.31                0.60                0.20                0.15
+    ours, the figure                        2.06                1.16                1.08                0.44
+    downsample1d, lttb               33.42 (16×)         12.83 (11×)           7.95 (7×)          7.63 (17×)
+    downsample1d, minmax-lttb        39.36 (19×)         13.67 (12×)           8.87 (8×)          8.85 (20×)
+    tsdownsample, sliced               8.90 (4×)           0.73 (1×)           0.05 (0×)           0.05 (0×)
+    rasterize                       108.15 (52×)         72.11 (62×)         64.01 (59×)        67.00 (153×)
+    10,000,000 rows
+    ours, the samples                       1.73                1.30                0.16                0.08
+    ours, the figure                        2.34                2.22                0.49                0.38
+    downsample1d, lttb            1000.42 (427×)         54.20 (24×)         30.43 (62×)         27.65 (74×)
+    downsample1d, minmax-lttb       203.37 (87×)         51.21 (23×)         29.42 (60×)         27.36 (73×)
+    tsdownsample, sliced              22.01 (9×)           8.13 (4×)           0.09 (0×)           0.05 (0×)
 
-The cores were oversubscribed tenfold during that run, which was stopped before the other peers at this size. At
-1,000,000 rows in a run of their own: downsample1d lttb 187 ms, minmax-lttb 246 ms, tsdownsample 41 ms, rasterize
-463 ms, ours 11 ms.
+                          rows  first picture, s  memory, MB  1 visible  0.1 visible  0.001 visible  1e-05 visible
+    memory map      10,000,000        0.25 (3.4)          34       3.02         2.21           0.42           0.38
+    , stored        10,000,000        0.21 (1.5)          25       3.19         2.83           0.78           0.94
+    memory map   1,000,000,000       7.95 (41.4)         822       3.02         3.21           2.57           0.95
+    , stored     1,000,000,000        0.26 (1.2)          25      19.07         4.39           2.44           1.11
+    zarr            10,000,000        0.37 (2.8)          43       3.72         3.13           1.40           1.36
+    , stored        10,000,000        0.29 (1.1)           9       6.15         6.78           3.05           2.92
+    zarr         1,000,000,000     27.28 (178.0)         823       4.33         6.79           5.21           2.19
+    , stored     1,000,000,000        0.39 (2.1)          17      24.83         6.18           5.99           3.32
+
+The stored extremes of 1,000,000,000 rows were written in 15 s (memory map) and 32 s (zarr), and are 72 MB. The peers
+at 100,000,000 rows were not run again in that hour.
 """
 
 from __future__ import annotations

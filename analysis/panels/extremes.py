@@ -7,7 +7,6 @@ shows is put together from a few blocks for each of its pixels, however long the
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import nullcontext
@@ -18,13 +17,13 @@ import xarray as xr
 
 from analysis.download.progress import counted
 from analysis.panels.clocks import FEW, Regular, Times, moments, moments_at
+from analysis.panels.pyramids import threads
 
 Reader = Callable[[int, int], np.ndarray]
 BLOCK, SMALL_BLOCK = 256, 64
 MANY = 16  # lines; of more the blocks are smaller, so that fewer samples are read for a frame
 SLAB = 2**20  # values read at a time while the levels are made
 TOLD = 20 * SLAB  # values of a series whose reading has a progress bar
-MOST_THREADS = 4
 FIELDS = ("low", "low_at", "high", "high_at", "gap", "gap_at")
 
 
@@ -136,10 +135,10 @@ def extremes_of(array: xr.DataArray, times: Times, *, positive: bool = False, to
         return [_blocks(inner[:, line].reshape(-1, block), begins, times) for line in range(lines)], unfit
 
     slabs = _slabs(array, lines, block)
-    threads, made = _threads(array), []
+    workers, made = _threads(array), []
     told_of = counted(len(slabs), told) if array.size >= TOLD else nullcontext()
-    with told_of as bar, ThreadPoolExecutor(threads) as pool:
-        for one in pool.map(slab, slabs) if threads > 1 else map(slab, slabs):
+    with told_of as bar, ThreadPoolExecutor(workers) as pool:
+        for one in pool.map(slab, slabs) if workers > 1 else map(slab, slabs):
             made.append(one)
             if bar is not None:
                 bar.update()
@@ -156,10 +155,7 @@ def extremes_of(array: xr.DataArray, times: Times, *, positive: bool = False, to
 
 def _threads(array: xr.DataArray) -> int:
     """Return how many threads read an array: one where Dask has its own."""
-    given = os.environ.get("SANKO_THREADS", "").strip()
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    wanted = int(given) if given.isdecimal() and int(given) else cores
-    return 1 if array.chunks is not None or array.size <= SLAB else min(MOST_THREADS, wanted)
+    return 1 if array.chunks is not None or array.size <= SLAB else threads(array.size)
 
 
 def _native(values: np.ndarray) -> np.ndarray:
