@@ -83,9 +83,7 @@ def write_extremes(
                 _write(array, made, str(number), logy)
             root = {"zarr_format": 3, "node_type": "group", "attributes": {MARK: VERSION, "series": list(series)}}
             (made / "zarr.json").write_text(json.dumps(root, indent=1))  # last: without it nothing is read
-            if store.exists():
-                store.rename(Path(folder) / "old.zarr")
-            made.rename(store)
+            _moved(made, store, Path(folder) / "old.zarr")
     except OSError as error:
         raise StoreError(f"{store} could not be written ({error}); nothing half-made was left there") from error
     return store
@@ -129,6 +127,19 @@ def _target(path: str | os.PathLike[str], overwrite: bool) -> Path:
             raise BadOption(f"{store} exists; give another name, or overwrite=True to replace extremes")
         series_in(store)
     return store
+
+
+def _moved(made: Path, store: Path, aside: Path) -> None:
+    """Give a finished store its name; what was there comes back if that fails."""
+    replaced = store.exists()
+    if replaced:
+        store.rename(aside)
+    try:
+        made.rename(store)
+    except OSError:
+        if replaced:
+            aside.rename(store)
+        raise
 
 
 def _write(array: xr.DataArray, store: Path, group: str, logy: bool) -> None:
@@ -264,12 +275,21 @@ def series_in(path: str | os.PathLike[str]) -> list[str]:
     return [str(name) for name in names]
 
 
+def _mark_of(store: Path) -> tuple[int, int]:
+    """Return what tells a store from another of its name; of one that is gone zarr would read zeros."""
+    facts = store.stat()
+    return facts.st_ino, facts.st_mtime_ns
+
+
 def _levels_of(arrays: Sequence[Any], line: int, sizes: Sequence[int], store: Path) -> tuple[StoredNodes, ...]:
     """Return the levels of one line, single blocks first; they stand the other way round in the store."""
+    mark = _mark_of(store)
 
     @lru_cache(maxsize=KEPT)
     def chunk(number: int) -> Nodes:
         try:
+            if _mark_of(store) != mark:
+                raise CorruptFile(f"{store} was replaced since the picture was made; make the picture again")
             return Nodes(*(np.asarray(array[line, number * CHUNK : (number + 1) * CHUNK]) for array in arrays))
         except (ValueError, RuntimeError, OSError) as error:
             raise CorruptFile(f"a part of {store} cannot be read ({error}); write the extremes again") from error

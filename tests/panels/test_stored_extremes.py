@@ -1,6 +1,7 @@
 """Extremes on disk: what is drawn with them is what is drawn without, nothing else is taken for them."""
 
 import json
+import shutil
 
 import dask.array
 import holoviews as hv
@@ -161,6 +162,20 @@ def test_a_damaged_store_says_so(tmp_path):
     (store / "0" / "zarr.json").unlink()
     with pytest.raises(CorruptFile):
         panels.curves(array, extremes=store)
+
+
+def test_a_store_that_is_gone_or_replaced_is_not_read_as_if_it_were_the_old_one(tmp_path, monkeypatch):
+    monkeypatch.setattr("analysis.panels.stored_extremes.CHUNK", 100)  # so that not all is read at once
+    array = walk()
+    store = panels.write_extremes(array, tmp_path / "b.zarr")
+    times, lines = stored_extremes(array, store)
+    series = series_of(array, times=times, lines=lines)
+    shutil.rmtree(store)
+    with pytest.raises(CorruptFile, match="cannot be read"):
+        drawn_of(series, 0.3)
+    panels.write_extremes(array, store)
+    with pytest.raises(CorruptFile, match="replaced"):
+        drawn_of(series, 0.3)
 
 
 def test_what_cannot_be_written_leaves_nothing_behind(tmp_path, monkeypatch):
