@@ -220,7 +220,7 @@ def _reduced(
         values.append(parts[0][1][:1] if end == parts[0][0] else parts[-1][1][-1:])
     for first, part in parts:
         lost = np.isnan(part)
-        if part.size > 2 * edges.size and isinstance(series.times, Regular) and not lost.any():
+        if known is None and isinstance(series.times, Regular) and not lost.any():
             inner = _even(part[1:-1], edges.size - 1) + 1  # both ends are drawn
             found.append(inner + first)
             values.append(part[inner])
