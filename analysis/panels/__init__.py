@@ -9,6 +9,7 @@ need, from this machine (:func:`notebook`).
 
 from analysis.panels.binned import histogram_steps, points
 from analysis.panels.budgets import posterior, power_budget
+from analysis.panels.clocks import regular_times
 from analysis.panels.corners import corner, level_lines
 from analysis.panels.fits import data_and_lines, fitted
 from analysis.panels.images import colour_image, image
@@ -21,6 +22,7 @@ from analysis.panels.saving import save
 from analysis.panels.series import curves
 from analysis.panels.sky import sky_map
 from analysis.panels.stacks import time_panels
+from analysis.panels.stored_extremes import write_extremes
 from analysis.panels.themes import theme
 from analysis.panels.zooming import sky_zoom
 
@@ -43,11 +45,13 @@ __all__ = [
     "posterior",
     "power_budget",
     "power_spectra",
+    "regular_times",
     "save",
     "sky_map",
     "sky_zoom",
     "spectrogram",
     "theme",
     "time_panels",
+    "write_extremes",
     "write_levels",
 ]

@@ -7,17 +7,24 @@ shows is put together from a few blocks for each of its pixels, however long the
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
 from dataclasses import dataclass
 
 import numpy as np
 import xarray as xr
 
+from analysis.download.progress import counted
+from analysis.panels.clocks import FEW, Regular, Times, moments, moments_at
+from analysis.panels.pyramids import threads
+
 Reader = Callable[[int, int], np.ndarray]
 BLOCK, SMALL_BLOCK = 256, 64
 MANY = 16  # lines; of more the blocks are smaller, so that fewer samples are read for a frame
 SLAB = 2**20  # values read at a time while the levels are made
-PIECES, PIECE = 64, 1_000  # where the usual step is taken from
+TOLD = 20 * SLAB  # values of a series whose reading has a progress bar
+FIELDS = ("low", "low_at", "high", "high_at", "gap", "gap_at")
 
 
 @dataclass(frozen=True)
@@ -33,11 +40,19 @@ class Nodes:
 
 
 @dataclass(frozen=True)
+class StoredNodes:
+    """Extremes of so many blocks on disk; ``taken`` reads those of some of them."""
+
+    size: int
+    taken: Callable[[np.ndarray], Nodes]
+
+
+@dataclass(frozen=True)
 class Extremes:
     """The levels of one line, single blocks first; ``left_out`` counts values a logarithmic axis cannot hold."""
 
     block: int
-    levels: tuple[Nodes, ...]
+    levels: tuple[Nodes | StoredNodes, ...]
     left_out: int = 0
 
 
@@ -71,39 +86,28 @@ def reader(array: xr.DataArray, *, positive: bool = False) -> Reader:
 
 def _positive(part: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Return values with NaN for what a logarithmic axis cannot hold, and how many these are by line."""
-    unfit = part <= 0
+    unfit = (part <= 0) & (part > -np.inf)
     return (np.where(unfit, np.nan, part) if unfit.any() else part), unfit.sum(axis=0)
 
 
-def usual_step(times: np.ndarray) -> int:
-    """Return the median step between samples that differ in time, in the unit of the times (of a long series: of
-    64 stretches of it); 0 if there is none.
-
-    Examples
-    --------
-    >>> usual_step(np.array([0, 0, 5, 5, 10, 900], "datetime64[s]"))
-    5
-    """
-    if times.size <= PIECES * PIECE:
-        steps = np.diff(times).astype(np.int64)
-    else:
-        starts = np.linspace(0, times.size - PIECE, PIECES).astype(np.int64)
-        steps = np.concatenate([np.diff(times[start : start + PIECE]) for start in starts]).astype(np.int64)
-    steps = steps[steps > 0]
-    return int(np.median(steps)) if steps.size else 0
+def block_of(lines: int) -> int:
+    """Return how many samples of each of so many lines are one block."""
+    return BLOCK if lines <= MANY else SMALL_BLOCK
 
 
-def extremes_of(array: xr.DataArray, times: np.ndarray, *, positive: bool = False) -> list[Extremes]:
+def extremes_of(array: xr.DataArray, times: Times, *, positive: bool = False, told: str = "extremes") -> list[Extremes]:
     """Return the levels of each line, read once from beginning to end in parts that fit into memory.
 
     Parameters
     ----------
     array : xarray.DataArray
         As :func:`reader` takes it.
-    times : numpy.ndarray of datetime64
+    times : numpy.ndarray of datetime64, or Regular
         Of its samples, rising.
     positive : bool, optional
         Whether values that are not positive count as missing.
+    told : str, optional
+        What the progress bar of a long series says.
 
     Examples
     --------
@@ -112,91 +116,171 @@ def extremes_of(array: xr.DataArray, times: np.ndarray, *, positive: bool = Fals
     >>> [level.high.tolist() for level in made.levels]
     [[255.0, 511.0, 767.0, 999.0], [511.0, 999.0], [999.0]]
     """
-    lines = max(1, array.size // array.sizes["time"])
-    block = BLOCK if lines <= MANY else SMALL_BLOCK
-    counts = times.view(np.int64)
-    read = reader(array)
-    made: list[list[Nodes]] = [[] for _ in range(lines)]
-    last = np.full(lines, counts[0] if counts.size else 0)  # the time of the last finite value of each line
-    left_out = np.zeros(lines, dtype=np.int64)
-    kept = np.empty((0, lines))
-    for start, stop in _slabs(array, lines):
-        part = read(start, stop)
-        if positive:
-            part, unfit = _positive(part)
-            left_out += unfit
-        begin, part = start - len(kept), np.concatenate([kept, part]) if len(kept) else part
-        whole = len(part) if stop == array.sizes["time"] else len(part) // block * block
-        for line in range(lines):
-            nodes, last[line] = _blocks(part[:whole, line], counts[begin : begin + whole], begin, block, last[line])
-            made[line].append(nodes)
-        kept = part[whole:]
-    return [Extremes(block, _levels(_joined(parts)), int(n)) for parts, n in zip(made, left_out, strict=True)]
+    size = array.sizes["time"]
+    lines = max(1, array.size // size)
+    block = block_of(lines)
+    variable = array.variable.transpose("time", *(dim for dim in array.dims if dim != "time"))
+    rest: list[tuple[int, np.ndarray]] = []  # samples of blocks that no slab holds whole
+
+    def slab(ends: tuple[int, int]) -> tuple[list[_Blocks], np.ndarray]:
+        start, stop = ends
+        part = _native(variable[start:stop].values).reshape(stop - start, lines)
+        part, unfit = _positive(part) if positive else (part, np.zeros(lines, np.int64))
+        begin, end = min(stop, -(-start // block) * block), max(start, stop // block * block)
+        begin, end = (begin, end) if begin < end else (stop, stop)
+        rest.extend((at, part[at - start : to - start].copy()) for at, to in ((start, begin), (end, stop)) if at < to)
+        inner = part[begin - start : end - start]
+        inner = np.asfortranarray(inner) if lines > 1 else inner
+        begins = np.arange(begin, end, block)
+        return [_blocks(inner[:, line].reshape(-1, block), begins, times) for line in range(lines)], unfit
+
+    slabs = _slabs(array, lines, block)
+    workers, made = _threads(array), []
+    told_of = counted(len(slabs), told) if array.size >= TOLD else nullcontext()
+    with told_of as bar, ThreadPoolExecutor(workers) as pool:
+        for one in pool.map(slab, slabs) if workers > 1 else map(slab, slabs):
+            made.append(one)
+            if bar is not None:
+                bar.update()
+    parts = [blocks for blocks, _ in made]
+    if rest:
+        parts.append(_of_rest(rest, lines, block, times))
+    left_out = np.sum([unfit for _, unfit in made], axis=0)
+    first = int(moments(times, 0, 1).view(np.int64)[0])
+    return [
+        Extremes(block, _levels(_with_gaps([part[line] for part in parts], first)), int(left_out[line]))
+        for line in range(lines)
+    ]
 
 
-def _slabs(array: xr.DataArray, lines: int) -> Iterator[tuple[int, int]]:
-    """Yield stretches to read one after the other: chunks of a Dask array, else about a million values."""
+def _threads(array: xr.DataArray) -> int:
+    """Return how many threads read an array: one where Dask has its own."""
+    return 1 if array.chunks is not None or array.size <= SLAB else threads(array.size)
+
+
+def _native(values: np.ndarray) -> np.ndarray:
+    """Return numbers of a kind that NumPy compares fast: of this machine's byte order, no bool, no half."""
+    if values.dtype.kind == "b":
+        return values.view(np.uint8)
+    if values.dtype.itemsize not in (1, 4, 8) and values.dtype.kind == "f":
+        return values.astype(float)
+    return values.astype(values.dtype.newbyteorder("="), copy=False)
+
+
+def _slabs(array: xr.DataArray, lines: int, block: int) -> list[tuple[int, int]]:
+    """Return stretches to read one after the other: chunks of a Dask array, else about a million values."""
     size = array.sizes["time"]
     if array.chunks is not None:
         ends = np.cumsum(array.chunksizes["time"])
     else:
-        chunk = (array.encoding.get("preferred_chunks") or {}).get("time") or BLOCK
+        chunk = (array.encoding.get("preferred_chunks") or {}).get("time") or block
         step = max(1, SLAB // lines // chunk) * chunk
         ends = np.append(np.arange(step, size, step), size)
-    start = 0
-    for stop in map(int, ends):
-        if stop > start:
-            yield start, stop
-        start = stop
+    starts = np.append(0, ends[:-1])
+    return [(int(start), int(stop)) for start, stop in zip(starts, ends, strict=True) if stop > start]
 
 
-def _blocks(values: np.ndarray, times: np.ndarray, begin: int, block: int, last: int) -> tuple[Nodes, int]:
-    """Return the extremes of blocks of values that begin at a sample, and the time of the last finite value."""
-    count = -(-values.size // block)
-    if values.size < count * block:
-        values = np.append(values, np.full(count * block - values.size, np.nan))
-    table = values.reshape(count, block)
-    rows = np.arange(count)
+@dataclass(frozen=True)
+class _Blocks:
+    """Blocks that begin at samples: their extremes, without what lies between them; the first and last finite."""
+
+    begins: np.ndarray
+    nodes: Nodes
+    first_at: np.ndarray
+    first: np.ndarray
+    last: np.ndarray
+
+
+def _of_rest(rest: list[tuple[int, np.ndarray]], lines: int, block: int, times: Times) -> list[_Blocks]:
+    """Return the blocks of samples that were left over at the ends of slabs; NaN fills up the last."""
+    rest.sort(key=lambda piece: piece[0])
+    at = np.concatenate([np.arange(start, start + part.shape[0]) for start, part in rest])
+    values = np.concatenate([part for _, part in rest])
+    if missing := -at.size % block:
+        values = np.concatenate([values.astype(float), np.full((missing, lines), np.nan)])
+    return [_blocks(values[:, line].reshape(-1, block), at[::block], times) for line in range(lines)]
+
+
+def _blocks(table: np.ndarray, begins: np.ndarray, times: Times) -> _Blocks:
+    """Return the extremes of blocks of values (block, sample)."""
+    rows, block = np.arange(len(table)), table.shape[1]
+    if not rows.size:
+        none = np.empty(0, np.int64)
+        return _Blocks(none, Nodes(np.empty(0), none, np.empty(0), none, none, none), none, none, none)
     low_at, high_at = table.argmin(axis=1), table.argmax(axis=1)
-    low, high = table[rows, low_at], table[rows, high_at]
-    broken = np.flatnonzero(np.isnan(low))  # NumPy finds the first NaN
-    if broken.size:
-        part = table[broken]
-        missing = np.isnan(part)
-        low_at[broken] = np.where(missing, np.inf, part).argmin(axis=1)
-        high_at[broken] = np.where(missing, -np.inf, part).argmax(axis=1)
-        low[broken], high[broken] = table[broken, low_at[broken]], table[broken, high_at[broken]]
-        finite = np.flatnonzero(~np.isnan(values))
-        seen = times[finite]
-        gaps = np.zeros(values.size, dtype=np.int64)
-        gaps[finite] = np.diff(seen, prepend=last)
-        last = int(seen[-1]) if seen.size else last
-    else:
-        gaps = np.zeros(values.size, dtype=np.int64)
-        gaps[: times.size] = np.diff(times, prepend=last)
-        last = int(times[-1])
-    gaps_of = gaps.reshape(count, block)
-    gap_at = gaps_of.argmax(axis=1)
-    gap = gaps_of[rows, gap_at]
-    offset = begin + rows * block
-    empty = np.isnan(low)
-    low[empty], high[empty] = np.inf, -np.inf
-    return (
-        Nodes(
-            low,
-            np.where(empty, -1, low_at + offset),
-            high,
-            np.where(empty, -1, high_at + offset),
-            gap,
-            np.where(gap > 0, gap_at + offset, -1),
-        ),
-        last,
+    low, high = table[rows, low_at].astype(float), table[rows, high_at].astype(float)
+    broken = ~(np.isfinite(low) & np.isfinite(high))  # NumPy finds the first NaN
+    first_at, last_at = np.zeros(rows.size, np.int64), np.full(rows.size, block - 1)
+    gap, gap_at = np.zeros(rows.size, np.int64), np.zeros(rows.size, np.int64)
+    fine = np.flatnonzero(~broken)
+    gap[fine], gap_at[fine] = _steps_in(begins[fine], block, times)
+    if bad := np.flatnonzero(broken).tolist():
+        part = table[bad].astype(float)
+        finite = np.isfinite(part)
+        low_at[bad], high_at[bad] = (
+            np.where(finite, part, np.inf).argmin(axis=1), np.where(finite, part, -np.inf).argmax(axis=1)
+        )  # fmt: skip
+        empty = ~finite.any(axis=1)
+        low[bad] = np.where(empty, np.inf, table[bad, low_at[bad]])
+        high[bad] = np.where(empty, -np.inf, table[bad, high_at[bad]])
+        first_at[bad], last_at[bad] = finite.argmax(axis=1), block - 1 - finite[:, ::-1].argmax(axis=1)
+        gap[bad], gap_at[bad] = _holes_in(finite, begins[bad], times)
+    known = np.isfinite(low)
+    nodes = Nodes(
+        low, np.where(known, low_at + begins, -1), high, np.where(known, high_at + begins, -1), gap, gap_at + begins
+    )  # fmt: skip
+    ends = [np.where(known, at, 0) + begins for at in (first_at, last_at)]
+    first, last = (moments_at(times, at).view(np.int64) for at in ends)
+    return _Blocks(begins, nodes, ends[0], first, last)
+
+
+def _steps_in(begins: np.ndarray, block: int, times: Times) -> tuple[np.ndarray, np.ndarray]:
+    """Return the longest step inside each block, and the sample of the block at its end."""
+    if isinstance(times, Regular) or not begins.size:
+        step = times.step if isinstance(times, Regular) else 0
+        return np.full(begins.size, step if block > 1 else 0), np.ones(begins.size, np.int64)
+    counts, rows = times.view(np.int64), np.arange(block)
+    gap, gap_at = np.empty(begins.size, np.int64), np.empty(begins.size, np.int64)
+    few = FEW // block
+    for start in range(0, begins.size, few):
+        own = begins[start : start + few]
+        joined = own[-1] - own[0] == (own.size - 1) * block and own[-1] + block <= counts.size
+        table = counts[own[0] : own[-1] + block].reshape(-1, block) if joined else counts[own[:, None] + rows]
+        steps = table[:, 1:] - table[:, :-1]
+        at = steps.argmax(axis=1)
+        gap[start : start + few], gap_at[start : start + few] = steps[np.arange(own.size), at], at + 1
+    return gap, gap_at
+
+
+def _holes_in(finite: np.ndarray, begins: np.ndarray, times: Times) -> tuple[np.ndarray, np.ndarray]:
+    """Return the longest time between two finite values of each block, and the sample of the block at its end."""
+    rows, block = np.arange(len(finite)), finite.shape[1]
+    at = np.minimum(begins[:, None] + np.arange(block), times.size - 1)
+    counts = moments_at(times, at).view(np.int64)
+    before = np.maximum.accumulate(np.where(finite, np.arange(block), -1), axis=1)[:, :-1]
+    steps = counts[:, 1:] - counts[rows[:, None], np.maximum(before, 0)]
+    steps = np.where(finite[:, 1:] & (before >= 0), steps, 0)
+    longest = steps.argmax(axis=1)
+    return steps[rows, longest], longest + 1
+
+
+def _with_gaps(parts: Sequence[_Blocks], start: int) -> Nodes:
+    """Return blocks in their order, with the gaps from the last finite value before each."""
+    order = np.argsort(np.concatenate([part.begins for part in parts]), kind="stable")
+    low, low_at, high, high_at, gap, gap_at = (
+        np.concatenate([getattr(part.nodes, field) for part in parts])[order] for field in FIELDS
     )
-
-
-def _joined(parts: list[Nodes]) -> Nodes:
-    fields = ("low", "low_at", "high", "high_at", "gap", "gap_at")
-    return Nodes(*(np.concatenate([getattr(part, field) for part in parts]) for field in fields))
+    first_at, first, last = (
+        np.concatenate([getattr(part, field) for part in parts])[order] for field in ("first_at", "first", "last")
+    )
+    known = low_at >= 0
+    before = np.maximum.accumulate(np.where(known, np.arange(known.size), -1))
+    before = np.append(-1, before[:-1])
+    since = np.where(before >= 0, last[before], start)
+    lead = np.where(known, first - since, 0)
+    longer = lead > gap
+    gap, gap_at = np.where(longer, lead, gap), np.where(longer, first_at, gap_at)
+    return Nodes(low, low_at, high, high_at, gap, np.where(gap > 0, gap_at, -1))
 
 
 def _levels(finest: Nodes) -> tuple[Nodes, ...]:
@@ -210,10 +294,10 @@ def _levels(finest: Nodes) -> tuple[Nodes, ...]:
     return tuple(made)
 
 
-def _taken(nodes: Nodes, at: np.ndarray) -> Nodes:
-    return Nodes(
-        nodes.low[at], nodes.low_at[at], nodes.high[at], nodes.high_at[at], nodes.gap[at], nodes.gap_at[at]
-    )  # fmt: skip
+def _taken(nodes: Nodes | StoredNodes, at: np.ndarray) -> Nodes:
+    if isinstance(nodes, StoredNodes):
+        return nodes.taken(at)
+    return Nodes(*(getattr(nodes, field)[at] for field in FIELDS))
 
 
 def _better(one: Nodes, other: Nodes) -> Nodes:
@@ -224,6 +308,11 @@ def _better(one: Nodes, other: Nodes) -> Nodes:
         np.where(higher, other.high, one.high), np.where(higher, other.high_at, one.high_at),
         np.where(longer, other.gap, one.gap), np.where(longer, other.gap_at, one.gap_at),
     )  # fmt: skip
+
+
+def holds_values(extremes: Extremes) -> bool:
+    """Return whether a line has any finite value."""
+    return bool((_taken(extremes.levels[-1], np.zeros(1, np.int64)).low_at >= 0).any())
 
 
 def over_blocks(extremes: Extremes, first: np.ndarray, stop: np.ndarray) -> Nodes:
@@ -257,7 +346,7 @@ def over_blocks(extremes: Extremes, first: np.ndarray, stop: np.ndarray) -> Node
 def _put(nodes: Nodes, at: np.ndarray, new: Nodes) -> Nodes:
     """Return nodes with some of them replaced."""
     made = []
-    for field in ("low", "low_at", "high", "high_at", "gap", "gap_at"):
+    for field in FIELDS:
         column = getattr(nodes, field).copy()
         column[at] = getattr(new, field)
         made.append(column)

@@ -16,6 +16,8 @@ import numpy as np
 from analysis.panels.loading import loaded
 from analysis.panels.visible import Drawn, Series, visible
 
+FURTHEST = 4e18  # microseconds from 1970 that an axis is followed to, far beyond any data
+
 
 @dataclass(frozen=True)
 class Glyph:
@@ -89,5 +91,5 @@ def _time(end: Any) -> np.datetime64 | None:
     if isinstance(end, bool) or end is None:
         return None
     if isinstance(end, int | float | np.number):
-        return np.datetime64(round(float(end) * 1e3), "us") if np.isfinite(end) else None
+        return np.datetime64(round(min(max(float(end) * 1e3, -FURTHEST), FURTHEST)), "us") if np.isfinite(end) else None
     return np.datetime64(end)

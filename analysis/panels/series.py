@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -10,10 +11,13 @@ import xarray as xr
 
 from analysis.errors import BadOption, WrongData
 from analysis.model import PLAIN, bearing, words_of
+from analysis.panels.clocks import Times, clock, moments_at
+from analysis.panels.extremes import holds_values
 from analysis.panels.following import Glyph, follow
 from analysis.panels.loading import loaded
 from analysis.panels.marks import cursor
 from analysis.panels.notes import note
+from analysis.panels.stored_extremes import stored_extremes
 from analysis.panels.style import (
     FONTS,
     GRID,
@@ -49,6 +53,7 @@ def curves(
     ylim: Sequence[float] | None = None,
     marked: Sequence[str] | None = None,
     label: str = "",
+    extremes: str | os.PathLike[str] | None = None,
     attrs: Mapping[str, Any] | None = None,
 ) -> Any:
     """Return a line over time, one for each component.
@@ -70,6 +75,8 @@ def curves(
         The meanings to mark, instead.
     label : str, optional
         Name in the legend of a single line.
+    extremes : str or path, optional
+        What :func:`analysis.panels.write_extremes` wrote of this array: the first picture is there at once.
     attrs : mapping, optional
         Global attributes of the dataset, for the note (see :func:`analysis.panels.note`).
 
@@ -89,7 +96,11 @@ def curves(
         If the array is empty, not numeric, has no dim ``time`` or more than two, lines of one name, or the flags
         don't fit it.
     BadOption
-        If a meaning in ``marked`` is not among the flags', or ``ylim`` is not (low, high).
+        If a meaning in ``marked`` is not among the flags', ``ylim`` is not (low, high), or ``extremes`` are those of
+        another axis.
+    MissingFile, UnknownFormat, UnknownVariable, CorruptFile
+        If ``extremes`` are not there, something else, those of other series, or damaged. Those that don't belong
+        to the array are WrongData.
 
     References
     ----------
@@ -103,15 +114,20 @@ def curves(
     :Overlay...
     """
     hv = loaded()
-    array, remarks = in_order(numeric(array))
+    timed = numeric(array).coords.get("time")
+    times, lines, remarks = None, None, list[str]()
+    if timed is not None and timed.dims == ("time",) and timed.dtype.kind == "M":
+        times, lines = (clock(timed), None) if extremes is None else stored_extremes(array, extremes, logy=logy)
+    if times is None:
+        array, remarks = in_order(array)
     if remarks and quality is not None:
         raise WrongData(f"the times of {array.name or 'the array'} are not in order; sort the data: sortby('time')")
     names = _names_of(array)
     long = array.sizes["time"] > LONGEST or array.size > MOST_POINTS
     array = array if long else array.compute()
-    series = series_of(array, positive=logy)
+    series = series_of(array, positive=logy, times=times, lines=lines)
     left_out = sum(line.left_out for line in series.lines)
-    if not any((line.levels[-1].low_at >= 0).any() for line in series.lines):
+    if not any(holds_values(line) for line in series.lines):
         nothing = f"{array.name or 'the array'} holds no value in this time range (all NaN)"
         if left_out:
             nothing = f"{array.name or 'the array'} holds no positive value: a logarithmic axis can show none"
@@ -151,7 +167,7 @@ def curves(
     if long:
         follow(series, drawn[0], glyphs)
     flags = quality if isinstance(quality, Mapping) else {} if quality is None else dict.fromkeys(names, quality)
-    marks, more = _marks(array, flags, names, marked, (time_dim, value_dim), positive=logy)
+    marks, more = _marks(array, series.times, flags, names, marked, (time_dim, value_dim), positive=logy)
     remarks += more
     drawn += [element.opts(**options, hooks=[left_border, cursor]) for element in marks]
     overlay = hv.Overlay(drawn)
@@ -168,7 +184,11 @@ def _names_of(array: xr.DataArray) -> list[str]:
         sizes = ", ".join(f"{k}: {v}" for k, v in array.sizes.items())
         raise WrongData(f"{array.name or 'array'} has dims ({sizes}); curves need time and at most one other dim")
     if array["time"].dtype.kind != "M":
-        raise WrongData(f"the time of {array.name or 'array'} is {array['time'].dtype}, not datetime64[ns] in UTC")
+        raise WrongData(
+            f"the time of {array.name or 'array'} is {array['time'].dtype}, not datetime64[ns] in UTC; numbers with "
+            "units such as 'seconds since 2020-01-01' become times by xarray.decode_cf(dataset), dates of cftime by "
+            "convert_calendar('standard', use_cftime=False), others by assign_coords(time=…)"
+        )
     if array.ndim == 1:
         return [str(array.name or "value")]
     other = next(str(d) for d in array.dims if d != "time")
@@ -200,6 +220,8 @@ def in_order(array: xr.DataArray) -> tuple[xr.DataArray, list[str]]:
     if "time" not in array.dims or array["time"].dtype.kind != "M":
         return array, []  # refused later
     remarks, missing = [], int(np.isnat(array["time"].values).sum())
+    if missing == array.sizes["time"]:
+        raise WrongData(f"no sample of {array.name or 'the array'} has a time: all are missing (NaT)")
     if missing:
         remarks.append(f"{missing} of {array.sizes['time']} samples have no time (NaT) and are left out.")
         array = numeric(array.isel(time=np.flatnonzero(~np.isnat(array["time"].values))))
@@ -233,6 +255,7 @@ def _hover(array: xr.DataArray, line: str, *, first: bool) -> dict[str, Any]:
 
 def _marks(
     array: xr.DataArray,
+    times: Times,
     flags: Mapping[str, xr.DataArray],
     lines: Sequence[str],
     marked: Sequence[str] | None,
@@ -260,7 +283,7 @@ def _marks(
             values = values_of(line[at])
             seen = np.isfinite(values) & ((values > 0) | (not positive))
             if seen.any():
-                table = (array["time"].values[at[seen]], values[seen])
+                table = (moments_at(times, at[seen]), values[seen])
                 dots = hv.Scatter(table, *dims, label=word.replace("_", " "))
                 drawn.append(
                     dots.opts(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -14,6 +15,7 @@ from analysis.panels.marks import Marks, events, marked, spans
 from analysis.panels.meshes import spectrogram
 from analysis.panels.notes import note
 from analysis.panels.series import curves
+from analysis.panels.stored_extremes import series_in
 from analysis.panels.style import TIME_TOOLS, dimension
 
 
@@ -23,6 +25,7 @@ def time_panels(
     variables: Sequence[str] | None = None,
     marks: Marks | None = None,
     bands: xr.DataArray | None = None,
+    extremes: str | os.PathLike[str] | None = None,
     attrs: Mapping[str, Any] | None = None,
 ) -> Any:
     """Return one panel for each variable, in a column with one time axis and a line that follows the mouse.
@@ -40,6 +43,8 @@ def time_panels(
     bands : xarray.DataArray, optional
         A flag over time (CF conventions, section 3.5): each word colours its spans behind the lines of all
         panels; over spectrograms, where colour has a meaning, it is left out.
+    extremes : str or path, optional
+        What :func:`analysis.panels.write_extremes` wrote of these variables; long lines are there at once.
     attrs : mapping, optional
         Over the dataset's own attributes, for the note.
 
@@ -81,7 +86,7 @@ def time_panels(
     for place, name in enumerate(wanted):
         first, last = place == 0, place == len(wanted) - 1
         own = {"synthetic": known.get("synthetic", "false"), "title": known.get("title", "") if first else ""}
-        panel = _panel(dataset, name, own)
+        panel = _panel(dataset, name, own, extremes)
         panel = over_time(panel, dataset[name], marks=marks, bands=bands, legend=name == in_legend)
         if last:
             panel = note(panel, {k: v for k, v in known.items() if k != "title"}, remark=remark)
@@ -129,12 +134,14 @@ def other_times(data: xr.Dataset | xr.DataArray) -> str:
     return f"; rename({named[0]}='time') makes {named[0]} the time" if named else ""
 
 
-def _panel(dataset: xr.Dataset, name: str, attrs: Mapping[str, Any]) -> Any:
+def _panel(dataset: xr.Dataset, name: str, attrs: Mapping[str, Any], extremes: str | os.PathLike[str] | None) -> Any:
     array = dataset[name]
     if _is_spectrogram(array):
         return spectrogram(array, attrs=attrs)
     companion = f"{name}_quality"
-    return curves(array, quality=dataset.get(companion), attrs=attrs)
+    if extremes is not None and name not in series_in(extremes):
+        extremes = None
+    return curves(array, quality=dataset.get(companion), extremes=extremes, attrs=attrs)
 
 
 def _drawable(dataset: xr.Dataset) -> list[str]:

@@ -8,8 +8,10 @@ from dataclasses import dataclass
 import numpy as np
 import xarray as xr
 
+from analysis.errors import WrongData
+from analysis.panels.clocks import Regular, Times, clock, moments, moments_at, places, usual_step
 from analysis.panels.edges import GAP
-from analysis.panels.extremes import Extremes, Reader, extremes_of, over_blocks, reader, usual_step
+from analysis.panels.extremes import Extremes, Reader, extremes_of, over_blocks, reader
 
 BUCKETS = 1_000  # stretches of equal time in a frame, up to two samples of each: three for a pixel
 FEWEST = 100  # where many lines share a frame
@@ -21,7 +23,7 @@ EXACT = 10  # samples for each bucket: if no more are visible, all are drawn
 class Series:
     """A series ready to be looked at: rising times, how to read values, extremes of each line, the usual step."""
 
-    times: np.ndarray
+    times: Times
     read: Reader
     lines: tuple[Extremes, ...]
     step: int
@@ -34,7 +36,13 @@ class Series:
 Drawn = tuple[np.ndarray, np.ndarray, np.ndarray]
 
 
-def series_of(array: xr.DataArray, *, positive: bool = False) -> Series:
+def series_of(
+    array: xr.DataArray,
+    *,
+    positive: bool = False,
+    times: Times | None = None,
+    lines: Sequence[Extremes] | None = None,
+) -> Series:
     """Return an array over rising times ready to be looked at; its values are read once.
 
     Parameters
@@ -43,6 +51,15 @@ def series_of(array: xr.DataArray, *, positive: bool = False) -> Series:
         Dim ``time`` and at most one other.
     positive : bool, optional
         Whether values that are not positive count as missing.
+    times : optional
+        What :func:`analysis.panels.clocks.clock` made of its times, if that is known.
+    lines : sequence of Extremes, optional
+        Of each line, if they are known: then nothing is read.
+
+    Raises
+    ------
+    WrongData
+        If times fall or one is missing.
 
     Examples
     --------
@@ -50,9 +67,11 @@ def series_of(array: xr.DataArray, *, positive: bool = False) -> Series:
     >>> series_of(xr.DataArray([1.0, 2.0, 4.0], {"time": times})).step
     1000000000
     """
-    times = np.asarray(array["time"].values)
-    lines = extremes_of(array, times, positive=positive)
-    return Series(times, reader(array, positive=positive), tuple(lines), usual_step(times))
+    times = clock(array["time"]) if times is None else times
+    if times is None:
+        raise WrongData(f"the times of {array.name or 'the array'} are not in order or missing; sort it by time")
+    known = extremes_of(array, times, positive=positive) if lines is None else lines
+    return Series(times, reader(array, positive=positive), tuple(known), usual_step(times))
 
 
 def whole(series: Series) -> list[Drawn]:
@@ -65,9 +84,8 @@ def whole(series: Series) -> list[Drawn]:
     >>> [values.tolist() for _, values, _ in whole(series_of(xr.DataArray([1.0, 2.0, 4.0], {"time": times})))]
     [[1.0, 2.0, 4.0]]
     """
-    return visible(
-        series, series.times[0], series.times[-1], buckets=min(5 * series.buckets, POINTS // len(series.lines) + FEWEST)
-    )
+    first, last = moments_at(series.times, np.array([0, series.times.size - 1]))
+    return visible(series, first, last, buckets=min(5 * series.buckets, POINTS // len(series.lines) + FEWEST))
 
 
 def all_of(series: Series) -> list[Drawn]:
@@ -109,10 +127,10 @@ def visible(series: Series, start: np.datetime64, stop: np.datetime64, *, bucket
     (True, 0.0, 999.0)
     """
     size, count = series.times.size, buckets or series.buckets
-    counts = series.times.view(np.int64)
-    low, high = _in_unit(start, series.times.dtype, up=False), _in_unit(stop, series.times.dtype, up=True)
-    first = max(0, int(np.searchsorted(counts, low)) - 1)
-    last = min(size, int(np.searchsorted(counts, high, side="right")) + 1)
+    ends = moments_at(series.times, np.array([0, size - 1]))
+    low, high = _in_unit(start, ends, up=False), _in_unit(stop, ends, up=True)
+    first = max(0, int(places(series.times, np.array([low]))[0]) - 1)
+    last = min(size, int(places(series.times, np.array([high]), after=True)[0]) + 1)
     if last - first <= EXACT * count:
         return _all_samples(series, first, last)
     edges = low + (high - low) * (np.arange(1, count) / count)
@@ -124,16 +142,21 @@ def visible(series: Series, start: np.datetime64, stop: np.datetime64, *, bucket
     return [_reduced(series, [(first, table[:, line])], edges) for line in range(len(series.lines))]
 
 
-def _in_unit(time: np.datetime64, dtype: np.dtype, *, up: bool) -> int:
-    """Return a time as a number in the unit of others, rounded down or up."""
-    exact = np.datetime64(time).astype(dtype)
-    if up and exact < time:
-        return int(exact.astype(np.int64)) + 1
-    return int(exact.astype(np.int64))
+def _in_unit(time: np.datetime64, ends: np.ndarray, *, up: bool) -> int:
+    """Return a time as a number in the unit of others, rounded down or up; far outside of these, just outside."""
+    first, last = ends.view(np.int64).tolist()
+    own = np.asarray(time).dtype
+    before, after = ends.astype(own)
+    if time < before:
+        return first - 1
+    if int((time - after).astype(np.int64)) > 1:
+        return last + 1
+    exact = np.datetime64(time).astype(ends.dtype)
+    return int(exact.astype(np.int64)) + int(up and exact < time)
 
 
 def _all_samples(series: Series, first: int, last: int) -> list[Drawn]:
-    times, table = series.times[first:last], series.read(first, last)
+    times, table = moments(series.times, first, last), series.read(first, last)
     steps = np.diff(times.view(np.int64)).astype(float)
     breaks = np.flatnonzero(steps > GAP * series.step) + 1 if series.step else np.empty(0, int)
     return [opened(times, table[:, line], breaks) for line in range(table.shape[1])]
@@ -141,10 +164,10 @@ def _all_samples(series: Series, first: int, last: int) -> list[Drawn]:
 
 def _from_blocks(series: Series, first: int, last: int, edges: np.ndarray) -> list[Drawn]:
     """Draw from the extremes of blocks; read the samples at both ends, and of blocks wider than a bucket."""
-    block, counts = series.lines[0].block, series.times.view(np.int64)
+    block = series.lines[0].block
     begin, end = -(-first // block), last // block
-    held = np.clip((np.searchsorted(counts, edges[1:-1]) + block // 2) // block, begin, end)
-    inside = np.clip(np.searchsorted(counts, edges[1:-1], side="right") // block, begin, end)
+    held = np.clip(_rounded((places(series.times, edges[1:-1]) + block // 2) // block), begin, end)
+    inside = np.clip(places(series.times, edges[1:-1], after=True) // block, begin, end)
     often, times_there = np.unique(inside, return_counts=True)
     wide = often[(times_there > 1) & (often >= begin) & (often < end)]
     cuts = np.unique(np.concatenate([[begin, end], held, wide, wide + 1]))
@@ -165,6 +188,16 @@ def _from_blocks(series: Series, first: int, last: int, edges: np.ndarray) -> li
     return made
 
 
+def _rounded(blocks: np.ndarray) -> np.ndarray:
+    """Return block numbers to within a thirty-second of the way to their neighbours: far fewer levels are asked."""
+    if blocks.size < 2:
+        return blocks
+    ways = np.diff(blocks)
+    way = np.minimum(np.append(ways[:1], ways), np.append(ways, ways[-1:]))
+    power = np.maximum(0, np.log2(np.maximum(way, 1)).astype(np.int64) - 4)
+    return (blocks + (1 << power) // 2) >> power << power
+
+
 def _runs(starts: np.ndarray, stops: np.ndarray) -> list[tuple[int, int]]:
     """Return stretches joined where one begins at the end of the one before."""
     if not starts.size:
@@ -180,36 +213,62 @@ def _reduced(
     known: tuple[np.ndarray, np.ndarray, np.ndarray] | None = None,
 ) -> Drawn:
     """Return extremes of samples that were read, by bucket, together with known ones and known gaps."""
-    places, values, gaps = ([one] for one in known) if known is not None else ([], [], [])
+    found, values, gaps = ([one] for one in known) if known is not None else ([], [], [])
     width = max(1.0, (edges[-1] - edges[0]) / (edges.size - 1))
     for end in (parts[0][0], parts[-1][0] + parts[-1][1].size - 1):  # drawn, so that lines reach both edges
-        places.append(np.array([end]))
+        found.append(np.array([end]))
         values.append(parts[0][1][:1] if end == parts[0][0] else parts[-1][1][-1:])
     for first, part in parts:
-        finite = np.flatnonzero(~np.isnan(part))
+        lost = np.isnan(part)
+        if known is None and isinstance(series.times, Regular) and not lost.any():
+            inner = _even(part[1:-1], edges.size - 1) + 1  # both ends are drawn
+            found.append(inner + first)
+            values.append(part[inner])
+            continue
+        finite = np.flatnonzero(~lost) if lost.any() else np.arange(part.size)
         if not finite.size:
             continue
-        seen, at = part[finite], finite + first
-        when = series.times[first : first + part.size].view(np.int64)[finite]
-        starts = np.unique(np.append(0, np.searchsorted(when, edges)))
+        seen = part[finite] if finite.size < part.size else part
+        starts = np.searchsorted(finite, _places_in(series.times, first, part.size, edges))
+        starts = np.unique(np.append(0, starts))
         starts = starts[starts < seen.size]
         sizes = np.diff(np.append(starts, seen.size))
         for extreme in (np.minimum, np.maximum):
             hits = np.flatnonzero(seen == np.repeat(extreme.reduceat(seen, starts), sizes))
             hits = hits[np.diff(np.searchsorted(starts, hits, side="right"), prepend=-1) > 0]
-            places.append(at[hits])
+            found.append(finite[hits] + first)
             values.append(seen[hits])
-        steps = np.diff(when)
+        if finite.size == part.size and isinstance(series.times, Regular):
+            continue
+        steps = np.diff(moments(series.times, first, first + part.size).view(np.int64)[finite])
         missing = (np.diff(finite) > 1) & (steps > width)
         far = (steps > GAP * series.step) & (steps > width) if series.step else np.zeros(steps.size, bool)
-        gaps.append(at[1:][missing | far])
-    drawn, first_of = np.unique(np.concatenate(places), return_index=True)
+        gaps.append(finite[1:][missing | far] + first)
+    drawn, first_of = np.unique(np.concatenate(found), return_index=True)
     shown = np.concatenate(values)[first_of]
     drawn, shown = drawn[drawn >= 0], shown[drawn >= 0]
     breaks = np.unique(np.searchsorted(drawn, np.concatenate([np.empty(0, np.int64), *gaps])))
-    times = series.times[drawn]
+    times = moments_at(series.times, drawn)
     far = np.flatnonzero(np.diff(times.view(np.int64)) > max(3 * width, GAP * series.step)) + 1
     return opened(times, shown, np.union1d(breaks[(breaks > 0) & (breaks < drawn.size)], far))
+
+
+def _even(values: np.ndarray, count: int) -> np.ndarray:
+    """Return where the smallest and largest of at least so many stretches of one length are, the last one shorter."""
+    length = values.size // count
+    whole = values.size // length * length
+    table, starts = values[:whole].reshape(-1, length), np.arange(0, whole, length)
+    found = [table.argmin(axis=1) + starts, table.argmax(axis=1) + starts]
+    if whole < values.size:
+        found.append(whole + np.array([values[whole:].argmin(), values[whole:].argmax()]))
+    return np.concatenate(found)
+
+
+def _places_in(times: Times, first: int, size: int, edges: np.ndarray) -> np.ndarray:
+    """Return before which of so many samples from one on these edges fall."""
+    if isinstance(times, Regular):
+        return np.clip(places(times, edges) - first, 0, size)
+    return places(times[first : first + size], edges)
 
 
 def opened(times: np.ndarray, values: np.ndarray, breaks: np.ndarray) -> Drawn:

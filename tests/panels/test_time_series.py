@@ -13,7 +13,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from analysis import explore, panels, plasma
-from analysis.panels.extremes import extremes_of, over_blocks, reader, usual_step
+from analysis.panels.clocks import usual_step
+from analysis.panels.extremes import extremes_of, over_blocks, reader
 from analysis.panels.following import _ends
 from analysis.panels.visible import BUCKETS, EXACT, series_of, visible, whole
 
