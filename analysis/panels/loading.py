@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -22,17 +23,23 @@ def notebook() -> None:
     --------
     >>> notebook()
     """
-    import holoviews as hv
-    import panel as pn
+    with _nothing_collected():
+        import holoviews as hv
+        import panel as pn
 
-    shell = _kernel_shell()
-    if any(shell is known for known in _loaded_into):
-        return
-    _loaded_into[:] = [shell]
-    if shell is None:
-        hv.extension("bokeh")
-        return
-    pn.config.inline = True  # type: ignore[misc]  # a property with a setter that its typing leaves out
+        shell = _kernel_shell()
+        if any(shell is known for known in _loaded_into):
+            return
+        _loaded_into[:] = [shell]
+        if shell is None:
+            hv.extension("bokeh")
+            return
+        _into(shell, hv, pn)
+
+
+def _into(shell: Any, hv: Any, pn: Any) -> None:
+    """Load the backend into a notebook's kernel."""
+    pn.config.inline = True  # its typing leaves the setter out
     hv.extension.inline = True  # a later hv.extension() of the user's must not turn to the internet either
     hv.extension("bokeh", inline=True, logo=False)
     # HoloViews' own display leaves links to style sheets on the internet; Panel's puts them inline.
@@ -42,10 +49,10 @@ def notebook() -> None:
 
 def loaded() -> Any:
     """Return the module holoviews, its Bokeh backend and the running notebook ready for pictures."""
-    import holoviews as hv
-
     if not _loaded_into or _loaded_into[0] is not _kernel_shell():
         notebook()
+    import holoviews as hv
+
     return hv
 
 
@@ -72,6 +79,18 @@ def redrawing(page: Any) -> Iterator[None]:
             for model in root.select({"type": UIElement}):
                 pn.io.notebook.patch_inline_stylesheets(model)
     pn.io.push_notebook(page)
+
+
+@contextmanager
+def _nothing_collected() -> Iterator[None]:
+    """Let the garbage collector rest: imports leave no garbage, and looking for it takes a sixth of their time."""
+    collecting = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if collecting:
+            gc.enable()
 
 
 def _kernel_shell() -> Any:
