@@ -117,7 +117,7 @@ def _mimebundle(picture: Any, include: Any = None, exclude: Any = None) -> Any:
     try:
         widget = pn.io.notebook.ipywidget(page)
     except ModuleNotFoundError as error:
-        if error.name != "jupyter_bokeh":
+        if (error.name or "").partition(".")[0] != "jupyter_bokeh":
             raise
         return {"text/plain": MISSING, "text/html": f"<p>{MISSING}</p>"}
     _styles_inline(widget._model)

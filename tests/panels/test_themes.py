@@ -1,8 +1,10 @@
 import importlib
 import itertools
+import re
 
 import holoviews as hv
 import numpy as np
+import panel as pn
 import pytest
 import xarray as xr
 from bokeh.models import ColorBar, GlyphRenderer
@@ -11,7 +13,7 @@ from bokeh.plotting import figure as Figure
 from analysis import catalogue, panels
 from analysis.errors import BadOption, WrongData
 from analysis.panels.style import LINES
-from analysis.panels.themes import DARK, GROUND, INK, PAGE
+from analysis.panels.themes import DARK, GROUND, INK, PAGE, PALE
 
 # Machado, Oliveira & Fernandes (2009), doi:10.1109/TVCG.2009.113, severity 1, on linear sRGB; as in R's prismatic.
 VISION = {
@@ -186,3 +188,35 @@ def test_every_view_of_what_ships_says_units_source_and_what_is_across(domain):
         check_told(picture, synthetic=str(data.attrs.get("synthetic", "false")) == "true")
         drawn += 1
     assert drawn >= 5
+
+
+@pytest.mark.parametrize("name", ["light", "dark"])
+def test_the_box_in_place_of_a_picture_is_readable_in_either_theme(name):
+    from analysis.explore.pages import reason
+
+    panels.theme(name)
+    try:
+        box = reason("A view", BadOption("no"))
+    finally:
+        panels.theme("light")
+    ground, ink = re.search(r"background: (#\w+); color: (#\w+)", box).groups()
+    assert contrast(ink, ground) > 4.5
+
+
+def test_pale_words_are_readable_on_any_ground_that_a_notebook_has():
+    for ink, ground in ((0.13, 1.0), (0.87, 0.067), (0.88, 0.13)):  # grey levels: JupyterLab light and dark, VS Code
+        seen = float(PALE) * ink + (1 - float(PALE)) * ground
+        told, under = (f"#{round(255 * level):02x}" + 2 * f"{round(255 * level):02x}" for level in (seen, ground))
+        assert contrast(told, under) > 4.5
+
+
+@pytest.mark.slow
+def test_words_on_pages_bring_no_colour_without_a_ground_for_it():
+    import analysis
+    from analysis import plasma
+
+    pages = [analysis.browse(product="ring_current_hourly"), plasma.explore(plasma.fetch("ring_current_hourly"))]
+    for words in (pane for page in pages for pane in page.select(pn.pane.HTML)):
+        assert "color" not in words.styles
+        for style in re.findall(r"style='([^']*)'", str(words.object)):
+            assert "background" in style or not re.search(r"(?<!-)color:", style)
