@@ -155,6 +155,17 @@ def test_every_panel_says_units_source_and_synthetic(wind, flux, sky):
     known = wind.attrs
     pixels = flux.isel(time=slice(0, 6)).drop_vars(["time", "energy"])
     named = flux.isel(time=slice(0, 6)).rename(time="k").assign_coords(k=("k", np.arange(6.0), {"units": "1"}))
+    edges = xr.DataArray(np.geomspace(9, 2e4, 7), dims="edge", attrs={"units": "eV", "long_name": "Energy"})
+    field = xr.concat([wind.bz, 2 * wind.bz.roll(time=5)], "component").assign_coords(component=["x", "y"])
+    field.attrs["units"] = "nT"
+    ell = ("ell", np.arange(2, 9), {"units": "1", "long_name": "Multipole"})
+    spectra = xr.DataArray(
+        np.ones((1, 7)),
+        {"spectrum": ["TT"], "ell": ell},
+        ["spectrum", "ell"],
+        name="cl",
+        attrs={"units": "uK2", "long_name": "Power"},
+    )
     made = {
         "curves": panels.curves(wind.bz, attrs=known),
         "spectrogram": panels.spectrogram(flux, attrs=known),
@@ -163,6 +174,12 @@ def test_every_panel_says_units_source_and_synthetic(wind, flux, sky):
         "sky_map": panels.sky_map(sky, width=200, attrs=known),
         "sky_zoom": panels.sky_zoom(sky, width=200, attrs=known),
         "time_panels": panels.time_panels(wind, attrs=known),
+        "points": panels.points(
+            wind.bz.isel(time=slice(0, 3)).drop_vars("time"), x=named.k[:3].rename(k="time"), attrs=known
+        ),
+        "histogram_steps": panels.histogram_steps(flux.isel(time=0), edges=edges, attrs=known),
+        "hodogram": panels.hodogram(field, x="x", y="y", attrs=known),
+        "power_spectra": panels.power_spectra(spectra, attrs=known),
     }
     for picture in made.values():
         check_told(picture, synthetic=True)
@@ -220,3 +237,21 @@ def test_words_on_pages_bring_no_colour_without_a_ground_for_it():
         assert "color" not in words.styles
         for style in re.findall(r"style='([^']*)'", str(words.object)):
             assert "background" in style or not re.search(r"(?<!-)color:", style)
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore::analysis.errors.AnalysisWarning")
+@pytest.mark.parametrize(
+    ("domain", "product"),
+    [("plasma", "qin_denton_hourly"), ("xray", "msh1552_acis_events"), ("cmb", "wmap7_w_iqu")],
+)
+def test_every_figure_of_an_explorer_is_described_and_its_axes_say_what_they_are(domain, product):
+    module = importlib.import_module(f"analysis.{domain}")
+    root = module.explore(module.fetch(product)).get_root()
+    figures = {figure.id: figure for figure in root.select({"type": Figure})}.values()
+    assert len(figures) >= 2
+    for figure in figures:
+        assert figure.html_attributes["aria-label"].startswith("Figure")
+        assert all(axis.axis_label for axis in figure.yaxis if axis.visible)
+    texts = [part.text for figure in figures for part in figure.below if hasattr(part, "text")]
+    assert any("Source: " in text for text in texts)
