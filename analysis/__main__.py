@@ -50,6 +50,7 @@ def _arguments() -> argparse.ArgumentParser:
     explore.add_argument("--state", type=Path, help="a view that was saved as JSON")
     explore.add_argument("--model", help="for a spectrum: 'tbabs * powerlaw' by default")
     explore.add_argument("--band", type=float, nargs=2, metavar=("LOW", "HIGH"), help="of a spectrum, in keV")
+    explore.add_argument("--theme", choices=("light", "dark"), help="light by default")
     missions = commands.add_parser("missions", help="the ESA-JAXA programmes and what there is for each")
     missions.add_argument("words", nargs="*")
     status = commands.add_parser("status", help="ask the archives whether they answer; exit 1 if one does not")
@@ -220,6 +221,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
                     state=asked.state,
                     model=asked.model,
                     band=tuple(asked.band) if asked.band else None,
+                    theme=asked.theme,
                 )
             case "status":
                 answer, code = _status(asked.servers)

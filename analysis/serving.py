@@ -11,6 +11,7 @@ from typing import Any
 
 import xarray as xr
 
+from analysis import panels
 from analysis.errors import BadOption, MissingFile, UnknownProduct, WrongData
 
 HOST = "127.0.0.1"
@@ -31,6 +32,7 @@ def serve(
     state: State = None,
     model: str | None = None,
     band: tuple[float, float] | None = None,
+    theme: str | None = None,
 ) -> str:
     """Serve the explorer of a file or product until Ctrl-C, and return a last word.
 
@@ -48,6 +50,8 @@ def serve(
         For a spectrum; ``"tbabs * powerlaw"`` by default.
     band : (float, float), optional
         Of a spectrum, in keV; by default all channels that are not marked bad.
+    theme : {"light", "dark"}, optional
+        See :func:`analysis.panels.theme`.
 
     Returns
     -------
@@ -66,6 +70,8 @@ def serve(
     silence(FIXED_SIZING_MODE, True)  # figures whose frame has a size of its own are meant so
     if isinstance(port, bool) or not 0 <= port <= 65535:
         raise BadOption(f"--port {port} is no port; give 1 to 65535, or none for a free one")
+    if theme is not None:
+        panels.theme(theme)
     make = page_maker(target, state=state, model=model, band=band)
     make()  # what cannot be explored is refused here, and not on the page
 

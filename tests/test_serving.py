@@ -126,6 +126,19 @@ def test_the_command_serves_until_ctrl_c():
     assert server.returncode == 0 and out.strip() == "ended" and "Traceback" not in err
 
 
+def test_the_theme_is_that_of_the_command(monkeypatch, capsys):
+    from analysis import panels
+
+    seen = []
+    monkeypatch.setattr(serving, "page_maker", lambda *_, **__: seen.append(panels.theme()) or (lambda: pn.Column()))
+    monkeypatch.setattr(serving, "_port", lambda asked: (_ for _ in ()).throw(OSError("taken")))
+    try:
+        assert main(["explore", "qin_denton_hourly", "--no-browser", "--theme", "dark"]) == 1
+    finally:
+        panels.theme("light")
+    assert seen == ["dark"] and "cannot be used" in capsys.readouterr().err
+
+
 @pytest.mark.slow
 @pytest.mark.server
 def test_a_session_opens_the_view_in_the_address_and_keeps_it_there():

@@ -77,7 +77,7 @@ def found(wish: Wish) -> Found:
     wish = canonical(wish)
     rows, notes = _searched(wish.text, wish.field)
     if not wish.text.strip() and wish.field in ("", ADDRESSED) and wish.where in ("", "live"):
-        notes = [*notes, f"Type words to search the {len(indexed.datasets()):,} datasets of CDAWeb too."]
+        notes = [*notes, "Type words to search the datasets of CDAWeb too."]  # how many: not worth reading the index
     masks = {
         "where": _placed(rows, wish.where),
         "time": _timed(rows, wish, notes),

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from analysis import catalogue
 from analysis.browser.finding import PLACES, Wish
+from analysis.panels.themes import PALE
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -91,7 +92,7 @@ def parts_of() -> dict[str, Any]:
         "busy": pn.pane.HTML("", visible=False),
         "note": pn.pane.HTML("", visible=False),
         "picture": pn.Column(),
-        "again": pn.pane.HTML("", styles={"color": "#555555"}),
+        "again": pn.pane.HTML("", styles={"opacity": PALE}),
     }
 
 

@@ -86,8 +86,6 @@ def browse(
     >>> browser.state(analysis.browse("solar wind", field="plasma", where="bundled"))
     {'text': 'solar wind', 'field': 'plasma', 'where': 'bundled'}
     """
-    import panel as pn
-
     wish = canonical(
         Wish(
             text=text,
@@ -107,6 +105,8 @@ def browse(
     if product:
         catalogue.product(domain, product)
     loaded()
+    import panel as pn  # after the line above, which brings it at less cost
+
     page = _Page(pn.Column(sizing_mode="stretch_width"), widgets_of(wish), parts_of(), wish)
     _listen(page)
     widgets, parts = page.widgets, page.parts

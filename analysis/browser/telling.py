@@ -20,13 +20,14 @@ from analysis.catalogue.cutting import nodes_of
 from analysis.catalogue.declared import INDEXED, Product
 from analysis.errors import UnknownProduct
 from analysis.model import span
+from analysis.panels.themes import PALE
 
 if TYPE_CHECKING:
     import xarray as xr
 
 _DAY = np.timedelta64(1, "D")
 _LISTED = 40  # variables named on the page
-_LABEL = "vertical-align:top;white-space:nowrap;padding:2px 12px 2px 0;color:#555"
+_LABEL = f"vertical-align:top;white-space:nowrap;padding:2px 12px 2px 0;opacity:{PALE}"
 
 
 @dataclass(frozen=True)
@@ -140,7 +141,7 @@ def shown(title: str, head: str, facts: Mapping[str, str]) -> str:
     )
     return (
         f"<div style='max-width:900px;overflow-wrap:anywhere'><b style='font-size:115%'>{html.escape(title)}</b>"
-        f"<div style='color:#555;margin:2px 0 6px'>{html.escape(head)}</div><table>{rows}</table></div>"
+        f"<div style='opacity:{PALE};margin:2px 0 6px'>{html.escape(head)}</div><table>{rows}</table></div>"
     )
 
 

@@ -10,6 +10,7 @@ from analysis.explore.newest import newest_only
 from analysis.explore.pages import Around, asked_in_address, busy, reason
 from analysis.explore.states import Explored, Given, State, explored_of, fit_option, given_state
 from analysis.panels.loading import redrawing
+from analysis.panels.themes import PALE
 
 
 def node_explorer(nodes: Mapping[str, Any], explorer: Callable[..., Any], state: Given = None) -> Any:
@@ -44,7 +45,7 @@ def node_explorer(nodes: Mapping[str, Any], explorer: Callable[..., Any], state:
 
     key, names = own_key(), list(nodes)
     select = pn.widgets.Select(label="Node", options=names, width=300)
-    chosen = pn.pane.Str("", styles={"color": "#555555"})
+    chosen = pn.pane.Str("", styles={"opacity": PALE})
     warned = pn.pane.HTML("", visible=False)
     holder, setting = pn.Column(), [False]
 

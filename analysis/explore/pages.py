@@ -27,6 +27,7 @@ from analysis.explore.states import (
     told,
 )
 from analysis.panels.loading import loaded, redrawing
+from analysis.panels.themes import PALE, toned
 
 # What a reader can do on a picture: the name of HoloViews' stream, and the Bokeh tool it needs.
 GESTURES = {
@@ -352,14 +353,15 @@ def _plain(text: str) -> str:
 
 
 def _line(text: str) -> str:
-    return f"<div style='color: #555555; white-space: pre-wrap; max-width: 1100px'>{html.escape(text)}</div>"
+    return f"<div style='opacity: {PALE}; white-space: pre-wrap; max-width: 1100px'>{html.escape(text)}</div>"
 
 
 def reason(view: str, error: Exception) -> str:
     """Return the words shown in place of a picture that could not be made, as HTML."""
     said = str(error) or "no reason given"
     words = html.escape(said if isinstance(error, AnalysisError) else f"{type(error).__name__}: {said}")
-    box = "border-left: 4px solid #D55E00; padding: 6px 10px; background: #fff6ee; max-width: 700px"
+    ground, ink = toned("#fff6ee"), toned("#333333")
+    box = f"border-left: 4px solid #D55E00; padding: 6px 10px; background: {ground}; color: {ink}; max-width: 700px"
     return f"<div style='{box}'><b>{html.escape(view)}</b> cannot be shown: {words}</div>"
 
 

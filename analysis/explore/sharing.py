@@ -138,7 +138,7 @@ def share_bar(page: Any, held: Explored) -> tuple[Any, Callable[[], None]]:
 def _contents(pn: Any, held: Explored, boxes: dict[str, Any]) -> list[Any]:
     boxes["code"] = pn.widgets.TextAreaInput(label="Code that opens this view", width=680, rows=6)
     boxes["state"] = pn.widgets.TextAreaInput(label="This view as JSON", width=680, rows=3)
-    said = pn.pane.Str("", styles={"color": "#a33f00"})
+    said = pn.pane.Str("", styles={"font-weight": "bold"})
     stem = re.sub(r"[^\w.-]+", "_", held.title).strip("_")[:60] or "view"
 
     def download(label: str, name: str, make: Callable[[], bytes]) -> Any:

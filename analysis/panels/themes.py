@@ -30,7 +30,9 @@ DARK = {
     "#8c5a2b": "#b98a5c",
     "#5a7d3a": "#88ad66",
     "#b2182b": "#ff8a8a",
+    "#fff6ee": "#33261c",
 }
+PALE = "0.75"  # opacity of words less important: what is around a page may be bright or dark, whatever its pictures are
 _PARTS = ("line_color", "fill_color", "text_color", "hatch_color", "background_fill_color", "border_line_color")
 _chosen = ["light"]
 
@@ -69,6 +71,17 @@ def theme(name: str | None = None) -> str:
 def is_dark() -> bool:
     """Return whether pictures are made dark now."""
     return _chosen[0] == "dark"
+
+
+def toned(colour: str) -> str:
+    """Return a colour of the light theme as the chosen theme has it: for boxes that have a ground of their own.
+
+    Examples
+    --------
+    >>> toned("#555555")
+    '#555555'
+    """
+    return DARK.get(colour.lower(), colour) if is_dark() else colour
 
 
 def painted(figure: Any) -> None:

@@ -1,8 +1,10 @@
 import importlib
 import itertools
+import re
 
 import holoviews as hv
 import numpy as np
+import panel as pn
 import pytest
 import xarray as xr
 from bokeh.models import ColorBar, GlyphRenderer
@@ -11,7 +13,7 @@ from bokeh.plotting import figure as Figure
 from analysis import catalogue, panels
 from analysis.errors import BadOption, WrongData
 from analysis.panels.style import LINES
-from analysis.panels.themes import DARK, GROUND, INK, PAGE
+from analysis.panels.themes import DARK, GROUND, INK, PAGE, PALE
 
 # Machado, Oliveira & Fernandes (2009), doi:10.1109/TVCG.2009.113, severity 1, on linear sRGB; as in R's prismatic.
 VISION = {
@@ -153,6 +155,17 @@ def test_every_panel_says_units_source_and_synthetic(wind, flux, sky):
     known = wind.attrs
     pixels = flux.isel(time=slice(0, 6)).drop_vars(["time", "energy"])
     named = flux.isel(time=slice(0, 6)).rename(time="k").assign_coords(k=("k", np.arange(6.0), {"units": "1"}))
+    edges = xr.DataArray(np.geomspace(9, 2e4, 7), dims="edge", attrs={"units": "eV", "long_name": "Energy"})
+    field = xr.concat([wind.bz, 2 * wind.bz.roll(time=5)], "component").assign_coords(component=["x", "y"])
+    field.attrs["units"] = "nT"
+    ell = ("ell", np.arange(2, 9), {"units": "1", "long_name": "Multipole"})
+    spectra = xr.DataArray(
+        np.ones((1, 7)),
+        {"spectrum": ["TT"], "ell": ell},
+        ["spectrum", "ell"],
+        name="cl",
+        attrs={"units": "uK2", "long_name": "Power"},
+    )
     made = {
         "curves": panels.curves(wind.bz, attrs=known),
         "spectrogram": panels.spectrogram(flux, attrs=known),
@@ -161,6 +174,12 @@ def test_every_panel_says_units_source_and_synthetic(wind, flux, sky):
         "sky_map": panels.sky_map(sky, width=200, attrs=known),
         "sky_zoom": panels.sky_zoom(sky, width=200, attrs=known),
         "time_panels": panels.time_panels(wind, attrs=known),
+        "points": panels.points(
+            wind.bz.isel(time=slice(0, 3)).drop_vars("time"), x=named.k[:3].rename(k="time"), attrs=known
+        ),
+        "histogram_steps": panels.histogram_steps(flux.isel(time=0), edges=edges, attrs=known),
+        "hodogram": panels.hodogram(field, x="x", y="y", attrs=known),
+        "power_spectra": panels.power_spectra(spectra, attrs=known),
     }
     for picture in made.values():
         check_told(picture, synthetic=True)
@@ -186,3 +205,53 @@ def test_every_view_of_what_ships_says_units_source_and_what_is_across(domain):
         check_told(picture, synthetic=str(data.attrs.get("synthetic", "false")) == "true")
         drawn += 1
     assert drawn >= 5
+
+
+@pytest.mark.parametrize("name", ["light", "dark"])
+def test_the_box_in_place_of_a_picture_is_readable_in_either_theme(name):
+    from analysis.explore.pages import reason
+
+    panels.theme(name)
+    try:
+        box = reason("A view", BadOption("no"))
+    finally:
+        panels.theme("light")
+    ground, ink = re.search(r"background: (#\w+); color: (#\w+)", box).groups()
+    assert contrast(ink, ground) > 4.5
+
+
+def test_pale_words_are_readable_on_any_ground_that_a_notebook_has():
+    for ink, ground in ((0.13, 1.0), (0.87, 0.067), (0.88, 0.13)):  # grey levels: JupyterLab light and dark, VS Code
+        seen = float(PALE) * ink + (1 - float(PALE)) * ground
+        told, under = (f"#{round(255 * level):02x}" + 2 * f"{round(255 * level):02x}" for level in (seen, ground))
+        assert contrast(told, under) > 4.5
+
+
+@pytest.mark.slow
+def test_words_on_pages_bring_no_colour_without_a_ground_for_it():
+    import analysis
+    from analysis import plasma
+
+    pages = [analysis.browse(product="ring_current_hourly"), plasma.explore(plasma.fetch("ring_current_hourly"))]
+    for words in (pane for page in pages for pane in page.select(pn.pane.HTML)):
+        assert "color" not in words.styles
+        for style in re.findall(r"style='([^']*)'", str(words.object)):
+            assert "background" in style or not re.search(r"(?<!-)color:", style)
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore::analysis.errors.AnalysisWarning")
+@pytest.mark.parametrize(
+    ("domain", "product"),
+    [("plasma", "qin_denton_hourly"), ("xray", "msh1552_acis_events"), ("cmb", "wmap7_w_iqu")],
+)
+def test_every_figure_of_an_explorer_is_described_and_its_axes_say_what_they_are(domain, product):
+    module = importlib.import_module(f"analysis.{domain}")
+    root = module.explore(module.fetch(product)).get_root()
+    figures = {figure.id: figure for figure in root.select({"type": Figure})}.values()
+    assert len(figures) >= 2
+    for figure in figures:
+        assert figure.html_attributes["aria-label"].startswith("Figure")
+        assert all(axis.axis_label for axis in figure.yaxis if axis.visible)
+    texts = [part.text for figure in figures for part in figure.below if hasattr(part, "text")]
+    assert any("Source: " in text for text in texts)
