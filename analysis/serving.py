@@ -72,7 +72,7 @@ def serve(
     def session() -> Any:
         from panel.pane import HTML
 
-        from analysis.explore.pages import reason
+        from analysis.explore.wording import reason
 
         try:
             return make()

@@ -12,8 +12,8 @@ import numpy as np
 
 from analysis.errors import AnalysisError, BadOption
 from analysis.explore.addresses import own_key, put_in_address
+from analysis.explore.frames import asked_in_address
 from analysis.explore.newest import newest_only
-from analysis.explore.pages import asked_in_address
 from analysis.explore.sharing import share_bar
 from analysis.explore.states import Explored, Given, State, fit_number, given_state, refuse_unknown
 from analysis.panels.loading import loaded, redrawing

@@ -6,9 +6,10 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from analysis.explore.addresses import own_key, put_in_address
+from analysis.explore.frames import Around, asked_in_address
 from analysis.explore.newest import newest_only
-from analysis.explore.pages import Around, asked_in_address, busy, reason
 from analysis.explore.states import Explored, Given, State, explored_of, fit_option, given_state
+from analysis.explore.wording import busy, reason
 from analysis.panels.loading import redrawing
 
 

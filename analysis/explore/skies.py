@@ -12,11 +12,13 @@ import numpy as np
 
 from analysis.errors import AnalysisError, BadOption
 from analysis.explore.addresses import own_key, put_in_address
+from analysis.explore.declarations import Choice, Slider
+from analysis.explore.frames import asked_in_address
 from analysis.explore.hands import PLANE, Regions, drawing
 from analysis.explore.live import Lines
-from analysis.explore.pages import Choice, Slider, asked_in_address, reason
 from analysis.explore.sharing import share_bar
 from analysis.explore.states import Explored, Given, State, fit_number, fit_option, given_state, refuse_unknown
+from analysis.explore.wording import reason
 from analysis.panels.loading import loaded, redrawing
 from analysis.panels.pointings import Pointing, places, pointing_of, vectors_of
 
