@@ -12,6 +12,7 @@ from analysis.explore.pages import linked
 from analysis.explore.sharing import code_of, opened_again, save_page
 from analysis.explore.skies import Followers, Scene, sky_explorer
 from analysis.explore.states import save_state, set_state, state_of
+from analysis.explore.steps import together
 
 __all__ = [
     "Choice",
@@ -31,4 +32,5 @@ __all__ = [
     "sky_explorer",
     "state_of",
     "time_explorer",
+    "together",
 ]

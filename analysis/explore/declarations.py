@@ -8,6 +8,7 @@ from typing import Any
 
 from analysis.errors import BadOption
 from analysis.explore.states import fit_number, fit_option
+from analysis.explore.zooms import ZOOM
 
 # What a reader can do on a picture: the name of HoloViews' stream, and the Bokeh tool it needs.
 GESTURES = {
@@ -82,6 +83,8 @@ def checked(views: Sequence[View], controls: Sequence[Choice | Slider]) -> None:
     set_by = [control.name for control in controls] + [name for view in views for name in view.selects]
     if len(set(set_by)) < len(set_by):
         raise BadOption(f"two controls or selections have one name: {', '.join(set_by)}")
+    if ZOOM in set_by:
+        raise BadOption(f"a control or selection cannot be named {ZOOM!r}: that is what a page shows of its pictures")
     for view in views:
         if unknown := [name for name in view.uses if name not in set_by]:
             raise BadOption(f"the view {view.name!r} uses {unknown}, but only {set_by} are set")

@@ -5,13 +5,17 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 from analysis.errors import AnalysisError
 from analysis.explore.addresses import addressed, own_key, put_in_address
+from analysis.explore.newest import newest_only
 from analysis.explore.sharing import share_bar
 from analysis.explore.states import Explored, Given, State, given_state
 from analysis.explore.wording import heading, reason
+from analysis.explore.zooms import Zooms
+from analysis.panels.loading import redrawing
 
 
 @dataclass(frozen=True)
@@ -20,6 +24,7 @@ class Around:
 
     outer: Mapping[str, Any]
     key: str
+    zooms: Zooms = field(default_factory=Zooms)
 
 
 @dataclass(eq=False)
@@ -35,6 +40,7 @@ class Frame:
     key: str
     column: Any
     warned: Any
+    zooms: Zooms
     setting: bool = False
     explored: Explored | None = None
     bar: Any = None
@@ -48,7 +54,8 @@ def framed(
     import panel as pn
 
     key = around.key if around else own_key()
-    return Frame(fitting, take, key, pn.Column(), pn.pane.HTML("", visible=False))
+    zooms = around.zooms if around else Zooms()
+    return Frame(fitting, take, key, pn.Column(), pn.pane.HTML("", visible=False), zooms)
 
 
 @contextmanager
@@ -74,6 +81,16 @@ def begin(frame: Frame, state: Given, explored: Explored, *, ask_address: bool =
     if ask_address:
         taken(frame, asked_in_address(frame.key, frame.fitting, frame.warned))
     frame.bar, frame.renew = share_bar(frame.column, explored)
+    frame.zooms.own = newest_only(partial(_zoomed, frame))
+
+
+def _zoomed(frame: Frame) -> None:
+    """Bring address and bar up to what the hand has made visible."""
+    if frame.explored is not None:
+        put_in_address(frame.key, frame.explored.read())
+    if frame.bar[1].visible:
+        with redrawing(frame.column):
+            frame.renew()
 
 
 def follow_state(frame: Frame) -> None:

@@ -87,3 +87,27 @@ def _instant(value: Any) -> np.datetime64:
     if isinstance(value, int | float):
         return np.datetime64(round(value * 1e6), "ns")
     return np.datetime64(value, "ns")
+
+
+def times_of(made: Any) -> tuple[Any, Any] | None:
+    """Return first and last time of a picture whose axis across is over time (UTC), None of others.
+
+    Examples
+    --------
+    >>> import holoviews as hv
+    >>> times_of(hv.Curve([1, 2])) is None
+    True
+    """
+    hv = loaded()
+    if not isinstance(made, hv.core.Dimensioned):
+        return None
+    ends: list[Any] = []
+    for panel in made if isinstance(made, hv.Layout) else [made]:
+        shown = panel[()] if isinstance(panel, hv.DynamicMap) else panel
+        for element in shown.traverse(lambda one: one, [hv.core.Element2D]):
+            if not isinstance(element, hv.Text | hv.Labels) and len(element):
+                across = element.dimension_values(0)
+                if across.dtype.kind == "M":
+                    ends += [np.fmin.reduce(across), np.fmax.reduce(across)]
+    known = [end for end in ends if not np.isnat(end)]
+    return (min(known), max(known)) if known else None

@@ -13,11 +13,14 @@ from analysis.errors import AnalysisError
 from analysis.explore.addresses import put_in_address
 from analysis.explore.declarations import Choice, Slider, View, checked, fitted, widget_of
 from analysis.explore.frames import Around, Frame, begin, filled, framed, taken
-from analysis.explore.gestures import listen
+from analysis.explore.gestures import listen, times_of
 from analysis.explore.newest import newest_only
 from analysis.explore.states import Explored, Given, State, fit_selection, refuse_unknown, told
+from analysis.explore.steps import in_step
 from analysis.explore.wording import NOTHING, busy, line, plain, reason, say_busy, selected
+from analysis.explore.zooms import ZOOM, fit_zoom, set_zoom, zoom_state, zoomed_pane
 from analysis.panels.loading import loaded, redrawing
+from analysis.panels.parts import part_of
 
 Values = Mapping[str, Any]
 
@@ -37,6 +40,7 @@ class _Page:
     chosen: Any
     frame: Frame
     stale: dict[str, View] = field(default_factory=dict)
+    times: dict[str, Any] = field(default_factory=dict)  # first and last time of views that are over time
     ask: Callable[[], None] = lambda: None
 
 
@@ -99,8 +103,10 @@ def linked(
     page.ask = newest_only(partial(_redraw, page), lambda: say_busy(frame.column, page.chosen, list(page.stale)))
     outer = dict(around.outer if around else {})
     explored = Explored(
-        lambda: {**outer, **{name: told(value) for name, value in page.values.items()}},
-        partial(_write, page), partial(_made_anew, page), title, dict(again or {}), outer,
+        lambda: {
+            **outer, **{name: told(value) for name, value in page.values.items()}, ZOOM: zoom_state(frame.zooms)
+        },
+        partial(_write, page), partial(_made_anew, page), title, dict(again or {}), outer, frame.zooms,
     )  # fmt: skip
     begin(frame, state, explored, ask_address=around is None)
     for name, (widget, tells) in page.widgets.items():
@@ -108,6 +114,9 @@ def linked(
     page.chosen.object = _told(page)
     for view in views:
         _draw(page, view)
+    frame.zooms.tap = partial(_tap, page)
+    if around is None:
+        in_step([(frame.column, frame.zooms)])
     return filled(frame, _laid_out(page, footer, beside=beside))
 
 
@@ -151,15 +160,15 @@ def _laid_out(page: _Page, footer: Sequence[Any], *, beside: bool) -> list[Any]:
 
 def _draw(page: _Page, view: View) -> None:
     """Make a view's picture, or say why there is none."""
-    import panel as pn
 
     try:
         made = view.picture(**{name: page.values[name] for name in view.uses})
         for name, gesture in view.selects.items():
             listen(made, gesture, partial(_select, page, name))
+        page.times[view.name] = times_of(made) if "tap" in view.selects.values() else None
         said = NOTHING if made is None else made if isinstance(made, str) else ""
         text = plain(said) if said else ""
-        page.pictures[view.name].objects = [] if said else [pn.pane.HoloViews(made)]
+        page.pictures[view.name].objects = [] if said else [zoomed_pane(page.frame.zooms, view.name, made)]
     except Exception as error:  # the page is the only place where its reader can see the reason
         text = reason(view.name, error)
         page.pictures[view.name].objects = []
@@ -192,30 +201,48 @@ def _change(page: _Page, changed: Values, draw_now: Callable[[], None] | None = 
 def _select(page: _Page, name: str, value: Any) -> None:
     if not page.frame.setting:
         _change(page, {name: value})
+        if page.gestures.get(name) == "tap" and isinstance(value, np.datetime64):
+            for tell in page.frame.zooms.tapped:
+                tell(value)
+
+
+def _tap(page: _Page, time: Any) -> None:
+    """Take a time tapped on another page, where a view can be tapped and has something then."""
+    for view in page.views.values():
+        ends = page.times.get(view.name)
+        if ends is not None and ends[0] <= time <= ends[1]:
+            _change(page, {name: time for name, gesture in view.selects.items() if gesture == "tap"})
 
 
 def _fitting(page: _Page, asked: State) -> dict[str, Any]:
     """Return the values that a state asks for, or refuse them."""
     outer = page.frame.explored.outer if page.frame.explored else {}
     own = {name: value for name, value in asked.items() if name not in outer}
-    refuse_unknown(own, [*outer, *page.values])
-    return {
-        name: fitted(page.controls[name], value)
-        if name in page.controls
-        else fit_selection(name, value, page.gestures[name])
-        for name, value in own.items()
-    }
+    refuse_unknown(own, [*outer, *page.values, ZOOM])
+    found: dict[str, Any] = {}
+    for name, value in own.items():
+        if name == ZOOM:
+            found[name] = fit_zoom(value, list(page.views))
+        elif name in page.controls:
+            found[name] = fitted(page.controls[name], value)
+        else:
+            found[name] = fit_selection(name, value, page.gestures[name])
+    return found
 
 
 def _take(page: _Page, found: Values) -> None:
     for name in set(found) & set(page.widgets):
         page.widgets[name][0].value = found[name]
-    page.values.update(found)
+    page.values.update({name: value for name, value in found.items() if name != ZOOM})
+    if ZOOM in found:
+        set_zoom(page.frame.zooms, found[ZOOM])
 
 
 def _write(page: _Page, asked: State) -> None:
     found = _fitting(page, asked)
-    taken(page.frame, found)
+    with redrawing(page.frame.column):
+        taken(page.frame, found)
+    found.pop(ZOOM, None)
     _change(page, found, partial(_redraw, page))
 
 
@@ -235,7 +262,8 @@ def _made_anew(page: _Page) -> dict[str, Any]:
             picture = view.picture(**{used: page.values[used] for used in view.uses})
         except AnalysisError as error:
             picture = f"cannot be shown: {error}"
-        made[name] = NOTHING if picture is None else picture
+        held = page.frame.zooms.held.get(name, {})
+        made[name] = NOTHING if picture is None else picture if isinstance(picture, str) else part_of(picture, held)
     return made
 
 

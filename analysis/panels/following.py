@@ -21,7 +21,8 @@ from analysis.panels.visible import Drawn, Series, visible
 class Glyph:
     """A HoloViews hook that remembers where one line (or its lone samples) is shown.
 
-    HoloViews forgets the stream of a source that is gone: ``held`` keeps it as long as any copy of the picture.
+    HoloViews forgets the stream of a source that is gone: ``held`` keeps it as long as any copy of the picture,
+    and the series.
     """
 
     line: int
@@ -65,7 +66,7 @@ def follow(series: Series, source: Any, glyphs: Sequence[Glyph]) -> None:
 
     hv.streams.RangeX(source=source).add_subscriber(moved)
     for glyph in glyphs:
-        glyph.held.append(source)
+        glyph.held.extend([source, series])  # the series: for a part of the picture on its own
 
 
 def columns(plot: Any, drawn: Drawn, *, alone: bool) -> dict[str, np.ndarray]:
