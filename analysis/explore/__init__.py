@@ -9,8 +9,9 @@ from analysis.explore.explorers import time_explorer
 from analysis.explore.live import Dial, following
 from analysis.explore.nodes import node_explorer
 from analysis.explore.pages import linked
+from analysis.explore.scenes import Followers, Scene
 from analysis.explore.sharing import code_of, opened_again, save_page
-from analysis.explore.skies import Followers, Scene, sky_explorer
+from analysis.explore.skies import sky_explorer
 from analysis.explore.states import save_state, set_state, state_of
 from analysis.explore.steps import together
 

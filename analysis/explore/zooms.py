@@ -90,6 +90,26 @@ def zoomed_pane(zooms: Zooms, view: str, picture: Any) -> Any:
     return pane
 
 
+def plane_pane(picture: Any, halves: tuple[float, float]) -> Any:
+    """Return a pane that shows a part of a plane at first; the browser's reset shows all, to both sides of 0."""
+    import panel as pn
+
+    pane: Any = pn.pane.HoloViews(picture, linked_axes=False)
+    render = pane._render
+
+    def rendered(doc: Any, comm: Any, root: Any) -> Any:
+        from bokeh.plotting import figure
+
+        plot = render(doc, comm, root)
+        for made in plot.state.select({"type": figure}):
+            for along, half in zip((made.x_range, made.y_range), halves, strict=True):
+                along.update(reset_start=-half, reset_end=half)
+        return plot
+
+    pane._render = rendered
+    return pane
+
+
 def zoom_state(zooms: Zooms) -> dict[str, Any] | None:
     """Return what is held as JSON has it, None for nothing."""
     made = {view: {name: told(ends) for name, ends in axes.items()} for view, axes in zooms.held.items() if axes}
