@@ -77,15 +77,11 @@ def _renew(members: Sequence[tuple[Glyph, Any]], drawn: Sequence[Drawn]) -> None
 
 
 def _when_free(document: Any, renew: Callable[[], None]) -> None:
-    """Renew now, or in the next turn of a served session that just now belongs to another."""
+    """Renew now, or in the next turn of a served session: it may be writing to its browser just now."""
     if document.session_context is None:
         renew()
-        return
-    import panel as pn
-    from panel.io.state import set_curdoc
-
-    with set_curdoc(document):
-        pn.state.execute(renew, schedule="auto")
+    else:
+        document.add_next_tick_callback(renew)
 
 
 def columns(plot: Any, drawn: Drawn, *, alone: bool) -> dict[str, np.ndarray]:
