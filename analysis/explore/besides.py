@@ -1,18 +1,21 @@
-"""What stands beside a sky: the slider of its mask, and the lines that follow it."""
+"""The parts of a page of a sky, and what stands beside it: the slider of its mask, and lines that follow it."""
 
 from __future__ import annotations
 
 import html
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from typing import Any
 
 from analysis.errors import AnalysisError
 from analysis.explore.declarations import Choice
+from analysis.explore.frames import Frame
 from analysis.explore.live import Lines
-from analysis.explore.scenes import Drawn, Followers, Values
+from analysis.explore.scenes import Drawn, Followers, Scene, Values
 from analysis.explore.wording import reason
 from analysis.explore.zooms import Zooms, zoomed_pane
 from analysis.panels.loading import loaded
+from analysis.panels.pointings import Pointing
 
 BESIDE = "Beside"  # the name of the lines in a state
 
@@ -30,6 +33,31 @@ class Beside:
     outline: Any
     zooms: Zooms
     newest: Any = None
+
+
+@dataclass(eq=False)
+class SkyPage:
+    """The parts of a page of a sky, and what the hand has done on it."""
+
+    sky: Callable[[Values, Scene], Any]
+    find: Callable[[str], tuple[float, float]] | None
+    cell: Callable[[Values, float, float], tuple[str, Any]] | None
+    widgets: dict[str, Any]
+    projected: Any
+    across: Any
+    told: Any
+    cell_holder: Any
+    holder: Any
+    outline: Any
+    mark: Any
+    frame: Frame
+    centre: tuple[float, float]
+    place_told: tuple[float, float] | None = None
+    beside: Beside | None = None
+    pointing: Pointing = field(default_factory=Pointing)
+    part: Any = None
+    drawn: Drawn = ()
+    clear: Callable[[], None] = lambda: None
 
 
 def beside_of(followers: Followers, outline: Any, zooms: Zooms) -> Beside:

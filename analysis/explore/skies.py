@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
@@ -13,7 +12,7 @@ import numpy as np
 from analysis.errors import AnalysisError
 from analysis.explore.besides import (
     BESIDE,
-    Beside,
+    SkyPage,
     beside_of,
     lines_anew,
     renew_beside,
@@ -21,7 +20,7 @@ from analysis.explore.besides import (
     values_beside,
 )
 from analysis.explore.declarations import Choice, Slider
-from analysis.explore.frames import Frame, begin, filled, follow_state, framed, taken
+from analysis.explore.frames import begin, filled, follow_state, framed, taken
 from analysis.explore.hands import drawing, marks_on, thinned
 from analysis.explore.scenes import Drawn, Followers, Scene, Values
 from analysis.explore.sky_states import DRAWN, drawn_state, fit_sky, part_state
@@ -36,31 +35,6 @@ FIELDS = ("1", "2", "5", "10", "20", "60", "120")  # degrees across of a tangent
 PLACES = "l b, a name, or 5h34m +22d"
 TAP = "Click the sky, or type a place, to see the values there."
 SKY, CELL = "Sky", "Cell"
-
-
-@dataclass(eq=False)
-class _Sky:
-    """The parts of one page, and what the hand has done on it."""
-
-    sky: Callable[[Values, Scene], Any]
-    find: Callable[[str], tuple[float, float]] | None
-    cell: Callable[[Values, float, float], tuple[str, Any]] | None
-    widgets: dict[str, Any]
-    projected: Any
-    across: Any
-    told: Any
-    cell_holder: Any
-    holder: Any
-    outline: Any
-    mark: Any
-    frame: Frame
-    centre: tuple[float, float]
-    place_told: tuple[float, float] | None = None
-    beside: Beside | None = None
-    pointing: Pointing = field(default_factory=Pointing)
-    part: Any = None
-    drawn: Drawn = ()
-    clear: Callable[[], None] = lambda: None
 
 
 def sky_explorer(
@@ -120,7 +94,7 @@ def sky_explorer(
     import panel as pn
 
     hv = loaded()
-    page = _Sky(
+    page = SkyPage(
         sky, place, cell, {choice.name: select_of(choice) for choice in choices},
         pn.widgets.Select(label="Projection", options=list(projections), value=projection, width=140),
         pn.widgets.Select(label="Field across (deg)", options=list(FIELDS), value="20", width=130),
@@ -143,7 +117,7 @@ def sky_explorer(
     return filled(frame, _laid_out(page))
 
 
-def _laid_out(page: _Sky) -> list[Any]:
+def _laid_out(page: SkyPage) -> list[Any]:
     """Return what stands on the page, from above; its widgets are heard from now on."""
     import panel as pn
 
@@ -169,15 +143,15 @@ def _laid_out(page: _Sky) -> list[Any]:
     return [first_row, page.frame.warned, pn.FlexBox(left, pn.Column(*side)), page.frame.bar]
 
 
-def _values(page: _Sky) -> dict[str, Any]:
+def _values(page: SkyPage) -> dict[str, Any]:
     return {name: widget.value for name, widget in page.widgets.items()} | values_beside(page.beside)
 
 
-def _pointing(page: _Sky) -> Pointing:
+def _pointing(page: SkyPage) -> Pointing:
     return pointing_of(page.projected.value, page.centre, float(page.across.value))
 
 
-def _draw(page: _Sky) -> None:
+def _draw(page: SkyPage) -> None:
     """Make the picture of the sky, or say why there is none."""
     import panel as pn
 
@@ -207,14 +181,14 @@ def _draw(page: _Sky) -> None:
         page.holder.objects = [pn.pane.HTML(reason("The sky", error))]
 
 
-def _mark(page: _Sky) -> None:
+def _mark(page: SkyPage) -> None:
     """Mark the place that was tapped or typed."""
     place = page.place_told
     spots: Any = [] if place is None else places(vectors_of(*np.array(place)[:, None]), page.pointing)
     page.mark.send([tuple(spot) for spot in spots if np.isfinite(spot).all()])
 
 
-def _tell(page: _Sky) -> None:
+def _tell(page: SkyPage) -> None:
     """Show the values at the place."""
     if page.cell is None or page.place_told is None:
         return
@@ -226,11 +200,11 @@ def _tell(page: _Sky) -> None:
         page.told.object, page.cell_holder.objects = reason("This cell", error), []
 
 
-def _follow(page: _Sky, *, dragged: bool = False) -> None:
+def _follow(page: SkyPage, *, dragged: bool = False) -> None:
     renew_beside(page.beside, _values(page), page.drawn, dragged=dragged)
 
 
-def _drew(page: _Sky, drawn: Drawn, *, dragged: bool = False) -> None:
+def _drew(page: SkyPage, drawn: Drawn, *, dragged: bool = False) -> None:
     """Take regions drawn by hand, or another mask."""
     page.drawn = drawn
     if page.frame.setting:
@@ -240,7 +214,7 @@ def _drew(page: _Sky, drawn: Drawn, *, dragged: bool = False) -> None:
         follow_state(page.frame)
 
 
-def _tapped(page: _Sky, lon: float, lat: float) -> None:
+def _tapped(page: SkyPage, lon: float, lat: float) -> None:
     page.place_told = lon, lat
     with redrawing(page.frame.column):
         _mark(page)
@@ -248,7 +222,7 @@ def _tapped(page: _Sky, lon: float, lat: float) -> None:
         follow_state(page.frame)
 
 
-def _go(page: _Sky, text: str) -> None:
+def _go(page: SkyPage, text: str) -> None:
     """Look at a place that was typed."""
     if page.find is None or not text.strip():
         return
@@ -264,7 +238,7 @@ def _go(page: _Sky, text: str) -> None:
         follow_state(page.frame)
 
 
-def _chosen(page: _Sky, widget: Any) -> None:
+def _chosen(page: SkyPage, widget: Any) -> None:
     """Draw what was chosen; what is visible stays."""
     if page.frame.setting:
         return
@@ -277,7 +251,7 @@ def _chosen(page: _Sky, widget: Any) -> None:
         follow_state(page.frame)
 
 
-def _pointed(page: _Sky) -> None:
+def _pointed(page: SkyPage) -> None:
     """Show the whole, in the projection chosen."""
     if page.frame.setting:
         return
@@ -288,7 +262,7 @@ def _pointed(page: _Sky) -> None:
         follow_state(page.frame)
 
 
-def _cleared(page: _Sky) -> None:
+def _cleared(page: SkyPage) -> None:
     """Take drawn regions away."""
     page.clear()
     _drew(page, ())
@@ -296,7 +270,7 @@ def _cleared(page: _Sky) -> None:
         _draw(page)
 
 
-def _read(page: _Sky) -> dict[str, Any]:
+def _read(page: SkyPage) -> dict[str, Any]:
     spot = None if page.place_told is None else list(page.place_told)
     made = _values(page) | {"projection": page.projected.value, "centre": list(page.centre), "place": spot}
     if page.projected.value == "gnomonic":
@@ -308,7 +282,7 @@ def _read(page: _Sky) -> dict[str, Any]:
     return {**made, ZOOM: held or None}
 
 
-def _fitting(page: _Sky, asked: State) -> dict[str, Any]:
+def _fitting(page: SkyPage, asked: State) -> dict[str, Any]:
     """Return the values that a state asks for, or refuse them."""
     options = {name: list(widget.options) for name, widget in page.widgets.items()}
     options["projection"] = list(page.projected.options)
@@ -321,7 +295,7 @@ def _fitting(page: _Sky, asked: State) -> dict[str, Any]:
     return fit_sky(asked, options=options, dials=dials, fields=FIELDS, pictures=shown, now=now)
 
 
-def _take(page: _Sky, found: Mapping[str, Any]) -> None:
+def _take(page: SkyPage, found: Mapping[str, Any]) -> None:
     widgets = page.widgets | {"projection": page.projected, "field": page.across}
     if page.beside is not None:
         widgets |= {page.beside.made.dial.name: page.beside.slider, **page.beside.widgets}
@@ -340,7 +314,7 @@ def _take(page: _Sky, found: Mapping[str, Any]) -> None:
     page.across.visible = page.projected.value == "gnomonic"
 
 
-def _write(page: _Sky, asked: State) -> None:
+def _write(page: SkyPage, asked: State) -> None:
     found = _fitting(page, asked)
     with redrawing(page.frame.column):
         taken(page.frame, found)
@@ -350,7 +324,7 @@ def _write(page: _Sky, asked: State) -> None:
         follow_state(page.frame)
 
 
-def _pictures(page: _Sky) -> dict[str, Any]:
+def _pictures(page: SkyPage) -> dict[str, Any]:
     """Return the pictures for files, by name."""
     hv = loaded()
     now, held = _pointing(page), page.frame.zooms.held
