@@ -51,6 +51,12 @@ def across(plot):
     return millis(plot.x_range.start), millis(plot.x_range.end)
 
 
+def of(page, document):
+    """Return the figure of a page among those of a document."""
+    along = page.explored.zooms.shown[-1].axes["time"].range
+    return next(one for one in figures(document) if one.x_range is along)
+
+
 def up(plot):
     return plot.y_range.start, plot.y_range.end
 
@@ -284,7 +290,7 @@ def test_pages_together_show_the_same_time_and_tap_it():
     other = explore.time_explorer(storm(100, start=START - 20 * HOUR), state={"variables": ["speed"]})
     explore.together(one, other)
     document = opened(pn.Row(one, other))
-    first, second = figures(document)
+    first, second = of(one, document), of(other, document)
     whole = across(second)
     zoom(first, hours(5, 8))
     assert across(second) == across(first) and up(second)[0] < 400
@@ -292,9 +298,9 @@ def test_pages_together_show_the_same_time_and_tap_it():
     zoom(second, hours(10, 12))
     assert across(first) == tuple(map(millis, hours(10, 12)))
     widget(other, "Variables").value = ["dst"]
-    assert across(figures(document)[1]) == tuple(map(millis, hours(10, 12)))
+    assert across(of(other, document)) == tuple(map(millis, hours(10, 12)))
     explore.set_state(one, {"zoom": None})
-    assert across(figures(document)[1]) == whole
+    assert across(of(other, document)) == whole
     tap = next(
         stream
         for element in one.select(pn.pane.HoloViews)[0].object.traverse(lambda x: x, [hv.core.Element2D])
