@@ -67,6 +67,8 @@ def serve(
     from bokeh.core.validation.warnings import FIXED_SIZING_MODE
     from panel.io.server import get_server
 
+    from analysis.explore.closed import unless_closed
+
     silence(FIXED_SIZING_MODE, True)  # figures whose frame has a size of its own are meant so
     if isinstance(port, bool) or not 0 <= port <= 65535:
         raise BadOption(f"--port {port} is no port; give 1 to 65535, or none for a free one")
@@ -78,7 +80,7 @@ def serve(
     def session() -> Any:
         from panel.pane import HTML
 
-        from analysis.explore.pages import reason
+        from analysis.explore.wording import reason
 
         try:
             return make()
@@ -97,7 +99,7 @@ def serve(
     if browser:
         server.io_loop.add_callback(_show, address)
     loop: Any = server.io_loop
-    loop.asyncio_loop.set_exception_handler(_unless_closed)
+    loop.asyncio_loop.set_exception_handler(unless_closed)
     server.start()
     with suppress(KeyboardInterrupt):  # Panel's handler of Ctrl-C stops the loop; another may be installed
         loop.start()
@@ -229,15 +231,6 @@ def _port(asked: int) -> int:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         probe.bind((HOST, asked))
         return int(probe.getsockname()[1])
-
-
-def _unless_closed(loop: Any, context: dict[str, Any]) -> None:
-    """Report what goes wrong in the server, but not that a browser went away while a picture was under way."""
-    from tornado.iostream import StreamClosedError
-    from tornado.websocket import WebSocketClosedError
-
-    if not isinstance(context.get("exception"), StreamClosedError | WebSocketClosedError):
-        loop.default_exception_handler(context)
 
 
 def _show(address: str) -> None:

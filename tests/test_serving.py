@@ -51,7 +51,7 @@ def test_a_spectrum_is_explored_with_the_response_it_names(tmp_path):
     for suffix, name in named.items():
         shutil.copy(sample.path(f"ngc7793_ulx4_pn{suffix}"), tmp_path / name)
     page = page_of(tmp_path / "pn.pha", model="powerlaw", band=(1.0, 8.0))
-    assert set(explore.state_of(page)) == {"powerlaw.photon_index", "powerlaw.norm"}
+    assert set(explore.state_of(page)) == {"powerlaw.photon_index", "powerlaw.norm", "zoom"}
     code = explore.code_of(page)
     assert "xray.spectrum_from(" in code and "source='powerlaw', band=(1.0, 8.0)" in code
 

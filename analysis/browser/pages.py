@@ -13,7 +13,7 @@ from analysis.browser.layout import COPYING, FILTERS, LISTED, parts_of, table_of
 from analysis.browser.previews import Preview, busy, drawn, preview
 from analysis.browser.telling import Line, facts_of, facts_with, line_of, shown
 from analysis.errors import BadOption
-from analysis.explore.pages import reason
+from analysis.explore.wording import reason
 from analysis.panels.loading import loaded, redrawing
 
 if TYPE_CHECKING:

@@ -4,13 +4,16 @@ An explorer knows no field of science: domains hand it functions that return pic
 :func:`linked` makes the page. Pages work in JupyterLab and under ``panel serve``.
 """
 
+from analysis.explore.declarations import Choice, Slider, View
 from analysis.explore.explorers import time_explorer
 from analysis.explore.live import Dial, following
 from analysis.explore.nodes import node_explorer
-from analysis.explore.pages import Choice, Slider, View, linked
+from analysis.explore.pages import linked
+from analysis.explore.scenes import Followers, Scene
 from analysis.explore.sharing import code_of, opened_again, save_page
-from analysis.explore.skies import Followers, Scene, sky_explorer
+from analysis.explore.skies import sky_explorer
 from analysis.explore.states import save_state, set_state, state_of
+from analysis.explore.steps import together
 
 __all__ = [
     "Choice",
@@ -30,4 +33,5 @@ __all__ = [
     "sky_explorer",
     "state_of",
     "time_explorer",
+    "together",
 ]

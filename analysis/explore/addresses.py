@@ -8,6 +8,7 @@ from typing import Any
 from urllib.parse import parse_qsl, urlencode
 from weakref import WeakKeyDictionary
 
+from analysis.explore.closed import quiet_when_closed
 from analysis.explore.states import state_in
 
 _pages: WeakKeyDictionary[Any, int] = WeakKeyDictionary()  # explorers of each session's document
@@ -18,6 +19,7 @@ def own_key() -> str:
     document = _document()
     if document is None:
         return ""
+    quiet_when_closed()
     _pages[document] = number = _pages.get(document, 0) + 1
     return "view" if number == 1 else f"view{number}"
 

@@ -11,8 +11,10 @@ import xarray as xr
 
 from analysis import panels
 from analysis.errors import WrongData
+from analysis.explore.declarations import Choice, Picture, View
+from analysis.explore.frames import Around
 from analysis.explore.nodes import node_explorer
-from analysis.explore.pages import Around, Choice, Picture, View, linked
+from analysis.explore.pages import linked
 from analysis.explore.states import Given
 from analysis.panels.loading import loaded
 

@@ -9,6 +9,8 @@ Regions: TypeAlias = tuple[tuple[tuple[float, ...], tuple[float, ...]], ...]  # 
 PLANE = (("sky_x", "x on the plane"), ("sky_y", "y on the plane"))
 COLOUR = "#D55E00"
 FEWEST = 3  # corners of a region
+CORNERS = 60  # of those that a hand draws; the view must fit into an address
+DIGITS = 5
 
 
 def drawing(
@@ -59,3 +61,27 @@ def regions_of(data: dict[str, Any] | None) -> Regions:
     pairs = zip(data.get("xs", []), data.get("ys", []), strict=True)
     made = (tuple(tuple(map(float, part)) for part in pair) for pair in pairs)
     return tuple((xs, ys) for xs, ys in made if len(xs) >= FEWEST and len(xs) == len(ys))
+
+
+def thinned(regions: Regions) -> Regions:
+    """Return outlines with so few corners and digits that they fit into an address; the mask is made of these.
+
+    Examples
+    --------
+    >>> thinned((((0.1234567, 1.0, 1.0), (0.0, 0.0, 1.0)),))
+    (((0.12346, 1.0, 1.0), (0.0, 0.0, 1.0)),)
+    """
+    return tuple(
+        tuple(tuple(float(f"{number:.{DIGITS}g}") for number in part[:: -(-len(part) // CORNERS)]) for part in outline)  # type: ignore[misc]
+        for outline in regions
+    )
+
+
+def marks_on(pipe: Any) -> Any:
+    """Return the layer with the mark of a place; the Pipe brings places on the plane."""
+    from analysis.panels.loading import loaded
+
+    hv = loaded()
+    plane = [hv.Dimension(name, label=label) for name, label in PLANE]
+    look = {"marker": "circle", "size": 16, "fill_alpha": 0, "line_color": "black", "line_width": 2}
+    return hv.DynamicMap(lambda data: hv.Points(data, plane).opts(backend="bokeh", **look), streams=[pipe])

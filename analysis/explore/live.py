@@ -11,16 +11,18 @@ from typing import Any
 import numpy as np
 
 from analysis.errors import AnalysisError, BadOption
-from analysis.explore.addresses import own_key, put_in_address
+from analysis.explore.addresses import put_in_address
+from analysis.explore.frames import Frame, begin, filled, framed, taken
 from analysis.explore.newest import newest_only
-from analysis.explore.pages import asked_in_address
-from analysis.explore.sharing import share_bar
-from analysis.explore.states import Explored, Given, State, fit_number, given_state, refuse_unknown
+from analysis.explore.states import Explored, Given, State, fit_number, refuse_unknown
+from analysis.explore.zooms import ZOOM, fit_zoom, set_zoom, zoom_state, zoomed_pane
 from analysis.panels.loading import loaded, redrawing
+from analysis.panels.parts import part_of
 
 Lines = Mapping[str, tuple[np.ndarray, np.ndarray]]
 Values = Mapping[str, float]
 STEPS = 400  # of a slider
+PICTURE = "Picture"
 
 
 @dataclass(frozen=True)
@@ -99,95 +101,89 @@ def following(
     def overlay(data: Lines) -> Any:
         return hv.Overlay([hv.Curve(xy, label=name) for name, xy in data.items()])
 
-    def fitting(asked: State) -> dict[str, float]:
-        refuse_unknown(asked, list(sliders))
-        found = {name: fit_number(name, value) for name, value in asked.items()}
+    def fitting(asked: State) -> dict[str, Any]:
+        refuse_unknown(asked, [*sliders, ZOOM])
+        found: dict[str, Any] = {name: fit_number(name, value) for name, value in asked.items() if name != ZOOM}
         if wrong := [name for name, value in found.items() if scale[name] and value <= 0]:
             raise BadOption(f"{wrong[0]}={found[wrong[0]]:g} is not positive, as a slider of equal factors needs")
-        return found
+        return found | ({ZOOM: fit_zoom(asked[ZOOM], [PICTURE])} if ZOOM in asked else {})
 
-    busy = [False]
-
-    def take(found: Mapping[str, float]) -> None:
-        busy[0] = True
-        try:
-            for name, value in found.items():
+    def take(found: Mapping[str, Any]) -> None:
+        for name, value in found.items():
+            if name == ZOOM:
+                set_zoom(frame.zooms, value)
+            else:
                 _move(sliders[name], math.log10(value) if scale[name] else value)
-        finally:
-            busy[0] = False
-
-    key, warned = own_key(), pn.pane.HTML("", visible=False)
-    take(fitting(given_state(state)))
-    take(asked_in_address(key, fitting, warned))
-    pipe = hv.streams.Pipe(data=lines(values()))
-    moving = hv.DynamicMap(overlay, streams=[pipe])
-    told = pn.pane.HTML(html.escape(words(values())) if words else "", width=560)
-    page: Any = pn.Column()
 
     def redraw() -> None:
-        with redrawing(page):
+        with redrawing(frame.column):
             try:
                 now = values()
                 pipe.send(lines(now))
                 told.object = html.escape(words(now)) if words else ""
-                bar_anew()
+                frame.renew()
             except AnalysisError as error:  # the page is the only place where its reader can see the reason
                 told.object = f"<b>{html.escape(str(error))}</b>"
 
     ask = newest_only(redraw)
 
     def renew(_: Any = None) -> None:
-        if not busy[0]:
-            put_in_address(key, values())
+        if not frame.setting:
+            put_in_address(frame.key, read())
             ask()
 
+    def read() -> dict[str, Any]:
+        return {**values(), ZOOM: zoom_state(frame.zooms)}
+
     def write(asked: State) -> None:
-        take(fitting(asked))
-        put_in_address(key, values())
+        found = fitting(asked)
+        with redrawing(frame.column):
+            taken(frame, found)
+        put_in_address(frame.key, read())
         redraw()
 
     def pictures() -> dict[str, Any]:
         still = hv.DynamicMap(overlay, streams=[hv.streams.Pipe(data=lines(values()))])
-        return {"Picture": picture(still), **({"Values": words(values())} if words else {})}
+        made = part_of(picture(still), frame.zooms.held.get(PICTURE, {}))
+        return {PICTURE: made, **({"Values": words(values())} if words else {})}
 
-    explored = Explored(values, write, pictures, title, dict(again or {}))
+    frame = framed(fitting, take)
+    begin(frame, state, Explored(read, write, pictures, title, dict(again or {}), zooms=frame.zooms))
+    pipe = hv.streams.Pipe(data=lines(values()))
+    told = pn.pane.HTML(html.escape(words(values())) if words else "", width=560)
     for slider in sliders.values():
         slider.param.watch(renew, "value")
     side: list[Any] = list(sliders.values())
     if settle is not None:
-        side.append(_button(pn, settle_label, settle, values, take, scale, told, renew, page))
-    bar, bar_anew = share_bar(page, explored)
-    if title:
-        page.append(pn.pane.HTML(f"<b>{html.escape(title)}</b>"))
-    page.append(pn.Row(pn.Column(*side), pn.Column(pn.pane.HoloViews(picture(moving)), warned, told, bar)))
-    page.explored = explored
-    return page
+        side.append(_button(settle_label, settle, values, scale, told, renew, frame))
+    shown = zoomed_pane(frame.zooms, PICTURE, picture(hv.DynamicMap(overlay, streams=[pipe])))
+    return filled(frame, [pn.Row(pn.Column(*side), pn.Column(shown, frame.warned, told, frame.bar))])
 
 
 def _button(
-    pn: Any,
     label: str,
     settle: Callable[[Values], Values],
     values: Callable[[], dict[str, float]],
-    take: Callable[[Mapping[str, float]], None],
     scale: Mapping[str, bool],
     told: Any,
     renew: Callable[[], None],
-    page: Any,
+    frame: Frame,
 ) -> Any:
     """A button that moves the sliders to where ``settle`` puts them."""
+    import panel as pn
+
     button = pn.widgets.Button(label=label, width=120)
 
     def press(_: Any) -> None:
-        with redrawing(page):
+        with redrawing(frame.column):
             told.object = f"{label} …"
-        with redrawing(page):
+        with redrawing(frame.column):
             try:
                 found = settle(values())
             except AnalysisError as error:
                 told.object = f"<b>{html.escape(str(error))}</b>"
                 return
-            take({n: value for n, value in found.items() if n in scale and not (scale[n] and value <= 0)})
+            taken(frame, {n: value for n, value in found.items() if n in scale and not (scale[n] and value <= 0)})
         renew()
 
     button.on_click(press)

@@ -6,9 +6,12 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from analysis.explore.addresses import own_key, put_in_address
+from analysis.explore.frames import Around, asked_in_address
 from analysis.explore.newest import newest_only
-from analysis.explore.pages import Around, asked_in_address, busy, reason
 from analysis.explore.states import Explored, Given, State, explored_of, fit_option, given_state
+from analysis.explore.steps import in_step
+from analysis.explore.wording import busy, reason
+from analysis.explore.zooms import Zooms
 from analysis.panels.loading import redrawing
 from analysis.panels.themes import PALE
 
@@ -47,13 +50,13 @@ def node_explorer(nodes: Mapping[str, Any], explorer: Callable[..., Any], state:
     select = pn.widgets.Select(label="Node", options=names, width=300)
     chosen = pn.pane.Str("", styles={"opacity": PALE})
     warned = pn.pane.HTML("", visible=False)
-    holder, setting = pn.Column(), [False]
+    holder, setting, zooms = pn.Column(), [False], Zooms()
 
     def opened(asked: State) -> Any:
         """Return the page of the node in the state, with the rest of the state."""
         node = fit_option("node", asked.get("node", select.value), names, many=False)
         rest = {name: value for name, value in asked.items() if name != "node"}
-        return explorer(nodes[node], state=rest, around=Around({"node": node}, key))
+        return explorer(nodes[node], state=rest, around=Around({"node": node}, key, zooms))
 
     def show(made: Any) -> None:
         holder.objects = [made]
@@ -96,5 +99,6 @@ def node_explorer(nodes: Mapping[str, Any], explorer: Callable[..., Any], state:
     select.param.watch(lambda event: None if setting[0] else ask(), "value")
     page: Any = pn.Column(select, warned, chosen, holder)
     first = explored_of(holder[0])
-    page.explored = Explored(read, write, pictures, first.title, first.again, {})
+    page.explored = Explored(read, write, pictures, first.title, first.again, {}, zooms)
+    in_step([(page, zooms)])
     return page

@@ -30,7 +30,8 @@ class Explored:
 
     ``pictures`` makes the pictures anew, by name, so that what is saved shares nothing with what is shown.
     ``again`` holds the code that opens the page: ``opening`` gives the name ``data``, ``call`` makes the page, with
-    ``{state}`` where the state goes. ``outer`` is what a selector around the page adds to its state.
+    ``{state}`` where the state goes. ``outer`` is what a selector around the page adds to its state. ``zooms`` is
+    what is visible of its pictures (:class:`analysis.explore.zooms.Zooms`).
     """
 
     read: Callable[[], dict[str, Any]]
@@ -39,6 +40,7 @@ class Explored:
     title: str = ""
     again: dict[str, str] = field(default_factory=dict)
     outer: dict[str, Any] = field(default_factory=dict)
+    zooms: Any = None
 
 
 def explored_of(page: Any) -> Explored:
@@ -64,7 +66,7 @@ def state_of(page: Any) -> dict[str, Any]:
     -------
     dict
         Value by name of each control and each selection; a selection that is not made is None, times are text
-        (UTC). Zooms are not in it.
+        (UTC). ``zoom`` has what is visible where that is not the whole: ``{picture: {axis: [low, high]}}``.
 
     Raises
     ------
@@ -76,7 +78,7 @@ def state_of(page: Any) -> dict[str, Any]:
     >>> from analysis.explore import Choice, View, linked
     >>> page = linked([View("Moon", lambda name: name, uses=["name"])], controls=[Choice("name", ["Io", "Europa"])])
     >>> state_of(page)
-    {'name': 'Io'}
+    {'name': 'Io', 'zoom': None}
     """
     return explored_of(page).read()
 
@@ -104,7 +106,7 @@ def set_state(page: Any, state: State | str | os.PathLike[str]) -> None:
     >>> page = linked([View("Moon", lambda name: name, uses=["name"])], controls=[Choice("name", ["Io", "Europa"])])
     >>> set_state(page, {"name": "Europa"})
     >>> state_of(page)
-    {'name': 'Europa'}
+    {'name': 'Europa', 'zoom': None}
     """
     explored_of(page).write(given_state(state))
 

@@ -6,8 +6,9 @@ only given new samples where a kernel runs. The axis up is left as it is, so not
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 from weakref import WeakKeyDictionary, WeakSet
 
@@ -23,7 +24,8 @@ FURTHEST = 4e18  # microseconds from 1970 that an axis is followed to, far beyon
 class Glyph:
     """A HoloViews hook that remembers where one line (or its lone samples) is shown.
 
-    HoloViews forgets the stream of a source that is gone: ``held`` keeps it as long as any copy of the picture.
+    HoloViews forgets the stream of a source that is gone: ``held`` keeps it as long as any copy of the picture,
+    and the series.
     """
 
     line: int
@@ -61,13 +63,27 @@ def follow(series: Series, source: Any, glyphs: Sequence[Glyph]) -> None:
                 continue
             at[figure] = ends
             drawn = visible(series, *ends)
-            for glyph, plot in members:
-                plot.handles["source"].data = columns(plot, drawn[glyph.line], alone=glyph.alone)
-            members[0][1].push()
+            _when_free(members[0][1].document, partial(_renew, members, drawn))
 
     hv.streams.RangeX(source=source).add_subscriber(moved)
     for glyph in glyphs:
-        glyph.held.append(source)
+        glyph.held.extend([source, series])  # the series: for a part of the picture on its own
+
+
+def _renew(members: Sequence[tuple[Glyph, Any]], drawn: Sequence[Drawn]) -> None:
+    """Give the glyphs of one figure their samples."""
+    for glyph, plot in members:
+        if "source" in plot.handles:
+            plot.handles["source"].data = columns(plot, drawn[glyph.line], alone=glyph.alone)
+    members[0][1].push()
+
+
+def _when_free(document: Any, renew: Callable[[], None]) -> None:
+    """Renew now, or in the next turn of a served session: it may be writing to its browser just now."""
+    if document.session_context is None:
+        renew()
+    else:
+        document.add_next_tick_callback(renew)
 
 
 def columns(plot: Any, drawn: Drawn, *, alone: bool) -> dict[str, np.ndarray]:
