@@ -52,6 +52,7 @@ from analysis.cmb.likelihood_simulation import simulated_bicep_keck, simulated_p
 from analysis.cmb.likelihoods import gaussian_log_likelihood, hamimeche_lewis_log_likelihood, wishart_log_likelihood
 from analysis.cmb.live_masks import mask_explorer
 from analysis.cmb.maps import degraded
+from analysis.cmb.maps_on_disk import open_map
 from analysis.cmb.masks import combined_mask, degraded_mask, galactic_mask, observed_mask, sky_fraction
 from analysis.cmb.noise import noise_spectra
 from analysis.cmb.orders import single_order
@@ -132,6 +133,7 @@ __all__ = [
     "noise_spectra",
     "noise_spectrum",
     "observed_mask",
+    "open_map",
     "open_pyramid",
     "parametric_components",
     "pixel_sed",

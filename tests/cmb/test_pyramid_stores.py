@@ -10,7 +10,7 @@ import pytest
 import xarray as xr
 
 from analysis import cmb
-from analysis.cmb import pyramid_stores
+from analysis.cmb import pyramid_parts, pyramid_stores
 from analysis.cmb.pyramid_stores import sky_levels
 from analysis.errors import (
     BadOption,
@@ -30,7 +30,7 @@ from analysis.panels.pyramids import sky_pyramid, stored_pyramid, viewport
 @pytest.fixture(scope="module")
 def written(tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(pyramid_stores, "CHUNK", 4**4)  # 48 chunks of nside 32
+        patch.setattr(pyramid_parts, "CHUNK", 4**4)  # 48 chunks of nside 32
         return cmb.write_pyramid(cmb.fetch("wmap7_w_iqu"), tmp_path_factory.mktemp("pyramid") / "w.zarr")
 
 
@@ -67,7 +67,7 @@ def test_doubles_iau_and_holes_stay_what_they_are(w_band, tmp_path):
 
 
 def test_a_part_of_the_sky_is_written_with_nan_around_it(w_band, tmp_path, monkeypatch):
-    monkeypatch.setattr(pyramid_stores, "CHUNK", 4**4)
+    monkeypatch.setattr(pyramid_parts, "CHUNK", 4**4)
     part = w_band.isel(cells=slice(1000, 3000))
     there = cmb.open_pyramid(cmb.write_pyramid(part, tmp_path / "part.zarr", smallest=32))["nside_32"].sky
     np.testing.assert_array_equal(there[:, 1000:3000], part.sky)
@@ -173,14 +173,14 @@ def test_nothing_is_written_over_unless_it_is_a_pyramid_and_asked_for(w_band, v_
 
 @pytest.mark.slow
 def test_a_write_that_breaks_leaves_nothing_and_what_was_there_stays(w_band, v_band, store, tmp_path, monkeypatch):
-    real = pyramid_stores._write_level
+    real = pyramid_parts._announced
 
-    def full_disk(level, dtype, made, nside):
+    def full_disk(sky, array, nside, made, part):
         if nside == 16:
             raise OSError(28, "No space left on device")
-        real(level, dtype, made, nside)
+        return real(sky, array, nside, made, part)
 
-    monkeypatch.setattr(pyramid_stores, "_write_level", full_disk)
+    monkeypatch.setattr(pyramid_parts, "_announced", full_disk)
     with pytest.raises(StoreError, match="No space"):
         cmb.write_pyramid(v_band, tmp_path / "v.zarr")
     with pytest.raises(StoreError, match="No space"):
