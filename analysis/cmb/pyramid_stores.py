@@ -171,9 +171,28 @@ def open_pyramid(path: PathLike) -> xr.DataTree:
     ...     bool((levels["nside_16"].sky == degraded(fetch("wmap7_w_iqu"), 16).sky.astype("f4")).all())
     True
     """
+    return _opened(path, chunks={})
+
+
+def stored_pyramid(path: PathLike) -> xr.DataTree:
+    """Return what :func:`open_pyramid` does without Dask, which looks for its tasks longer than a chunk is read.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from analysis.cmb import fetch, write_pyramid
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     levels = stored_pyramid(write_pyramid(fetch("wmap7_w_iqu"), f"{folder}/w.zarr"))
+    ...     levels["nside_16"].sky.chunks is None, float(levels["nside_32"].sky[0, 6367]) > 0.7
+    (True, True)
+    """
+    return _opened(path, chunks=None)
+
+
+def _opened(path: PathLike, chunks: dict | None) -> xr.DataTree:
     store = _as_path(path)
     nsides = _root(store)
-    return xr.DataTree.from_dict({f"/nside_{nside}": _opened_level(store, nside) for nside in nsides})
+    return xr.DataTree.from_dict({f"/nside_{nside}": _opened_level(store, nside, chunks) for nside in nsides})
 
 
 def _root(store: Path) -> list[int]:
@@ -199,10 +218,12 @@ def _root(store: Path) -> list[int]:
     return nsides
 
 
-def _opened_level(store: Path, nside: int) -> xr.Dataset:
+def _opened_level(store: Path, nside: int, chunks: dict | None) -> xr.Dataset:
+    import zarr
+
     group = f"nside_{nside}"
     try:
-        level = xr.open_zarr(store, group=group, consolidated=False, chunks={})
+        level = xr.open_dataset(store, engine="zarr", group=group, consolidated=False, chunks=chunks, cache=False)
         level = level.assign_coords(stokes=level["stokes"].astype(str))
         cells = nside_of(level["sky"], group) == nside and level.sizes["cells"] == 12 * nside**2
     except (ValueError, KeyError, TypeError, OSError, RuntimeError, WrongData) as error:
@@ -210,7 +231,7 @@ def _opened_level(store: Path, nside: int) -> xr.Dataset:
     if not cells or level["sky"].dims != ("stokes", "cells"):
         raise CorruptFile(f"{store}/{group} holds {dict(level.sizes)}, not the {12 * nside**2} cells of its nside")
     for name in ("sky", "cell_ids"):
-        announced = int(np.prod([len(sizes) for sizes in level[name].chunks or ()]))
+        announced = zarr.open_array(store / group / name, mode="r").nchunks
         there = sum(len(files) for _, _, files in os.walk(store / group / name / "c"))
         if there != announced:
             raise CorruptFile(f"{store}/{group}/{name} holds {there} of {announced} chunks; write the store again")
@@ -233,7 +254,7 @@ def sky_levels(pyramid: xr.DataTree | PathLike) -> list[xr.DataArray]:
     >>> [nside_of(level) for level in sky_levels(pyramid(fetch("wmap7_w_iqu")))]
     [32, 16, 8]
     """
-    tree = pyramid if isinstance(pyramid, xr.DataTree) else open_pyramid(pyramid)
+    tree = pyramid if isinstance(pyramid, xr.DataTree) else stored_pyramid(pyramid)
     nodes = [node.to_dataset() for node in tree.children.values()]
     if not nodes or not all("sky" in node.data_vars for node in nodes):
         raise WrongData("the tree is no pyramid of a map: cmb.pyramid(sky) or cmb.open_pyramid(path) give one")

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 GORSKI = "Górski et al. 2005, ApJ 622, 759, doi:10.1086/427976"
 FACES = ((0, 4), (4, 8), (8, 12))  # of these four faces each is the one before, turned by 90° about the axis
-PIECE = 4**10  # cells of a face whose turns are made in one go
+PIECE = 4**9  # cells of a face whose turns are made in one go
 LARGEST_KEPT = 512  # nside up to which the turns of Q and U are kept in memory: 4 MB for four faces
 
 

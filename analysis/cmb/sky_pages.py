@@ -182,7 +182,7 @@ def _choices(bands: Mapping[str, Band], frame: str) -> list[Any]:
     first = next(iter(bands.values()))
     held = [str(label) for label in first.array["stokes"].values]
     polarized = {"Q", "U"} <= set(held)
-    made = [label for label in MADE if polarized and not (first.levels and label == "P")]
+    made = list(MADE) if polarized else []
     grids = [frame, *(other for other in FRAMES if other != frame)] if frame in FRAMES else ["map"]
     choices = [Choice("shown", [*held, *made], label="Shown")]
     choices += [Choice("band", list(bands), label="Band")] if len(bands) > 1 else []

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 LINES = ("segments", "drapery")
+FINEST_MODES = 256  # nside of the level of a pyramid that E and B are made of in a moment
 MADE = {"P": "polarized_intensity", "E": "e_modes", "B": "b_modes"}
 
 
@@ -51,8 +52,9 @@ def sky_view(
         part. Or a pyramid, opened or its path (:func:`open_pyramid`), of I, Q, U: each picture reads the chunks that
         it shows.
     stokes : {"I", "Q", "U", "P", "E", "B"}, optional
-        What the colours show: P is :func:`polarized_intensity`; E and B are those of :func:`eb_maps` (their
-        ``lmax`` is 2 nside; where the sky is cut, E leaks into B near the edge).
+        What the colours show: P is :func:`polarized_intensity`, of a pyramid that of the mean Q and U of the cells
+        shown; E and B are those of :func:`eb_maps` (their ``lmax`` is 2 nside; where the sky is cut, E leaks into B
+        near the edge), not of a pyramid.
     projection : {"mollweide", "orthographic", "cartesian", "gnomonic"}, optional
         Ellipse of equal areas, two half spheres, plate carrée, tangent plane.
     centre : (float, float), optional
@@ -115,12 +117,11 @@ def sky_view(
     if isinstance(sky, xr.DataTree | str | os.PathLike):
         levels = sky_levels(sky)
         array = sky = levels[0]
-        planes = [_held_plane(level, stokes) for level in levels]
-        shown: Any = planes[0]
-        drawn: Any = planes
+        drawn: Any = _held_plane(levels, stokes)
+        shown: Any = drawn.like
         pair: Any = None
         if polarization or lines:
-            pair = tuple([_held_plane(level, label) for level in levels] for label in "QU")
+            pair = tuple([plane_of_map(level, level, label) for level in levels] for label in "QU")
     else:
         array = one_band(sky)
         drawn = shown = plane_of_map(array, sky, stokes)
@@ -180,14 +181,17 @@ def frame_rotation(start: object, end: object, *, asked: bool = False) -> NDArra
     return np.asarray(there.xyz.value)
 
 
-def _held_plane(level: xr.DataArray, stokes: str) -> xr.DataArray:
-    """Return a Stokes parameter that a level of a pyramid holds; P, E and B are of one map."""
-    if stokes in MADE:
-        name = f"nside_{nside_of(level)}"
+def _held_plane(levels: Sequence[xr.DataArray], stokes: str) -> Any:
+    """Return a Stokes parameter, or P, of a pyramid; E and B need coefficients of one map that is in memory."""
+    from analysis.cmb.sky_bands import held_levels
+
+    if stokes in ("E", "B"):
+        name = next((f"nside_{n}" for n in map(nside_of, levels) if n <= FINEST_MODES), f"nside_{nside_of(levels[-1])}")
         raise UnknownVariable(
-            f"a pyramid holds I, Q and U; {stokes} is made of one map: sky_view(tree[{name!r}].to_dataset(), …)"
+            f"a pyramid holds I, Q and U; {stokes} is made of one map in memory: "
+            f"sky_view(open_pyramid(path)[{name!r}].to_dataset(), stokes={stokes!r}); explore(path) shows it, too"
         )
-    return plane_of_map(level, level, stokes)
+    return held_levels(levels, stokes)
 
 
 def one_band(sky: xr.Dataset | xr.DataArray) -> xr.DataArray:
