@@ -37,6 +37,7 @@ from analysis.errors import BadOption, WrongData, WrongFrame
 if TYPE_CHECKING:
     from analysis.explore.skies import Drawn, Scene, Values
 
+UNSEEN_FROM = 1e30
 QUICK = 128  # nside of the map of which spectra are made
 SOFT = 6.0  # degrees over which edges are softened where a mask is undone
 BINS = 10  # multipoles a bin there
@@ -217,11 +218,11 @@ def cell_words(band: Band, lon: float, lat: float, frame: str) -> str:
             raise WrongData(f"the map does not cover longitude {lon:.3f}°, latitude {lat:.3f}°")
         place = int(found[0])
     row = band.array.isel(cells=place)
-    unit = str(row.attrs.get("units", ""))
+    unit = str(row.attrs.get("units", "")).strip()
     values = {str(label): float(value) for label, value in zip(row["stokes"].values, row.values, strict=True)}
-    told = [f"{label} {_number(value)} {unit if unit != '1' else ''}".strip() for label, value in values.items()]
     if {"Q", "U"} <= set(values):
-        told.append(f"P {_number(float(np.hypot(values['Q'], values['U'])))} {unit if unit != '1' else ''}".strip())
+        values["P"] = float(np.hypot(values["Q"], values["U"]))
+    told = [f"{label} {_number(value, unit='' if unit == '1' else unit)}" for label, value in values.items()]
     where = [(WHERE.get(frame, "lon, lat"), lon, lat)]
     if frame in FRAMES and frame != "icrs":
         where.append((WHERE["icrs"], *turned_direction(lon, lat, frame, "icrs")))
@@ -231,8 +232,10 @@ def cell_words(band: Band, lon: float, lat: float, frame: str) -> str:
     return f"{directions} · cell {number} (NESTED, nside {nside})<br>{band_name}{html.escape(', '.join(told) + sense)}"
 
 
-def _number(value: float, form: str = ".5g") -> str:
-    return "not observed" if np.isnan(value) else format(value, form).replace("-", "−")
+def _number(value: float, form: str = ".5g", *, unit: str = "") -> str:
+    if not abs(value) < UNSEEN_FROM:  # NaN, infinite, or HEALPix's UNSEEN
+        return "not observed"
+    return f"{format(value, form).replace('-', '−')} {unit}".strip()
 
 
 def _followers(
