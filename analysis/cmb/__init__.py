@@ -62,6 +62,7 @@ from analysis.cmb.predictions import bandpower_windows, expected_bandpowers
 from analysis.cmb.pyramid_stores import open_pyramid, write_pyramid
 from analysis.cmb.pysm_engine import pysm_sky
 from analysis.cmb.quadratic import qml_spectra
+from analysis.cmb.region_files import region_mask
 from analysis.cmb.regions import inverted_mask, source_mask, threshold_mask, union_mask
 from analysis.cmb.resampling import pyramid, upgraded
 from analysis.cmb.rotation import rotated_coefficients
@@ -153,6 +154,7 @@ __all__ = [
     "r_posterior",
     "random_coefficients",
     "realization_mean",
+    "region_mask",
     "rotated_coefficients",
     "rotated_mask",
     "rotated_spectra",
