@@ -6,10 +6,13 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 
+import numpy as np
 import xarray as xr
 
 from analysis.errors import BadOption, MissingFile, WrongData
 
+UNSEEN_FROM = 1e30  # HEALPix writes -1.6375e30 where nothing was observed
+BLOCK = 4**10
 LARGEST_READ = 2**31  # bytes that are taken from disk without being asked
 
 
@@ -78,3 +81,23 @@ def in_memory(array: xr.DataArray) -> xr.DataArray:
             "what is seen is read: path = cmb.write_pyramid(sky, 'map.zarr'), then give that path"
         )
     return array.load()
+
+
+def for_pictures(array: xr.DataArray) -> xr.DataArray:
+    """Return a map in memory with NaN for infinities and for UNSEEN, which no colour scale can hold; else itself.
+
+    Examples
+    --------
+    >>> for_pictures(xr.DataArray([[1.0, -1.6375e30]], dims=("stokes", "cells"))).values
+    array([[ 1., nan]])
+    """
+    array = in_memory(array)
+    if array.dtype.kind != "f" or not array.size:
+        return array
+    rows = array.values.reshape(-1, array.shape[-1])
+    for row in rows:
+        for start in range(0, row.size, BLOCK):
+            part = row[start : start + BLOCK]
+            if (np.abs(part) >= UNSEEN_FROM).any():
+                return array.where(np.abs(array) < UNSEEN_FROM)
+    return array

@@ -168,7 +168,7 @@ def explore(
         followers=_followers(bands, facts, reference, float(latitude), method, own_mask),
         title=title,
         state=state,
-        again=explorers.opened_again("cmb", sky),
+        again=explorers.opened_again("cmb", sky, {"mask": mask} if isinstance(mask, str) else None),
     )
 
 

@@ -11,7 +11,7 @@ import xarray as xr
 
 from analysis.cmb.filtering import eb_maps
 from analysis.cmb.maps import FACTS, nside_of, sky_array
-from analysis.cmb.maps_on_disk import in_memory
+from analysis.cmb.maps_on_disk import for_pictures
 from analysis.cmb.masks import Mask, mask_array, observed_mask
 from analysis.cmb.pyramid_stores import sky_levels
 from analysis.cmb.rotation import FRAMES
@@ -225,7 +225,7 @@ def one_band(sky: xr.Dataset | xr.DataArray) -> xr.DataArray:
     if set(array.dims) != {"stokes", "cells"} or "stokes" not in array.coords:
         raise WrongData(f"the map has dims {', '.join(map(str, array.dims))}; it needs stokes (with labels) and cells")
     facts = {name: sky.attrs[name] for name in (*FACTS, "synthetic") if name in sky.attrs}
-    return in_memory(array.assign_attrs(facts | array.attrs).transpose("stokes", "cells"))
+    return for_pictures(array.assign_attrs(facts | array.attrs).transpose("stokes", "cells"))
 
 
 def plane_of_map(array: xr.DataArray, sky: xr.Dataset | xr.DataArray, stokes: str) -> xr.DataArray:
