@@ -31,7 +31,8 @@ Last printed with ``--frames --cpu`` (processor's time, one thread each, two sha
 
 Last printed with ``--nside 8192 --disk --cpu`` (processor's time; two cores shared by eight, load average 12)::
 
-    nside 8192, 3.22 GB: written in 311 s, 83 s of processor; 3.99 GB on disk; memory 0.12 GB at most, then 0.46 GB at most
+    nside 8192, 3.22 GB: written in 311 s, 83 s of processor; 3.99 GB on disk
+    memory 0.12 GB at most before, 0.46 GB at most after
     opened in 1.30 s; frames of 1200 × 600 pixels from disk, ms
                    whole, new   again  zoom 8, new   again  zoom 60, new   again  zoom 2000, new   again
     mollweide           148.5    37.1         85.0    38.1          54.4    38.2            38.7    37.2
@@ -129,10 +130,13 @@ def written(nside: int, store: Path) -> None:
     from analysis import cmb
 
     cells, part = 12 * nside**2, min(4**11, nside**2)
-    noise = da.map_blocks(
-        lambda block_info: np.random.default_rng(block_info[None]["chunk-location"]).normal(size=(1, part)).astype("f4"),
-        chunks=((1,), (part,) * (cells // part)), dtype=np.float32, meta=np.empty((0, 0), np.float32),
-    )  # fmt: skip
+
+    def made(block_info: dict) -> np.ndarray:
+        dice = np.random.default_rng(block_info[None]["chunk-location"])
+        return dice.standard_normal((1, part), dtype=np.float32)
+
+    chunks = ((1,), (part,) * (cells // part))
+    noise = da.map_blocks(made, chunks=chunks, dtype=np.float32, meta=np.empty((0, 0), np.float32))
     ids = da.arange(cells, chunks=part), {"level": nside.bit_length() - 1, "indexing_scheme": "nested"}
     coords = {"stokes": ["I"], "cell_ids": ("cells", *ids)}
     attrs = {"units": "uK", "frame": "galactic", "temperature_scale": "K_CMB", "long_name": "White noise"}
@@ -140,8 +144,9 @@ def written(nside: int, store: Path) -> None:
     before, begun, used = peak(), time.perf_counter(), time.process_time()
     cmb.write_pyramid(sky, store)
     size = sum(file.stat().st_size for file in store.rglob("*") if file.is_file())
-    print(f"nside {nside}, {4e-9 * cells:.2f} GB: written in {time.perf_counter() - begun:.0f} s, "
-          f"{time.process_time() - used:.0f} s of processor; {size / 1e9:.2f} GB on disk; memory {before}, then {peak()}")  # fmt: skip
+    taken = f"{time.perf_counter() - begun:.0f} s, {time.process_time() - used:.0f} s of processor"
+    print(f"nside {nside}, {4e-9 * cells:.2f} GB: written in {taken}; {size / 1e9:.2f} GB on disk")
+    print(f"memory {before} before, {peak()} after")
 
 
 def looked_at(store: Path) -> None:

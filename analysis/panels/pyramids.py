@@ -221,7 +221,9 @@ def derived_sky(like: xr.DataArray, parts: Sequence[HeldSky], value: Callable[..
     [5.0]
     """
     first = parts[0].pyramid
-    values = tuple(_computed([part.pyramid.values[place] for part in parts], value) for place in range(len(first.levels)))
+    values = tuple(
+        _computed([part.pyramid.values[place] for part in parts], value) for place in range(len(first.levels))
+    )
     return HeldSky(like, Pyramid(first.levels, values, first.ids), value(*(part.sample for part in parts)))
 
 
