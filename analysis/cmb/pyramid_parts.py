@@ -69,7 +69,7 @@ def write_levels(sky: xr.Dataset | xr.DataArray, array: xr.DataArray, nsides: li
 def _part_of(array: xr.DataArray, nsides: list[int]) -> int:
     """Return how many cells of a face are read together: whole chunks of the source, whole cells of the last level."""
     face, least = nsides[0] ** 2, (nsides[0] // nsides[-1]) ** 2
-    chunk = max(array.chunksizes.get("cells", (1,)))
+    chunk = max(array.variable.chunksizes.get("cells", (1,)))
     if chunk > LARGEST_PART and array.sizes["cells"] > chunk:
         raise BadOption(
             f"the map is cut into chunks of up to {chunk} cells, each of which would be read several times; cut it "

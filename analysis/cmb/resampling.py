@@ -72,7 +72,8 @@ def cell_means(array: xr.DataArray, nside: int, least: float) -> NDArray[np.floa
         wrong = 0
         for start in range(0, fine**2, step):
             piece = [np.ascontiguousarray(one[:, start : start + step]) for one in pairs]
-            made, found = carried_means(piece[0], piece[1], fine, nside, first * fine**2 + start, least=least, sign=sign)
+            at = first * fine**2 + start
+            made, found = carried_means(piece[0], piece[1], fine, nside, at, least=least, sign=sign)
             for mean, part in zip(means, made, strict=True):
                 mean[:, start // (fine // nside) ** 2 :][:, : part.shape[1]] = part
             wrong += found

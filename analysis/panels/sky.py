@@ -72,9 +72,9 @@ def sky_map(
     Returns
     -------
     holoviews.Overlay
-        Longitude grows to the left, (0°, 0°) is in the middle. Each pixel of the picture, two of which stand for one of the
-        screen up to a width of 1000, has the value of the HEALPix cell that its centre lies in; grey is NaN or not covered. Hover shows the direction and the
-        value.
+        Longitude grows to the left, (0°, 0°) is in the middle. Each pixel of the picture, two of which stand for one
+        of the screen up to a width of 1000, has the value of the HEALPix cell that its centre lies in; grey is NaN or
+        not covered. Hover shows the direction and the value.
 
     Raises
     ------
