@@ -289,6 +289,7 @@ def _followers(
         regions = sum(len(outlines) for _, outlines in drawn)
         words = f"{values['band']}. " if "band" in values else ""
         words += f"Kept: |b| > {values['latitude']:.1f}°" + (f", {regions} drawn left out" if regions else "")
+        words += ", by the given mask" if own_mask is not None else ""
         words += f", {100 * share:.1f} % of the sky, nside {nside_of(held)}. {method_told(way, SOFT, BINS, None)}"
         return found, f"{words} {time.perf_counter() - begun:.2f} s."
 
