@@ -52,6 +52,7 @@ from analysis.cmb.likelihood_simulation import simulated_bicep_keck, simulated_p
 from analysis.cmb.likelihoods import gaussian_log_likelihood, hamimeche_lewis_log_likelihood, wishart_log_likelihood
 from analysis.cmb.live_masks import mask_explorer
 from analysis.cmb.maps import degraded
+from analysis.cmb.maps_on_disk import open_map
 from analysis.cmb.masks import combined_mask, degraded_mask, galactic_mask, observed_mask, sky_fraction
 from analysis.cmb.noise import noise_spectra
 from analysis.cmb.orders import single_order
@@ -61,6 +62,7 @@ from analysis.cmb.predictions import bandpower_windows, expected_bandpowers
 from analysis.cmb.pyramid_stores import open_pyramid, write_pyramid
 from analysis.cmb.pysm_engine import pysm_sky
 from analysis.cmb.quadratic import qml_spectra
+from analysis.cmb.region_files import region_mask
 from analysis.cmb.regions import inverted_mask, source_mask, threshold_mask, union_mask
 from analysis.cmb.resampling import pyramid, upgraded
 from analysis.cmb.rotation import rotated_coefficients
@@ -132,6 +134,7 @@ __all__ = [
     "noise_spectra",
     "noise_spectrum",
     "observed_mask",
+    "open_map",
     "open_pyramid",
     "parametric_components",
     "pixel_sed",
@@ -151,6 +154,7 @@ __all__ = [
     "r_posterior",
     "random_coefficients",
     "realization_mean",
+    "region_mask",
     "rotated_coefficients",
     "rotated_mask",
     "rotated_spectra",

@@ -33,7 +33,7 @@ def outside(nside: int, regions: Regions) -> xr.DataArray:
     """
     keep = np.ones(12 * nside**2, bool)
     for outline in regions:
-        keep &= ~_inside(*_centres(nside), *(np.asarray(part, dtype=float) for part in outline))
+        keep &= ~inside_outline(*_centres(nside), *(np.asarray(part, dtype=float) for part in outline))
     like = xr.DataArray(keep, dims="cells", coords={"cell_ids": cell_ids(nside)}, attrs={"frame": "galactic"})
     return named_mask(keep, like, f"Kept: outside {len(regions)} drawn region{'s' if len(regions) != 1 else ''}")
 
@@ -50,7 +50,15 @@ def _centres(nside: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     return plane_of(longitude, 90 - np.degrees(angles[:, 0]), "mollweide")
 
 
-def _inside(x: NDArray, y: NDArray, corners_x: NDArray, corners_y: NDArray) -> NDArray[np.bool_]:
+def inside_outline(x: NDArray, y: NDArray, corners_x: NDArray, corners_y: NDArray) -> NDArray[np.bool_]:
+    """Return which points lie inside an outline, by the even-odd rule.
+
+    Examples
+    --------
+    >>> square = np.array([0.0, 1.0, 1.0, 0.0]), np.array([0.0, 0.0, 1.0, 1.0])
+    >>> inside_outline(np.array([0.5, 1.5]), np.array([0.5, 0.5]), *square).tolist()
+    [True, False]
+    """
     found = np.zeros(x.size, bool)
     near = np.flatnonzero(
         (x >= corners_x.min()) & (x <= corners_x.max()) & (y >= corners_y.min()) & (y <= corners_y.max())
@@ -81,7 +89,7 @@ def kept_outside(nside: int, drawn: Sequence[tuple[Pointing, Regions]], *, frame
     for pointing, regions in drawn:
         x, y = _places(nside, pointing)
         for outline in regions:
-            keep &= ~_inside(x, y, *(np.asarray(part, dtype=float) for part in outline))
+            keep &= ~inside_outline(x, y, *(np.asarray(part, dtype=float) for part in outline))
             count += 1
     like = xr.DataArray(keep, dims="cells", coords={"cell_ids": cell_ids(nside)}, attrs={"frame": frame})
     return named_mask(keep, like, f"Kept: outside {count} drawn region{'s' if count != 1 else ''}")

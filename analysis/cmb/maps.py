@@ -26,6 +26,7 @@ FACTS = ("frame", "polconv", "temperature_scale")
 STOKES = ("I", "Q", "U", "V")
 POLCONVS = ("COSMO", "IAU")
 LARGEST_NSIDE = 8192
+BLOCK = 4**11  # cells of a map on disk that are looked at in one go
 LARGEST_KEPT = 512  # nside up to which the order of the cells is kept in memory: 25 MB
 UNSEEN = 1.6375e30  # HEALPix writes -UNSEEN where nothing was observed; a change of sign of U turns it
 
@@ -119,10 +120,10 @@ def whole_sky(array: xr.DataArray, *, fill: float = np.nan, what: str = "the map
     array([nan,  1., nan,  3.])
     """
     nside = nside_of(array, what)
-    ids = np.asarray(array["cell_ids"].values)
     array = array.transpose(..., "cells")
-    if _is_whole(ids, 12 * nside**2):
+    if _is_whole(array["cell_ids"].variable, 12 * nside**2):
         return array
+    ids = np.asarray(array["cell_ids"].values)
     if ids.dtype.kind not in "iu":
         raise WrongData(
             f"the cell_ids of {what} are {ids.dtype}, not whole numbers; use .astype(int), keep their attrs"
@@ -137,11 +138,15 @@ def whole_sky(array: xr.DataArray, *, fill: float = np.nan, what: str = "the map
     return xr.DataArray(values, dims=array.dims, coords={**kept, "cell_ids": everywhere}, attrs=array.attrs)
 
 
-def _is_whole(ids: NDArray, cells: int) -> bool:
-    """Whether ids are 0, 1, 2 … up to all cells: as many as there are, growing, and within bounds."""
+def _is_whole(ids: xr.Variable, cells: int) -> bool:
+    """Whether ids are 0, 1, 2 … up to all cells; looked at part by part, for they may be on disk."""
     if ids.size != cells or ids.dtype.kind not in "iu":
         return False
-    return bool(ids[0] == 0 and ids[-1] == cells - 1 and (ids[1:] > ids[:-1]).all())
+    for start in range(0, cells, BLOCK):
+        part = ids[start : start + BLOCK].values
+        if part[0] != start or part[-1] != start + part.size - 1 or not (part[1:] > part[:-1]).all():
+            return False
+    return True
 
 
 def sky_array(sky: xr.Dataset | xr.DataArray, *, needs: str = "", what: str = "the map") -> xr.DataArray:
@@ -391,10 +396,24 @@ def degraded(
     coords = {"stokes": array["stokes"], "cell_ids": cell_ids(nside)}
     result = cell_means(array, nside, least)
     new = xr.DataArray(result, dims=("stokes", "cells"), coords=coords, attrs=array.attrs, name="sky")
+    return means_told(map_dataset(new), sky, array, least=least)
+
+
+def means_told(made: xr.Dataset, sky: xr.Dataset | xr.DataArray, array: xr.DataArray, *, least: float) -> xr.Dataset:
+    """Return means over the cells of ``array``, which is that of ``sky``, stamped with what was done.
+
+    Examples
+    --------
+    >>> from analysis.cmb import fetch
+    >>> sky = fetch("wmap7_w_iqu")
+    >>> means_told(sky, sky, sky_array(sky), least=0).attrs["history"].splitlines()[-1]
+    'cmb.degraded(nside=32): mean over observed cells of nside 32, Q and U transported'
+    """
+    fine, nside = nside_of(array), nside_of(made["sky"])
     rule = f" (at least {least:g} of them)" if least else ""
     step = f"cmb.degraded(nside={nside}): mean over observed cells of nside {fine}{rule}, Q and U transported"
     title = f"{sky.attrs.get('title', 'Sky map')}, nside {nside}"
-    return derived(map_dataset(new), sky, title=title, step=step, also=[array])
+    return derived(made, sky, title=title, step=step, also=[array])
 
 
 def _refuse_foreign(method: str, least: float, harmonic: dict[str, object], pixels: bool) -> None:
@@ -420,12 +439,24 @@ def map_dataset(array: xr.DataArray) -> xr.Dataset:
     >>> map_dataset(one).mask.values
     array([ True, False])
     """
-    facts = {k: array.attrs[k] for k in FACTS if k in array.attrs}
-    dataset = array.assign_attrs().to_dataset(name="sky").assign_attrs(facts)
-    dataset["sky"].attrs = {k: v for k, v in array.attrs.items() if k not in FACTS}
+    dataset = facts_moved(array)
     observed = ~np.isnan(array.values).any(axis=0)
     if not observed.all():
         dataset["mask"] = ("cells", observed, {"units": "1", "long_name": "Observed (True) or not"})
+    return dataset
+
+
+def facts_moved(array: xr.DataArray) -> xr.Dataset:
+    """Return a map's array as a Dataset, its facts as global attributes; no value is looked at.
+
+    Examples
+    --------
+    >>> facts_moved(xr.DataArray([[1.0]], dims=("stokes", "cells"), attrs={"frame": "icrs"})).attrs
+    {'frame': 'icrs'}
+    """
+    facts = {k: array.attrs[k] for k in FACTS if k in array.attrs}
+    dataset = array.assign_attrs().to_dataset(name="sky").assign_attrs(facts)
+    dataset["sky"].attrs = {k: v for k, v in array.attrs.items() if k not in FACTS}
     return dataset
 
 

@@ -5,27 +5,25 @@ from __future__ import annotations
 import json
 import os
 import tempfile
-import warnings
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-import numpy as np
 import xarray as xr
 
-from analysis.cmb.maps import checked_nside, degraded, nside_of, sky_array
+from analysis.cmb.maps import checked_nside, nside_of, sky_array
+from analysis.cmb.maps_on_disk import open_map
+from analysis.cmb.pyramid_parts import write_levels
 from analysis.errors import BadOption, CorruptFile, MissingFile, StoreError, UnknownFormat, WrongData
-from analysis.model import check
 
 if TYPE_CHECKING:
     PathLike = str | os.PathLike[str]
 
-CHUNK = 4**8  # cells: 256 by 256 neighbours, of which a picture of one resolution needs about a dozen
 MARK = "healpix_pyramid"  # attribute of the root: version of this layout
 VERSION = 1
 
 
 def write_pyramid(
-    sky: xr.Dataset | xr.DataArray, path: PathLike, *, smallest: int = 8, overwrite: bool = False
+    sky: xr.Dataset | xr.DataArray | PathLike, path: PathLike, *, smallest: int = 8, overwrite: bool = False
 ) -> Path:
     """Return the path of a new zarr store that holds a map at every resolution, for :func:`open_pyramid`.
 
@@ -33,10 +31,14 @@ def write_pyramid(
     NESTED scheme, in chunks of 65536 cells (neighbours, 256 by 256) of one Stokes parameter, with a checksum each, and
     ``cell_ids``. It is written beside its place and moved there when it is whole.
 
+    The map is read part by part, so that it need not fit into memory; a bar shows how far it has come.
+
     Parameters
     ----------
-    sky : xarray.Dataset or xarray.DataArray
-        A map, dims ``stokes, cells``, any unit; what was not observed is NaN.
+    sky : xarray.Dataset, xarray.DataArray or path
+        A map, dims ``stokes, cells``, any unit; what was not observed is NaN. Of Dask arrays, opened from zarr or
+        netCDF, or of :func:`open_map`, which also opens the path of a FITS file, nothing but the part at hand is in
+        memory; a part of the sky, or cells in another order, are taken into memory.
     path : str or path
         The store, a directory whose name ends in ``.zarr``.
     smallest : int, optional
@@ -51,9 +53,12 @@ def write_pyramid(
     Raises
     ------
     BadOption
-        If ``smallest`` is no power of two, the name does not end in ``.zarr``, or the path exists.
+        If ``smallest`` is no power of two, the name does not end in ``.zarr``, the path exists, or the map's chunks
+        are too large to be read one by one.
     WrongData, WrongFrame
         As for :func:`degraded`.
+    MissingFile, UnknownFormat, CorruptFile
+        If a path leads to no map.
     MissingFile, StoreError
         If the directory above is not there, or nothing can be written to it.
 
@@ -70,6 +75,8 @@ def write_pyramid(
     ...     list(open_pyramid(made).children)
     ['nside_32', 'nside_16', 'nside_8']
     """
+    if isinstance(sky, str | os.PathLike):
+        sky = open_map(sky)
     array = sky_array(sky)
     nside, last = nside_of(array), checked_nside(smallest)
     store = _target(path, overwrite)
@@ -79,8 +86,7 @@ def write_pyramid(
     try:
         with tempfile.TemporaryDirectory(prefix=".sanko-", dir=store.parent) as folder:
             made = Path(folder) / "new.zarr"
-            for level in levels:
-                _write_level(degraded(sky, level), array.dtype, made, level)
+            write_levels(sky, array, levels, made)
             _mark(made, levels)
             _moved(made, store, Path(folder) / "old.zarr")
     except OSError as error:
@@ -107,27 +113,6 @@ def _as_path(path: PathLike) -> Path:
         return Path(path).expanduser()
     except (TypeError, ValueError, RuntimeError) as error:
         raise BadOption(f"path={path!r} is not a path; give the name of a store, for example 'map.zarr'") from error
-
-
-def _write_level(level: xr.Dataset, dtype: np.dtype, store: Path, nside: int) -> None:
-    from zarr.codecs import BloscCodec, Crc32cCodec, ZstdCodec
-    from zarr.errors import UnstableSpecificationWarning
-
-    kept = level[["sky"]]
-    if dtype == np.float32:  # as the map was given: half the size
-        kept = kept.assign(sky=kept["sky"].astype(np.float32))
-    for name, words in (("sky", "Sky"), ("stokes", "Stokes parameter")):
-        kept[name].attrs.setdefault("long_name", words)
-    size = min(CHUNK, kept.sizes["cells"])
-    encoding: dict[str, dict[str, Any]] = {
-        "sky": {"chunks": (1, size), "compressors": (ZstdCodec(level=3), Crc32cCodec())},
-        "cell_ids": {"chunks": (size,), "compressors": (BloscCodec(cname="zstd", shuffle="shuffle"), Crc32cCodec())},
-    }
-    for options in encoding.values():  # a chunk of NaN is written too, so that one that is missing is noticed
-        options["write_empty_chunks"] = True
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", UnstableSpecificationWarning)  # of the labels I, Q, U
-        check(kept).to_zarr(store, group=f"nside_{nside}", encoding=encoding, zarr_format=3, consolidated=False)
 
 
 def _moved(made: Path, store: Path, aside: Path) -> None:
@@ -185,9 +170,28 @@ def open_pyramid(path: PathLike) -> xr.DataTree:
     ...     bool((levels["nside_16"].sky == degraded(fetch("wmap7_w_iqu"), 16).sky.astype("f4")).all())
     True
     """
+    return _opened(path, chunks={})
+
+
+def stored_pyramid(path: PathLike) -> xr.DataTree:
+    """Return what :func:`open_pyramid` does without Dask, which looks for its tasks longer than a chunk is read.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from analysis.cmb import fetch, write_pyramid
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     levels = stored_pyramid(write_pyramid(fetch("wmap7_w_iqu"), f"{folder}/w.zarr"))
+    ...     levels["nside_16"].sky.chunks is None, float(levels["nside_32"].sky[0, 6367]) > 0.7
+    (True, True)
+    """
+    return _opened(path, chunks=None)
+
+
+def _opened(path: PathLike, chunks: dict | None) -> xr.DataTree:
     store = _as_path(path)
     nsides = _root(store)
-    return xr.DataTree.from_dict({f"/nside_{nside}": _opened_level(store, nside) for nside in nsides})
+    return xr.DataTree.from_dict({f"/nside_{nside}": _opened_level(store, nside, chunks) for nside in nsides})
 
 
 def _root(store: Path) -> list[int]:
@@ -213,10 +217,12 @@ def _root(store: Path) -> list[int]:
     return nsides
 
 
-def _opened_level(store: Path, nside: int) -> xr.Dataset:
+def _opened_level(store: Path, nside: int, chunks: dict | None) -> xr.Dataset:
+    import zarr
+
     group = f"nside_{nside}"
     try:
-        level = xr.open_zarr(store, group=group, consolidated=False, chunks={})
+        level = xr.open_dataset(store, engine="zarr", group=group, consolidated=False, chunks=chunks, cache=False)
         level = level.assign_coords(stokes=level["stokes"].astype(str))
         cells = nside_of(level["sky"], group) == nside and level.sizes["cells"] == 12 * nside**2
     except (ValueError, KeyError, TypeError, OSError, RuntimeError, WrongData) as error:
@@ -224,7 +230,7 @@ def _opened_level(store: Path, nside: int) -> xr.Dataset:
     if not cells or level["sky"].dims != ("stokes", "cells"):
         raise CorruptFile(f"{store}/{group} holds {dict(level.sizes)}, not the {12 * nside**2} cells of its nside")
     for name in ("sky", "cell_ids"):
-        announced = int(np.prod([len(sizes) for sizes in level[name].chunks or ()]))
+        announced = zarr.open_array(store / group / name, mode="r").nchunks
         there = sum(len(files) for _, _, files in os.walk(store / group / name / "c"))
         if there != announced:
             raise CorruptFile(f"{store}/{group}/{name} holds {there} of {announced} chunks; write the store again")
@@ -247,7 +253,7 @@ def sky_levels(pyramid: xr.DataTree | PathLike) -> list[xr.DataArray]:
     >>> [nside_of(level) for level in sky_levels(pyramid(fetch("wmap7_w_iqu")))]
     [32, 16, 8]
     """
-    tree = pyramid if isinstance(pyramid, xr.DataTree) else open_pyramid(pyramid)
+    tree = pyramid if isinstance(pyramid, xr.DataTree) else stored_pyramid(pyramid)
     nodes = [node.to_dataset() for node in tree.children.values()]
     if not nodes or not all("sky" in node.data_vars for node in nodes):
         raise WrongData("the tree is no pyramid of a map: cmb.pyramid(sky) or cmb.open_pyramid(path) give one")

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 
 GORSKI = "Górski et al. 2005, ApJ 622, 759, doi:10.1086/427976"
 FACES = ((0, 4), (4, 8), (8, 12))  # of these four faces each is the one before, turned by 90° about the axis
+PIECE = 4**9  # cells of a face whose turns are made in one go
 LARGEST_KEPT = 512  # nside up to which the turns of Q and U are kept in memory: 4 MB for four faces
 
 
@@ -50,7 +51,7 @@ def cell_means(array: xr.DataArray, nside: int, least: float) -> NDArray[np.floa
     >>> cell_means(one, 1, 0)[0, :2]
     array([1.5, 5.5])
     """
-    from analysis.cmb._kernels_cells import block_means, turned_means
+    from analysis.cmb._kernels_cells import block_means
 
     held = [str(label) for label in array["stokes"].values]
     values = np.ascontiguousarray(array.values)
@@ -65,12 +66,17 @@ def cell_means(array: xr.DataArray, nside: int, least: float) -> NDArray[np.floa
     def carried(first: int, last: int) -> int:
         sign, q, u = u_sign(array), held.index("Q"), held.index("U")
         old, new = (slice(first * n**2, last * n**2) for n in (fine, nside))
-        other = values[u, old] * values.dtype.type(sign) if sign < 0 else values[u, old]
-        means = (result[q, new].reshape(4, -1), result[u, new].reshape(4, -1))
-        wrong = turned_means(
-            values[q, old].reshape(4, -1), other.reshape(4, -1), *_turns(fine, nside, first), *means, least
-        )
-        means[1][:] *= sign
+        pairs = [values[row, old].reshape(last - first, -1) for row in (q, u)]
+        means = [result[row, new].reshape(last - first, -1) for row in (q, u)]
+        step = min(fine**2, max(PIECE, (fine // nside) ** 2))  # of a face: the turns of all of a fine one are large
+        wrong = 0
+        for start in range(0, fine**2, step):
+            piece = [np.ascontiguousarray(one[:, start : start + step]) for one in pairs]
+            at = first * fine**2 + start
+            made, found = carried_means(piece[0], piece[1], fine, nside, at, least=least, sign=sign)
+            for mean, part in zip(means, made, strict=True):
+                mean[:, start // (fine // nside) ** 2 :][:, : part.shape[1]] = part
+            wrong += found
         return wrong
 
     with ThreadPoolExecutor(thread_count()) as pool:
@@ -81,30 +87,60 @@ def cell_means(array: xr.DataArray, nside: int, least: float) -> NDArray[np.floa
     return result
 
 
-def _turns(fine: int, coarse: int, face: int) -> tuple[NDArray, NDArray]:
-    """How the meridian turns from small cells of one face to the larger ones: cosine and sine of twice the angle."""
-    return _kept_turns(fine, coarse, face) if fine <= LARGEST_KEPT else _new_turns(fine, coarse, face)
+def carried_means(
+    q: NDArray, u: NDArray, fine: int, coarse: int, start: int, *, least: float, sign: int
+) -> tuple[NDArray[np.float64], int]:
+    """Return means of Q and U, shape (2, faces, larger cells), and how many values are infinite or UNSEEN.
+
+    ``q``, ``u`` are of faces that are turns of each other by 90° (rows), of the same piece of each; ``start`` is
+    the first cell of that of the first face. ``sign`` is :func:`u_sign`.
+
+    Examples
+    --------
+    >>> one = np.ones((4, 4))
+    >>> made, wrong = carried_means(one, 0 * one, 2, 1, 0, least=0, sign=1)
+    >>> made.shape, wrong
+    ((2, 4, 1), 0)
+    """
+    from analysis.cmb._kernels_cells import turned_means
+
+    inside = (fine // coarse) ** 2
+    other = u * u.dtype.type(sign) if sign < 0 else u
+    made = np.empty((2, q.shape[0], q.shape[1] // inside))
+    whole = q.shape[1] == fine**2 and fine <= LARGEST_KEPT
+    turned = _turns(fine, coarse, start // fine**2) if whole else _new_turns(fine, coarse, start, q.shape[1])
+    wrong = turned_means(q, other, *turned, made[0], made[1], least)
+    made[1] *= sign
+    return made, wrong
+
+
+def _face_turns(fine: int, coarse: int, face: int) -> tuple[NDArray, NDArray]:
+    small = fine <= LARGEST_KEPT
+    return _turns(fine, coarse, face) if small else _new_turns(fine, coarse, face * fine**2, fine**2)
 
 
 @lru_cache(maxsize=9)
-def _kept_turns(fine: int, coarse: int, face: int) -> tuple[NDArray, NDArray]:
-    return _new_turns(fine, coarse, face)
+def _turns(fine: int, coarse: int, face: int) -> tuple[NDArray, NDArray]:
+    """How the meridian turns from small cells of one face to the larger ones: cosine and sine of twice the angle."""
+    return _new_turns(fine, coarse, face * fine**2, fine**2)
 
 
-def _new_turns(fine: int, coarse: int, face: int) -> tuple[NDArray, NDArray]:
+def _new_turns(fine: int, coarse: int, start: int, cells: int) -> tuple[NDArray, NDArray]:
     from analysis.cmb._kernels_cells import turns
 
-    made = np.empty((2, fine**2))
-    turns(*_centres(fine, face), *_centres(coarse, face), *made)
+    made, inside = np.empty((2, cells)), (fine // coarse) ** 2
+    if inside == 1:
+        made[0], made[1] = 1.0, 0.0
+    else:
+        turns(*_centres(fine, start, cells), *_centres(coarse, start // inside, cells // inside), *made)
     return made[0], made[1]
 
 
-def _centres(nside: int, face: int) -> tuple[NDArray, NDArray]:
-    """θ and φ of the cells of one face."""
+def _centres(nside: int, start: int, cells: int) -> tuple[NDArray, NDArray]:
+    """θ and φ of a run of cells."""
     import ducc0
 
-    ids = np.arange(face * nside**2, (face + 1) * nside**2)
-    angles = ducc0.healpix.Healpix_Base(nside, "NEST").pix2ang(ids)
+    angles = ducc0.healpix.Healpix_Base(nside, "NEST").pix2ang(np.arange(start, start + cells))
     return np.ascontiguousarray(angles[:, 0]), np.ascontiguousarray(angles[:, 1])
 
 
@@ -161,7 +197,7 @@ def upgraded(sky: xr.Dataset | xr.DataArray, nside: int) -> xr.Dataset:
             old, new = (slice(first * n**2, last * n**2) for n in (coarse, nside))
             made = np.empty((2, 4, nside**2))
             turned = (values[q, old].reshape(4, -1), sign * values[u, old].reshape(4, -1))
-            turned_copies(*turned, *_turns(nside, coarse, first), *made)
+            turned_copies(*turned, *_face_turns(nside, coarse, first), *made)
             result[q, new], result[u, new] = made[0].ravel(), sign * made[1].ravel()
     coords = {"stokes": array["stokes"], "cell_ids": cell_ids(nside)}
     new_map = xr.DataArray(result, dims=("stokes", "cells"), coords=coords, attrs=array.attrs, name="sky")

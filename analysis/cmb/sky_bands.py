@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -13,9 +13,9 @@ import numpy as np
 import xarray as xr
 
 from analysis.cmb.maps import degraded, nside_of
-from analysis.cmb.pyramid_stores import sky_levels
+from analysis.cmb.pyramid_stores import sky_levels, stored_pyramid
 from analysis.cmb.sky_views import one_band, plane_of_map
-from analysis.errors import UnknownVariable, WrongData, WrongFrame
+from analysis.errors import WrongData, WrongFrame
 
 if TYPE_CHECKING:
     from analysis.panels.pyramids import HeldSky, Pyramid
@@ -51,9 +51,7 @@ def opened(sky: Explored) -> Explored:
     if isinstance(sky, str | os.PathLike):
         path = Path(sky).expanduser()
         if path.suffix == ".zarr" or path.is_dir():
-            from analysis.cmb.pyramid_stores import open_pyramid
-
-            return open_pyramid(path)
+            return stored_pyramid(path)
         from analysis import formats
 
         sky = formats.read(path)
@@ -126,8 +124,8 @@ def quick_map(band: Band, nside: int) -> xr.DataArray | xr.Dataset:
 def planes(bands: dict[str, Band]) -> tuple[Callable[[str, str], HeldSky], Callable[[str], tuple[Pyramid, Pyramid]]]:
     """Return what gives the pyramid of a band's Stokes parameter, P, E or B; and of its Q and U, carried along.
 
-    The last of each is kept. P is computed where it is seen, so that a fine map is not held twice. E and B are
-    those of the map at most of nside 256.
+    The last of each is kept. P is computed where it is seen, so that a fine map is not held twice, of a pyramid on
+    disk from its Q and U. E and B are those of the map at most of nside 256.
 
     Examples
     --------
@@ -146,11 +144,7 @@ def planes(bands: dict[str, Band]) -> tuple[Callable[[str, str], HeldSky], Calla
             quick = quick_map(band, HARMONIC)
             return held_sky(plane_of_map(one_band(quick), quick, stokes))
         if band.levels:
-            if stokes == "P":
-                raise UnknownVariable(
-                    "a pyramid holds means of I, Q and U, and P is not the mean's; open the map itself"
-                )
-            return held_sky([plane_of_map(level, level, stokes) for level in band.levels])
+            return held_levels(band.levels, stokes)
         if stokes == "P" and band.array.sizes["cells"] == 12 * nside_of(band.array) ** 2:
             return _intensity(band.array)
         return held_sky(plane_of_map(band.array, band.array, stokes))
@@ -167,6 +161,29 @@ def planes(bands: dict[str, Band]) -> tuple[Callable[[str, str], HeldSky], Calla
         return turned_pyramids(*(plane_of_map(band.array, band.array, label) for label in "QU"), polconv=sense)
 
     return shown, lines
+
+
+def held_levels(levels: Sequence[xr.DataArray], stokes: str) -> HeldSky:
+    """Return a Stokes parameter, or P, of a pyramid on disk, of which chunks are read where they are seen.
+
+    P is that of the mean Q and U of the cells shown: zoomed out, less than the mean of the P of all the map's cells.
+
+    Examples
+    --------
+    >>> from analysis import cmb
+    >>> levels = sky_levels(cmb.pyramid(cmb.fetch("wmap7_w_iqu")))
+    >>> held_levels(levels, "P").like.attrs["long_name"]
+    'Polarized intensity P of mean Q and U (noise bias kept)'
+    """
+    from analysis.panels.pyramids import derived_sky, held_sky
+
+    if stokes != "P":
+        return held_sky([plane_of_map(level, level, stokes) for level in levels])
+    pair = [held_levels(levels, label) for label in "QU"]
+    like = pair[0].like.rename("polarized_intensity")
+    return derived_sky(
+        like.assign_attrs(long_name="Polarized intensity P of mean Q and U (noise bias kept)"), pair, np.hypot
+    )
 
 
 def _intensity(array: xr.DataArray) -> HeldSky:

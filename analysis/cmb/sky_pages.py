@@ -6,7 +6,7 @@ import html
 import os
 import time
 from collections.abc import Mapping, Sequence
-from functools import cache, lru_cache
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -26,17 +26,19 @@ from analysis.cmb.live_masks import (
     spectrum_panels,
     theory_shown,
 )
-from analysis.cmb.maps import FACTS, cell_ids, nside_of
-from analysis.cmb.masks import combined_mask, galactic_mask, named_mask, observed_mask
+from analysis.cmb.maps import FACTS, nside_of
+from analysis.cmb.masks import combined_mask, observed_mask
+from analysis.cmb.page_masks import Given, checked_mask, latitude_mask, mask_for
 from analysis.cmb.rotation import FRAMES
 from analysis.cmb.sky_bands import HARMONIC, Band, Explored, bands_of, opened, planes, quick_map
 from analysis.cmb.sky_places import place_of, turned_direction
 from analysis.cmb.sky_views import MADE, frame_rotation
-from analysis.errors import BadOption, WrongData, WrongFrame
+from analysis.errors import BadOption, WrongData
 
 if TYPE_CHECKING:
     from analysis.explore.skies import Drawn, Scene, Values
 
+UNSEEN_FROM = 1e30
 QUICK = 128  # nside of the map of which spectra are made
 SOFT = 6.0  # degrees over which edges are softened where a mask is undone
 BINS = 10  # multipoles a bin there
@@ -52,6 +54,7 @@ def explore(
     projection: str = "mollweide",
     place: str = "",
     latitude: float = 20,
+    mask: Given = None,
     method: str = "pseudo",
     width: int = 620,
     state: Mapping[str, Any] | str | os.PathLike[str] | None = None,
@@ -78,6 +81,9 @@ def explore(
         Where the picture looks at the start, as typed into the box.
     latitude : float, optional
         Half width in degrees of the Galactic band masked at the start, from 0 to 80.
+    mask : xarray.DataArray, xarray.Dataset, str or path, optional
+        What is left out besides: a mask in the frame of the map, or regions as :func:`region_mask` takes them (DS9's
+        text or a file of it).
     method : {"pseudo", "decoupled", "purified"}, optional
         At the start; as for :func:`mask_explorer`, edges softened over 6°, bins of 10.
     width : int, optional
@@ -95,6 +101,8 @@ def explore(
         If it is no map, or a tree of none or several; the message names them.
     BadOption
         If an option is unknown or out of range, or the state does not fit.
+    WrongFrame
+        If the mask is in another frame than the map.
     MissingFile, UnknownFormat, CorruptFile
         If a path leads to nothing that is read here.
 
@@ -123,6 +131,7 @@ def explore(
     centre = place_of(place, frame) if place else (0.0, 0.0)
     pointing_of(projection, centre, 20.0)
     title = str(facts.get("title", "")).strip() or "Sky map"
+    own_mask = checked_mask(mask, frame)
     shown, pair = planes(bands)
 
     def picture(values: Values, scene: Scene) -> Any:
@@ -156,10 +165,10 @@ def explore(
         tell_centre=bool(place),
         place=lambda text: place_of(text, frame),
         cell=cell,
-        followers=_followers(bands, facts, reference, float(latitude), method),
+        followers=_followers(bands, facts, reference, float(latitude), method, own_mask),
         title=title,
         state=state,
-        again=explorers.opened_again("cmb", sky),
+        again=explorers.opened_again("cmb", sky, {"mask": mask} if isinstance(mask, str) else None),
     )
 
 
@@ -182,7 +191,7 @@ def _choices(bands: Mapping[str, Band], frame: str) -> list[Any]:
     first = next(iter(bands.values()))
     held = [str(label) for label in first.array["stokes"].values]
     polarized = {"Q", "U"} <= set(held)
-    made = [label for label in MADE if polarized and not (first.levels and label == "P")]
+    made = list(MADE) if polarized else []
     grids = [frame, *(other for other in FRAMES if other != frame)] if frame in FRAMES else ["map"]
     choices = [Choice("shown", [*held, *made], label="Shown")]
     choices += [Choice("band", list(bands), label="Band")] if len(bands) > 1 else []
@@ -217,11 +226,11 @@ def cell_words(band: Band, lon: float, lat: float, frame: str) -> str:
             raise WrongData(f"the map does not cover longitude {lon:.3f}°, latitude {lat:.3f}°")
         place = int(found[0])
     row = band.array.isel(cells=place)
-    unit = str(row.attrs.get("units", ""))
+    unit = str(row.attrs.get("units", "")).strip()
     values = {str(label): float(value) for label, value in zip(row["stokes"].values, row.values, strict=True)}
-    told = [f"{label} {_number(value)} {unit if unit != '1' else ''}".strip() for label, value in values.items()]
     if {"Q", "U"} <= set(values):
-        told.append(f"P {_number(float(np.hypot(values['Q'], values['U'])))} {unit if unit != '1' else ''}".strip())
+        values["P"] = float(np.hypot(values["Q"], values["U"]))
+    told = [f"{label} {_number(value, unit='' if unit == '1' else unit)}" for label, value in values.items()]
     where = [(WHERE.get(frame, "lon, lat"), lon, lat)]
     if frame in FRAMES and frame != "icrs":
         where.append((WHERE["icrs"], *turned_direction(lon, lat, frame, "icrs")))
@@ -231,8 +240,10 @@ def cell_words(band: Band, lon: float, lat: float, frame: str) -> str:
     return f"{directions} · cell {number} (NESTED, nside {nside})<br>{band_name}{html.escape(', '.join(told) + sense)}"
 
 
-def _number(value: float, form: str = ".5g") -> str:
-    return "not observed" if np.isnan(value) else format(value, form).replace("-", "−")
+def _number(value: float, form: str = ".5g", *, unit: str = "") -> str:
+    if not abs(value) < UNSEEN_FROM:  # NaN, infinite, or HEALPix's UNSEEN
+        return "not observed"
+    return f"{format(value, form).replace('-', '−')} {unit}".strip()
 
 
 def _followers(
@@ -241,6 +252,7 @@ def _followers(
     reference: xr.Dataset | xr.DataArray | None,
     latitude: float,
     method: str,
+    own_mask: Any,
 ) -> Any:
     """The mask and the spectra beside the sky."""
     from analysis.explore import Choice, Followers, Slider
@@ -248,7 +260,8 @@ def _followers(
     @cache
     def quick(name: str) -> tuple[Any, xr.DataArray]:
         held = quick_map(bands[name], QUICK)
-        return held, observed_mask(held)
+        seen = observed_mask(held)
+        return held, seen if own_mask is None else combined_mask(seen, mask_for(own_mask, seen))
 
     def kept(values: Values, drawn: Drawn) -> xr.DataArray:
         held = quick(str(values.get("band", "")))[1]
@@ -276,6 +289,7 @@ def _followers(
         regions = sum(len(outlines) for _, outlines in drawn)
         words = f"{values['band']}. " if "band" in values else ""
         words += f"Kept: |b| > {values['latitude']:.1f}°" + (f", {regions} drawn left out" if regions else "")
+        words += ", by the given mask" if own_mask is not None else ""
         words += f", {100 * share:.1f} % of the sky, nside {nside_of(held)}. {method_told(way, SOFT, BINS, None)}"
         return found, f"{words} {time.perf_counter() - begun:.2f} s."
 
@@ -299,39 +313,3 @@ def _followers(
 
 def _labels(made: xr.Dataset) -> Sequence[str]:
     return [label for label in LABELS if label in made["spectrum"].values]
-
-
-def latitude_mask(seen: xr.DataArray, latitude: float) -> xr.DataArray:
-    """Return the mask of low Galactic latitudes on the cells and in the frame of another.
-
-    Raises
-    ------
-    WrongFrame
-        If the frame is not known.
-
-    Examples
-    --------
-    >>> like = galactic_mask(16).assign_attrs(frame="icrs")
-    >>> round(float(latitude_mask(like, 30).mean()), 2)
-    0.5
-    """
-    frame, nside = str(seen.attrs.get("frame", "")).strip().lower(), nside_of(seen)
-    if frame == "galactic":
-        return galactic_mask(nside, latitude=latitude)
-    if frame not in FRAMES:
-        raise WrongFrame(
-            f"the map states frame={seen.attrs.get('frame')!r}, so where its Galactic plane lies is not known; set "
-            f"attrs['frame'] to one of {', '.join(FRAMES)}"
-        )
-    keep = np.abs(_galactic_height(nside, frame)) > np.sin(np.radians(latitude))
-    like = xr.DataArray(keep, dims="cells", coords={"cell_ids": cell_ids(nside)}, attrs={"frame": frame})
-    return named_mask(keep, like, f"Kept: |b| > {latitude:g}°")
-
-
-@lru_cache(maxsize=2)
-def _galactic_height(nside: int, frame: str) -> np.ndarray:
-    """The sine of the Galactic latitude of each cell of a map in another frame."""
-    import ducc0
-
-    vectors = ducc0.healpix.Healpix_Base(nside, "NEST").pix2vec(np.arange(12 * nside**2))
-    return np.asarray(vectors @ frame_rotation(frame, "galactic")[2])

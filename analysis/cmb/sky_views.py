@@ -11,6 +11,7 @@ import xarray as xr
 
 from analysis.cmb.filtering import eb_maps
 from analysis.cmb.maps import FACTS, nside_of, sky_array
+from analysis.cmb.maps_on_disk import for_pictures
 from analysis.cmb.masks import Mask, mask_array, observed_mask
 from analysis.cmb.pyramid_stores import sky_levels
 from analysis.cmb.rotation import FRAMES
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 LINES = ("segments", "drapery")
+FINEST_MODES = 256  # nside of the level of a pyramid that E and B are made of in a moment
 MADE = {"P": "polarized_intensity", "E": "e_modes", "B": "b_modes"}
 
 
@@ -51,8 +53,9 @@ def sky_view(
         part. Or a pyramid, opened or its path (:func:`open_pyramid`), of I, Q, U: each picture reads the chunks that
         it shows.
     stokes : {"I", "Q", "U", "P", "E", "B"}, optional
-        What the colours show: P is :func:`polarized_intensity`; E and B are those of :func:`eb_maps` (their
-        ``lmax`` is 2 nside; where the sky is cut, E leaks into B near the edge).
+        What the colours show: P is :func:`polarized_intensity`, of a pyramid that of the mean Q and U of the cells
+        shown; E and B are those of :func:`eb_maps` (their ``lmax`` is 2 nside; where the sky is cut, E leaks into B
+        near the edge), not of a pyramid.
     projection : {"mollweide", "orthographic", "cartesian", "gnomonic"}, optional
         Ellipse of equal areas, two half spheres, plate carrée, tangent plane.
     centre : (float, float), optional
@@ -115,12 +118,11 @@ def sky_view(
     if isinstance(sky, xr.DataTree | str | os.PathLike):
         levels = sky_levels(sky)
         array = sky = levels[0]
-        planes = [_held_plane(level, stokes) for level in levels]
-        shown: Any = planes[0]
-        drawn: Any = planes
+        drawn: Any = _held_plane(levels, stokes)
+        shown: Any = drawn.like
         pair: Any = None
         if polarization or lines:
-            pair = tuple([_held_plane(level, label) for level in levels] for label in "QU")
+            pair = tuple([plane_of_map(level, level, label) for level in levels] for label in "QU")
     else:
         array = one_band(sky)
         drawn = shown = plane_of_map(array, sky, stokes)
@@ -180,14 +182,17 @@ def frame_rotation(start: object, end: object, *, asked: bool = False) -> NDArra
     return np.asarray(there.xyz.value)
 
 
-def _held_plane(level: xr.DataArray, stokes: str) -> xr.DataArray:
-    """Return a Stokes parameter that a level of a pyramid holds; P, E and B are of one map."""
-    if stokes in MADE:
-        name = f"nside_{nside_of(level)}"
+def _held_plane(levels: Sequence[xr.DataArray], stokes: str) -> Any:
+    """Return a Stokes parameter, or P, of a pyramid; E and B need coefficients of one map that is in memory."""
+    from analysis.cmb.sky_bands import held_levels
+
+    if stokes in ("E", "B"):
+        name = next((f"nside_{n}" for n in map(nside_of, levels) if n <= FINEST_MODES), f"nside_{nside_of(levels[-1])}")
         raise UnknownVariable(
-            f"a pyramid holds I, Q and U; {stokes} is made of one map: sky_view(tree[{name!r}].to_dataset(), …)"
+            f"a pyramid holds I, Q and U; {stokes} is made of one map in memory: "
+            f"sky_view(open_pyramid(path)[{name!r}].to_dataset(), stokes={stokes!r}); explore(path) shows it, too"
         )
-    return plane_of_map(level, level, stokes)
+    return held_levels(levels, stokes)
 
 
 def one_band(sky: xr.Dataset | xr.DataArray) -> xr.DataArray:
@@ -196,7 +201,7 @@ def one_band(sky: xr.Dataset | xr.DataArray) -> xr.DataArray:
     Raises
     ------
     WrongData
-        If it is no map, or has dims besides ``stokes`` and ``cells``.
+        If it is no map, has dims besides ``stokes`` and ``cells``, or is lazy and of more than 2 GiB.
 
     Examples
     --------
@@ -220,7 +225,7 @@ def one_band(sky: xr.Dataset | xr.DataArray) -> xr.DataArray:
     if set(array.dims) != {"stokes", "cells"} or "stokes" not in array.coords:
         raise WrongData(f"the map has dims {', '.join(map(str, array.dims))}; it needs stokes (with labels) and cells")
     facts = {name: sky.attrs[name] for name in (*FACTS, "synthetic") if name in sky.attrs}
-    return array.assign_attrs(facts | array.attrs).transpose("stokes", "cells")
+    return for_pictures(array.assign_attrs(facts | array.attrs).transpose("stokes", "cells"))
 
 
 def plane_of_map(array: xr.DataArray, sky: xr.Dataset | xr.DataArray, stokes: str) -> xr.DataArray:

@@ -11,6 +11,7 @@ import xarray as xr
 from analysis.cmb.bandpowers import d_ell
 from analysis.cmb.channels import combined_sensitivity
 from analysis.cmb.maps import FACTS
+from analysis.cmb.maps_on_disk import for_pictures
 from analysis.cmb.masks import NAMED, mask_name
 from analysis.cmb.sky_views import stokes_name
 from analysis.errors import BadOption, UnknownVariable, WrongData
@@ -196,7 +197,7 @@ def _planes(data: xr.Dataset | xr.DataArray, stokes: str | Sequence[str] | None)
         arrays = {str(name): array for name, array in data.data_vars.items() if "cells" in array.dims}
     planes: dict[str, xr.DataArray] = {}
     for name, array in arrays.items():
-        array = _single(array.assign_attrs(facts | array.attrs))
+        array = for_pictures(_single(array.assign_attrs(facts | array.attrs)))
         if "stokes" in array.dims:
             planes |= {f"Stokes {label}{_band(array)}": plane for label, plane in _of_stokes(array, stokes).items()}
         elif stokes is not None:

@@ -19,6 +19,7 @@ from analysis.panels.style import numeric, values_of
 CELL_SIDE = float(np.sqrt(np.pi / 3))  # of nside 1, in radians
 
 
+READ = 4**8  # cells of a map on disk that are read together
 KEPT = 128  # chunks of a level in memory: about 64 MB
 BLOCK = 4**10  # cells looked at in one go where a copy of all would be large
 FEW = 20_000  # directions looked up by one thread
@@ -199,13 +200,56 @@ def stored_pyramid(levels: Sequence[xr.DataArray]) -> Pyramid:
     return Pyramid(numbers, values, ids)
 
 
+def derived_sky(like: xr.DataArray, parts: Sequence[HeldSky], value: Callable[..., np.ndarray]) -> HeldSky:
+    """Return a map that is computed of the cells of others, of the same levels on disk, where it is looked at.
+
+    Parameters
+    ----------
+    like : xarray.DataArray
+        Has the labels of the result.
+    parts : sequence of HeldSky
+        Of :func:`held_sky` with several levels.
+    value : callable
+        Of a chunk of each.
+
+    Examples
+    --------
+    >>> ids = xr.DataArray(np.arange(48), dims="cells", attrs={"level": 1, "indexing_scheme": "nested"})
+    >>> fine = xr.DataArray(np.full(48, 3.0), {"cell_ids": ids}, ["cells"])
+    >>> made = derived_sky(fine, [held_sky([fine]), held_sky([fine + 1])], np.hypot)
+    >>> values_along(made.pyramid, np.array([[0.0, 0.0, 1.0]]), 0).tolist()
+    [5.0]
+    """
+    first = parts[0].pyramid
+    values = tuple(
+        _computed([part.pyramid.values[place] for part in parts], value) for place in range(len(first.levels))
+    )
+    return HeldSky(like, Pyramid(first.levels, values, first.ids), value(*(part.sample for part in parts)))
+
+
+def _computed(stored: Sequence[np.ndarray | StoredCells], value: Callable[..., np.ndarray]) -> StoredCells:
+    chunked = [one for one in stored if isinstance(one, StoredCells)]
+    if len(chunked) < len(stored):
+        raise WrongData("a sky computed where it is seen is made of maps on disk")
+
+    @lru_cache(maxsize=KEPT)
+    def chunk(number: int) -> np.ndarray:
+        return np.asarray(value(*(one.chunk(number) for one in chunked)), dtype=np.float32)
+
+    return StoredCells(chunk, chunked[0].size)
+
+
 def _stored(array: xr.DataArray) -> StoredCells:
-    size = array.chunks[0][0] if array.chunks else array.size
+    size = array.size
+    if array.chunks:
+        size = array.chunks[0][0]
+    elif not array.variable._in_memory:
+        size = min(size, (array.encoding.get("chunks") or (READ,))[-1])
 
     @lru_cache(maxsize=KEPT)
     def chunk(number: int) -> np.ndarray:
         try:
-            return np.asarray(array[number * size : (number + 1) * size].values)
+            return np.asarray(array.variable[number * size : (number + 1) * size].values)
         except (ValueError, RuntimeError, OSError) as error:
             raise CorruptFile(f"cells {number * size} and on of {array.name} cannot be read: {error}") from error
 
@@ -213,16 +257,18 @@ def _stored(array: xr.DataArray) -> StoredCells:
 
 
 def _looked_up(stored: StoredCells, cells: np.ndarray) -> np.ndarray:
-    """Return the values of cells, chunk by chunk."""
+    """Return the values of cells, of which the chunks that are needed are laid end to end."""
+    if not cells.size:
+        return np.empty(0, np.float32)
     numbers = cells // stored.size
-    order = np.argsort(numbers, kind="stable")
-    found = np.empty(cells.shape, dtype=np.float32)
-    bounds = np.flatnonzero(np.diff(numbers[order])) + 1
-    for part in np.split(order, bounds):
-        if part.size:
-            number = int(numbers[part[0]])
-            found[part] = stored.chunk(number)[cells[part] - number * stored.size]
-    return found
+    first = int(numbers.min())
+    needed = np.zeros(int(numbers.max()) - first + 1, bool)
+    needed[numbers - first] = True
+    found = np.flatnonzero(needed)
+    held = np.concatenate([stored.chunk(first + int(number)) for number in found]).astype(np.float32, copy=False)
+    shift = np.zeros(needed.size, np.int64)  # from a cell's number to its place among those held
+    shift[found] = (np.arange(found.size) - first - found) * stored.size
+    return held[cells + shift[numbers - first]]
 
 
 def _coarser(values: np.ndarray, ids: np.ndarray | None) -> tuple[np.ndarray, np.ndarray | None]:

@@ -72,9 +72,9 @@ def sky_map(
     Returns
     -------
     holoviews.Overlay
-        Longitude grows to the left, (0°, 0°) is in the middle. Each pixel of the picture has the value of the
-        HEALPix cell that its centre lies in; grey is NaN or not covered. Hover shows the direction and the
-        value.
+        Longitude grows to the left, (0°, 0°) is in the middle. Each pixel of the picture, two of which stand for one
+        of the screen up to a width of 1000, has the value of the HEALPix cell that its centre lies in; grey is NaN or
+        not covered. Hover shows the direction and the value.
 
     Raises
     ------
@@ -103,7 +103,8 @@ def sky_map(
     signed = has_both_signs(values)
     half_width, half_height = WINDOWS[projection]
     height = round(width * half_height / half_width)
-    x, y = (_centres(half, pixels) for half, pixels in ((half_width, width), (half_height, height)))
+    finer = max(1, min(FINER, LARGEST // width))
+    x, y = (_centres(half, finer * pixels) for half, pixels in ((half_width, width), (half_height, height)))
     lon, lat = sky_of(x[None, :], y[:, None], projection)
     pixels = _looked_up(values, array["cell_ids"].values, level, lon, lat)
     value = dimension(array)
@@ -130,6 +131,8 @@ def sky_map(
     return note(sky, {**known, "title": f"{title}{frame}"}, fold=max(30, int(width / TITLE_CHARACTER)))
 
 
+FINER = 2  # pixels of the raster for one of the screen, so that cells have no steps where one zooms in
+LARGEST = 2000  # pixels across
 ABOVE = 62  # screen pixels: a title of two lines and the word SYNTHETIC
 COLOUR_BAR = {
     "title_text_font_style": "normal",
