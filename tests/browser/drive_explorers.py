@@ -153,7 +153,7 @@ def press(seat: Seat, cell: int, label: str) -> None:
 def empty_brush(seat: Seat) -> dict[str, Any]:
     """Take a place without events, then one without any width."""
     page, found = seat.page, {}
-    boxes = {"nothing": [(9.6 / 64, 9.6 / 64), (10.3 / 64, 10.3 / 64)], "no_width": [(0.5, 0.2), (0.5, 0.6)]}
+    boxes = {"nothing": [(9.6 / 64, 0.2), (10.3 / 64, 0.7)], "no_width": [(0.5, 0.2), (0.5, 0.6)]}
     for name, spots in boxes.items():
         hand.bring(page, OTHER, 0)
         hand.tool(page, OTHER, 0, "box-select")

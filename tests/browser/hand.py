@@ -20,7 +20,7 @@ SCRIPT = r"""() => {
   if (window.hand) return;
   const hand = window.hand = {log: [], input: 0, watching: null};
   hand.figures = cell => {
-    const holder = cell < 0 ? document.body : document.querySelectorAll('.jp-Notebook .jp-CodeCell')[cell];
+    const holder = document.querySelectorAll('.jp-Notebook .jp-CodeCell')[cell];
     const within = element => {
       for (let at = element; at; at = at.parentNode ?? at.host) if (at === holder) return true;
       return false;
