@@ -99,7 +99,11 @@ def zoomed(cell: int, column: str, pan: str) -> Callable[[Seat], dict[str, Any]]
             "reset": lambda: hand.tool(page, cell, 0, "reset"),
         }
         for name, deed in deeds.items():
-            took = hand.latency(page, cell, 0, deed, seconds=15)
+            before = hand.ranges(page, cell, 0)
+            for _ in range(3):  # a browser that is held up can lose a drag
+                took = hand.latency(page, cell, 0, deed, seconds=8)
+                if hand.ranges(page, cell, 0) != before:
+                    break
             found[name] = {**look(), "latency": took}
         return found
 
@@ -159,6 +163,7 @@ def empty_brush(seat: Seat) -> dict[str, Any]:
         hand.tool(page, OTHER, 0, "box-select")
         hand.drag(page, OTHER, 0, spots)
         if name == "nothing":
+            seat.until(lambda: seat.state(OTHER)["region"], "the kernel to hear of the box")
             seat.until(lambda: "nothing." in hand.words(page, OTHER), "words about the empty box")
         page.wait_for_timeout(1500)
         found[name] = {"words": hand.words(page, OTHER), "state": seat.state(OTHER)}

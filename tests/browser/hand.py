@@ -155,15 +155,13 @@ def drag(page: Page, cell: int, number: int, spots: Sequence[Spot], steps: int =
     """Drag from the first place over the others, no faster than a hand: a browser joins moves within one frame."""
     at = [place(page, cell, number, spot) for spot in spots]
     page.mouse.move(*at[0])
-    page.mouse.down()
-    page.wait_for_timeout(40)
+    page.mouse.down()  # and at once away: a mouse held still is a press to Bokeh
     (left, top), *further = at
     for x, y in further:
         for step in range(1, steps + 1):
             page.mouse.move(left + (x - left) * step / steps, top + (y - top) * step / steps)
-            page.wait_for_timeout(25)
+            page.wait_for_timeout(16)
         left, top = x, y
-    page.wait_for_timeout(40)
     page.mouse.up()
 
 
