@@ -12,9 +12,19 @@ browser paints without a graphics card.
 
 CHROMIUM in the environment names the browser if it is not on PATH.
 
-Last printed::
+Last printed, with few repeats, on two cores that other work held at a load of 13 to 26: everything here waited for a
+core about ten times as long as it ran, so these say that the pictures answer, not how fast. Columns: number of events,
+at once, kernel came, kernel's pixels (milliseconds, median / 95th percentile)::
 
-    PRINTED
+    plasma.explore, 1e+06 rows  wheel  5  189 / 249  972 / 1072  1086 / 1149
+    plasma.explore, 1e+06 rows  drag  5  328 / 1528  318 / 798  700 / 1528
+    spectrogram, 1e+05 × 32  wheel  5  1126 / 1390  4164 / 5286  6228 / 8155
+    spectrogram, 1e+05 × 32  drag  4  972 / 1069  2269 / 3674  5658 / 6177  (1 missed)
+    xray.explore, 1e+06 events  box on the image → spectrum  4  731 / 1626  4384 / 4837  4384 / 4837
+    cmb.explore, nside 512  wheel  6  421 / 905  2943 / 4171  3396 / 4935
+    cmb.explore, nside 512  drag  4  361 / 600  2473 / 2934  2910 / 3593
+    cmb.explore, nside 512  click → mark  6  2792 / 3501  2792 / 3501  2792 / 3501
+    cmb.explore, nside 512  slider of the mask → spectrum  3  5704 / 6010  5704 / 6010  5704 / 6010
 """
 
 from __future__ import annotations
