@@ -13,7 +13,7 @@ browser paints without a graphics card.
 CHROMIUM in the environment names the browser if it is not on PATH.
 
 Last printed, with few repeats, on two cores that other work held at a load of 13 to 26: everything here waited for a
-core about ten times as long as it ran, so these say that the pictures answer, not how fast. Columns: number of events,
+core, so these say that the pictures answer, not how fast they do on an idle machine. Columns: number of events,
 at once, kernel came, kernel's pixels (milliseconds, median / 95th percentile)::
 
     plasma.explore, 1e+06 rows  wheel  5  189 / 249  972 / 1072  1086 / 1149
