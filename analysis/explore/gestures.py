@@ -77,6 +77,8 @@ def _tell_bounds(tell: Callable[[Any], None], key: str, times: bool, **contents:
         corners = np.asarray(bounds, dtype=float)
         kept = corners[:: -(-len(corners) // CORNERS)] if len(corners) else corners
         tell(np.array([[float(f"{number:.6g}") for number in corner] for corner in kept]))
+    elif any(low == high for low, high in zip(bounds, bounds[len(bounds) // 2 :], strict=False)):
+        return  # a slip of the hand: nothing was drawn
     elif times and key == "boundsx":
         tell(tuple(_instant(end) for end in bounds))
     else:
