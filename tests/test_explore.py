@@ -61,6 +61,17 @@ def test_a_tap_where_there_is_no_spectrum_gives_the_values_in_words(storm):
     assert "Dst index: -8 nT" in words(page)
 
 
+@pytest.mark.parametrize(
+    ("tapped", "told"),
+    [("07:29", 7), ("07:31", 8), ("00:40", 1), ("23:59", 23)],
+    ids=["before", "after", "start", "end"],
+)
+def test_a_tap_on_times_without_an_index_gives_the_nearest_sample(storm, tapped, told):
+    page = explore.time_explorer(storm[["dst"]].drop_indexes("time"))
+    stream_of(pictures(page)[0], Tap).event(x=np.datetime64(f"2001-03-31T{tapped}"), y=0.0)
+    assert f"Dst index: {-told} nT" in words(page)
+
+
 def test_choosing_variables_redraws_the_panels(storm):
     page = explore.time_explorer(storm)
     widget(page, "Variables").value = ["dst"]

@@ -107,7 +107,7 @@ def _slices(data: xr.Dataset, variables: list[str], time: Any, attrs: Mapping[st
     hv = loaded()
     if time is None:
         return "Tap a place on the panels to see the values at that time."
-    at = data.sel(time=np.datetime64(time, "ns"), method="nearest")
+    at = _sample_at(data, np.datetime64(time, "ns"))
     when = f"{at['time'].values!s:.19}"
     pictures, lines = [], [when]
     for name in variables:
@@ -129,3 +129,13 @@ def _slices(data: xr.Dataset, variables: list[str], time: Any, attrs: Mapping[st
     if pictures:
         return hv.Layout(pictures).cols(2).opts(backend="bokeh", shared_axes=False)
     return "\n".join(lines)
+
+
+def _sample_at(data: xr.Dataset, time: np.datetime64) -> xr.Dataset:
+    """Return the sample nearest to a time; times without an index get none for it, which would copy them whole."""
+    times = data["time"].values
+    if "time" in data.indexes or (times[1:] < times[:-1]).any():
+        return data.sel(time=time, method="nearest")
+    after = min(int(np.searchsorted(times, time)), times.size - 1)
+    before = max(after - 1, 0)
+    return data.isel(time=before if time - times[before] < times[after] - time else after)

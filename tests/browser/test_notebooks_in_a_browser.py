@@ -44,6 +44,8 @@ NOTEBOOKS = {
     "cmb/05_birefringence.ipynb": 9,
     "cmb/06_foregrounds.ipynb": 6,
     "cmb/07_bicep_keck_r.ipynb": 10,
+    "explore/01_hundred_million_points.ipynb": 8,
+    "explore/02_brush_an_observation.ipynb": 7,
     "explore/03_fly_over_the_sky.ipynb": 13,
 }
 ROUND_TRIP = """\
