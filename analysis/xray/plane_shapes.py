@@ -14,7 +14,7 @@ from analysis.xray.inputs import Amount, amount
 
 Pair: TypeAlias = "tuple[Amount, Amount]"
 Corners: TypeAlias = "Iterable[Sequence[float]]"
-KINDS = {"": 0, "circle": 1, "box": 2, "polygon": 3}
+KINDS = {"": 0, "circle": 1, "box": 2, "polygon": 3, "ellipse": 4}
 TAKES = "circle=(x, y, radius), both x=(low, high) and y=(low, high), or polygon=[(x, y), …], in sky pixels"
 MOST_CORNERS = 1000
 
@@ -48,6 +48,11 @@ class PlaneShape:
             x, y = self.corners.mean(axis=0)
             return f"polygon({len(self.corners)} corners about {x:g}, {y:g} pix)"
         return "the whole plane"
+
+
+def turn_of(angle: float) -> tuple[float, float]:
+    """Return cosine and sine of an angle in degrees."""
+    return float(np.cos(np.radians(angle))), float(np.sin(np.radians(angle)))
 
 
 def plane_shape(

@@ -66,7 +66,7 @@ def event_index(
     import time
 
     from analysis.xray import _kernels_brushing as kernels
-    from analysis.xray.brushes import warmed
+    from analysis.xray.layers import with_layers
 
     began = time.perf_counter()
     listed, gti = events_and_gti(events, "event_index")
@@ -103,28 +103,44 @@ def event_index(
     cells = np.empty(x.size, np.int32)
     energy = held.get("energy", np.empty(0, np.float32))
     first = kernels.cell_numbers(held["x"], held["y"], energy, slabs, good, grid, side, cells)
-    made = {name: np.empty(int(first[-1]), part.dtype) for name, part in held.items()}
-    for name, part in held.items():
-        kernels.into_cells(cells, first[:-1], part, made[name])
-    binned = {"time_bin": (held["moment"], edges), "spectrum_bin": (values, plan.edges)}
+    made = {name: _into_cells(cells, first, part) for name, part in held.items()}
+    binned = {"time": (held["moment"], edges), "spectrum": (values, plan.edges)}
     if column is not None:
-        binned["column_bin"] = (held["column"], column_edges(made["column"]))
+        binned["column"] = (held["column"], column_edges(made["column"]))
     for name, (part, ends_of) in binned.items():
-        made[name] = np.empty(int(first[-1]), np.int16 if ends_of.size < 32767 else np.int32)
-        kernels.bins_into_cells(cells, first[:-1], part, ends_of, made[name])
-    for name in ("time", "spectrum"):
-        size = binned[f"{name}_bin"][1].size - 1
-        made[f"{name}_table"] = np.zeros((side, side + 1, size), np.int32 if x.size < 2**31 else np.int64)
-        kernels.along_rows(first, slabs.size - 1, made[f"{name}_bin"], side, made[f"{name}_table"])
+        made |= _binned(name, part, ends_of, cells, first, slabs.size - 1, side)
     plane = plane_edges(listed, None, None, seen)[:2]
+    frame = np.array([plane[0][0], plane[1][0], plane[0][1] - plane[0][0]])
+    made["pixel"] = np.zeros(int(first[-1]), np.uint16)
+    kernels.pixels_of(made["x"], made["y"], first, slabs.size - 1, grid, side, frame, *plane, made["pixel"])
     made |= {"first": first, "slab_edge": slabs[1:-1], "image_x": plane[0], "image_y": plane[1]}
     made["exposure"] = seconds_between(seen.times, listed, None, edges)
     made["good_start"], made["good_stop"] = seen.times.sets[-1]
     if column is not None:
-        made["column_edge"] = binned["column_bin"][1]
-    index = _labelled(listed, gti, made, edges, plan, grid, side, column)
-    warmed(index)
+        made["column_edge"] = binned["column"][1]
+    index = with_layers(_labelled(listed, gti, made, edges, plan, grid, side, column))
     return check(index.assign_attrs(build_seconds=round(time.perf_counter() - began, 3)))
+
+
+def _into_cells(cells: np.ndarray, first: np.ndarray, values: np.ndarray) -> np.ndarray:
+    from analysis.xray import _kernels_brushing as kernels
+
+    made = np.empty(int(first[-1]), values.dtype)
+    kernels.into_cells(cells, first[:-1], values, made)
+    return made
+
+
+def _binned(
+    name: str, values: np.ndarray, edges: np.ndarray, cells: np.ndarray, first: np.ndarray, slabs: int, side: int
+) -> dict[str, np.ndarray]:
+    """The bin of each event in order of the cells, and the counts along the rows of tiles."""
+    from analysis.xray import _kernels_brushing as kernels
+
+    bins = np.empty(int(first[-1]), np.uint16 if edges.size < 65535 else np.int32)
+    kernels.bins_into_cells(cells, first[:-1], values, edges, bins)
+    table = np.zeros((side, side + 1, edges.size - 1), np.int32)
+    kernels.along_rows(first, slabs, bins, side, table)
+    return {f"{name}_bin": bins, f"{name}_table": table}
 
 
 def _side(events: int) -> int:
@@ -178,6 +194,8 @@ NAMES = {  # dims, unit, long_name; those without a unit have their column's
     "good_start": (("interval",), "s", "Start of good time"),
     "good_stop": (("interval",), "s", "End of good time"),
     "column_edge": (("column_end",), "1", "Edge of a bin of the further column"),
+    "pixel": (("event",), "1", "Pixel of an image, within the tile"),
+    "column_table": (("row", "tile_edge", "column_slot"), "ct", "Counts of a row's tiles before this one"),
     "time_table": (("row", "tile_edge", "time"), "ct", "Counts of a row's tiles before this one"),
 }
 
