@@ -127,18 +127,23 @@ def brushes(count: int) -> None:
     held = {str(name): tree["events"][name].values for name in tree["events"].data_vars}
     size = sum(v.nbytes for v in held.values())
     index = xray.event_index(tree, time_step=1000)
-    ours = sum(v.nbytes for v in index.variables.values())
+    ours = sum(v.nbytes for name, v in index.variables.items() if not str(name).startswith("list_"))
     print(f"{count:.0e} events of {size / 1e6:.0f} MB; index of {ours / size:.2f} times that", end="")
     print(f" in {index.attrs['side']} x {index.attrs['side']} tiles, made in {index.attrs['build_seconds']:.1f} s")
     turn = np.linspace(0, 2 * np.pi, 200, endpoint=False)
     star = 2500 * (1 + 0.2 * np.cos(5 * turn))
     lasso = np.stack([4096 + star * np.cos(turn), 4096 + star * np.sin(turn)], axis=1)
+    hour = ("1998-01-01T05:00", "1998-01-01T06:00")
     cases = {
         "circle of 300": {"circle": (4096.0, 4096.0, 300.0)},
         "circle of 4000": {"circle": (4096.0, 4096.0, 4000.0)},
         "lasso of 200 corners": {"polygon": lasso},
         "band": {"band": (2, 8)},
+        "a narrow band": {"band": (4.003, 4.1)},
         "time": {"time": TIMES},
+        "an hour": {"time": hour},
+        "band and time": {"band": (2, 8), "time": TIMES},
+        "nearly everything": {"circle": (4096.0, 4096.0, 5500.0), "band": (0.2, 10.1)},
         "circle of 2000, band": {"circle": (4096.0, 4096.0, 2000.0), "band": (2, 8)},
         "lasso, band and time": {"polygon": lasso, "band": (2, 8), "time": TIMES},
     }
@@ -166,8 +171,9 @@ def brushes(count: int) -> None:
             equal &= np.array_equal(also[0], full[0]) and np.array_equal(also[1], full[1])
             line += f"  masks {masks:8.1f} ms (CPU {cpu_masks:7.1f})"
         print(f"{line}  equal: {equal}", flush=True)
-    wall, cpu, _ = least(lambda: xray.brushed_image(index, band=(2, 8)), runs)
-    print(f"  {'image of a band':22s} {'':16s}  ours {wall:7.1f} ms (CPU {cpu:6.1f})", flush=True)
+    for name, options in (("band", {"band": (2, 8)}), ("time", {"time": TIMES}), ("both", {"band": (2, 8), "time": TIMES})):
+        wall, cpu, _ = least(lambda options=options: xray.brushed_image(index, **options), runs)
+        print(f"  {'image of ' + name:22s} {'':16s}  ours {wall:7.1f} ms (CPU {cpu:6.1f})", flush=True)
 
 
 if __name__ == "__main__":

@@ -16,6 +16,7 @@ from analysis.xray.counting import THREADS
 from analysis.xray.detectors import overlap
 from analysis.xray.inputs import Amount, amount, limits, named_band
 from analysis.xray.intervals import poisson_error
+from analysis.xray.ordered import chosen_in_order
 from analysis.xray.plane_shapes import KINDS, Corners, PlaneShape, plane_shape, turn_of
 from analysis.xray.planning import image_of
 from analysis.xray.selecting import mission_seconds
@@ -216,13 +217,14 @@ def chosen_by(
 
     With ``spare`` each histogram keeps its last bin, of what is outside its edges.
     """
-    held = {str(name): index.variables[name].values for name in index.data_vars}
-    whole = not brush.shape.kind and brush.column is None and ("all_image" in held or not image)
+    held = {str(name): variable.values for name, variable in index.variables.items()}
+    whole = not brush.shape.kind and brush.column is None
     pieces, found = [brush], None
-    if whole and brush.band is None and brush.seconds is None and image and not bins:
-        every = held["all_image"]
-        return Chosen(int(held["first"][-1]), *(np.empty(0, np.int64) for _ in "csh"), every)
-    if whole and (brush.band is None) != (brush.seconds is None):
+    if whole and brush.band is None and brush.seconds is None and image and not bins and "all_image" in held:
+        return Chosen(int(held["first"][-1]), *(np.empty(0, np.int64) for _ in PARTS), held["all_image"])
+    if whole and brush.seconds is not None and brush.band is None and "list_time" in held:
+        pieces, found = [], chosen_in_order(held, brush.seconds, image=image, bins=bins)
+    if whole and brush.band is not None and brush.seconds is None:
         pieces, found = _by_sums(held, brush, image, bins)
     for piece in pieces:
         part = _scanned(index, held, piece, image, bins)
@@ -234,22 +236,20 @@ def chosen_by(
 def _by_sums(
     held: dict[str, np.ndarray], brush: Brush, image: bool, bins: bool
 ) -> tuple[list[Brush], list[Any] | None]:
-    """What lies between two kept energies or times, by a subtraction, and the brushes of what is left at both ends."""
-    kind, name = ("slab", "band") if brush.seconds is None else ("block", "seconds")
-    ends, edges = brush.band or brush.seconds, held.get(f"{kind}_edge", np.empty(0))
-    if ends is None or f"{kind}_curve" not in held or (image and f"{kind}_image" not in held):
+    """What lies between two kept energies, by a subtraction, and the brushes of what is left at both ends."""
+    if brush.band is None or "slab_curve" not in held or (image and "slab_image" not in held):
         return [brush], None
-    low, high = _as_type(ends, held["energy" if kind == "slab" else "moment"])
+    edges, (low, high) = held["slab_edge"], _as_type(brush.band, held["energy"])
     i, j = int(np.searchsorted(edges, low)), int(np.searchsorted(edges, high, side="right")) - 1
     if i >= j:
         return [brush], None
-    made = [held[f"{kind}_{part}"] if f"{kind}_{part}" in held else np.zeros((j + 1, 0)) for part in PARTS]
+    made = [held[f"slab_{part}"] if f"slab_{part}" in held else np.zeros((j + 1, 0)) for part in PARTS]
     counts = [(part[j] - part[i]).astype(np.int64) for part in made]
     total = int(counts[0].sum())
     counts = counts if bins else [part[:0] for part in counts]
-    plane = held[f"{kind}_image"][j] - held[f"{kind}_image"][i] if image else np.zeros((0, 0), np.int32)
+    plane = held["slab_image"][j] - held["slab_image"][i] if image else np.zeros((0, 0), np.int32)
     left = [(low, float(edges[i])), (float(edges[j]), high)]
-    return [replace(brush, **{name: pair}) for pair in left if pair[0] < pair[1]], [total, *counts, plane]  # type: ignore[arg-type]
+    return [replace(brush, band=pair) for pair in left if pair[0] < pair[1]], [total, *counts, plane]
 
 
 def _scanned(index: xr.Dataset, held: dict[str, np.ndarray], brush: Brush, image: bool, bins: bool) -> list[Any]:

@@ -13,6 +13,7 @@ from analysis.xray.counting import in_order, native, reach_of
 from analysis.xray.detectors import seconds_between
 from analysis.xray.inputs import Amount, band_of, events_and_gti, no_events, variable, without_area
 from analysis.xray.intervals import clock_of, live_fraction, usual_bin
+from analysis.xray.ordered import listed_variables
 from analysis.xray.planning import Plan, plane_edges, seen_of, spectrum_plan, time_edges, times_of
 from analysis.xray.sky import sky_frame
 
@@ -95,7 +96,11 @@ def event_index(
     if column is not None:
         held["column"] = _numbers(listed, column)
     values, good = native(plan.values), seen.good
-    if not in_order(held["moment"]):
+    ordered = {}
+    if in_order(held["moment"]):
+        own = {"time": held["moment"], "x": x, "y": y, "value": values}
+        ordered = listed_variables(own | ({"column": held["column"]} if column is not None else {}), listed)
+    else:
         order = np.argsort(held["moment"], kind="stable")
         held = {name: part[order] for name, part in held.items()}
         values, good = values[order], good[order]
@@ -116,9 +121,10 @@ def event_index(
     made |= {"first": first, "slab_edge": slabs[1:-1], "image_x": plane[0], "image_y": plane[1]}
     made["exposure"] = seconds_between(seen.times, listed, None, edges)
     made["good_start"], made["good_stop"] = seen.times.sets[-1]
+    made |= {"time_edge": edges, "spectrum_edge": plan.edges}
     if column is not None:
         made["column_edge"] = binned["column"][1]
-    index = with_layers(_labelled(listed, gti, made, edges, plan, grid, side, column))
+    index = with_layers(_labelled(listed, gti, made, edges, plan, grid, side, column).assign(ordered))
     return check(index.assign_attrs(build_seconds=round(time.perf_counter() - began, 3)))
 
 
@@ -191,6 +197,8 @@ NAMES = {  # dims, unit, long_name; those without a unit have their column's
     "image_x": (("x_edge",), "pix", "Edge of an image's pixels in x"),
     "image_y": (("y_edge",), "pix", "Edge of an image's pixels in y"),
     "exposure": (("time",), "s", "Good time in the bin"),
+    "time_edge": (("time_end",), "s", "Edge of a bin of time"),
+    "spectrum_edge": (("spectrum_end",), "1", "Edge of a bin of the spectrum"),
     "good_start": (("interval",), "s", "Start of good time"),
     "good_stop": (("interval",), "s", "End of good time"),
     "column_edge": (("column_end",), "1", "Edge of a bin of the further column"),
