@@ -17,7 +17,7 @@ from analysis.xray.detectors import overlap
 from analysis.xray.inputs import Amount, amount, limits, named_band
 from analysis.xray.intervals import poisson_error
 from analysis.xray.ordered import chosen_in_order
-from analysis.xray.plane_shapes import KINDS, Corners, PlaneShape, plane_shape, turn_of
+from analysis.xray.plane_shapes import KINDS, TAKES, Corners, Ellipse, PlaneShape, plane_shape, turn_of
 from analysis.xray.planning import image_of
 from analysis.xray.selecting import mission_seconds
 
@@ -58,6 +58,7 @@ def brushed(
     selection: Selection | None = None,
     *,
     circle: tuple[Amount, Amount, Amount] | None = None,
+    ellipse: Ellipse | None = None,
     x: Range | None = None,
     y: Range | None = None,
     polygon: Corners | None = None,
@@ -75,6 +76,8 @@ def brushed(
         Of :func:`analysis.xray.selection`, in place of the ranges that follow.
     circle : (x, y, radius), optional
         In sky pixels; events at a distance ≤ radius.
+    ellipse : (x, y, a, b, angle), optional
+        Half axes in sky pixels; the first is turned by the angle (degrees) from +x towards +y.
     x, y : (low, high), optional
         Sky pixels of a box, half-open, as for :func:`analysis.xray.selected`; both or neither.
     polygon : iterable of (x, y), optional
@@ -113,7 +116,8 @@ def brushed(
     True
     """
     is_index(index, "brushed")
-    ranges = {"circle": circle, "x": x, "y": y, "polygon": polygon, "band": band, "time": time, "column": column}
+    ranges = {"circle": circle, "ellipse": ellipse, "x": x, "y": y, "polygon": polygon}
+    ranges |= {"band": band, "time": time, "column": column}
     given = [name for name, value in ranges.items() if value is not None]
     if selection is not None:
         from analysis.xray.selections import brush_of
@@ -123,10 +127,10 @@ def brushed(
         return products(index, brush_of(selection, index))
     if not given:
         raise BadOption(
-            "brushed needs a region, band=, time= or column=; a region is circle=(x, y, radius), both x= and y=, or "
-            "polygon=[(x, y), …], in sky pixels"
+            "brushed needs a region, band=, time= or column=; a region is "
+            f"{TAKES}"
         )
-    shape = plane_shape("brushed", circle=circle, x=x, y=y, polygon=polygon)
+    shape = plane_shape("brushed", circle=circle, ellipse=ellipse, x=x, y=y, polygon=polygon)
     return products(index, brush(index, shape, band=band, time=time, column=column))
 
 

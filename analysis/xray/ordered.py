@@ -9,12 +9,25 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from analysis.xray.counting import THREADS
+from analysis.model import in_units
+from analysis.xray.counting import THREADS, in_order, native
 
 SHORT = 200_000  # events that one thread counts
 NONE = np.empty(0)
 ONE_BIN = np.array([0.0, 1.0])
 LISTED = {"time": "s", "x": "pix", "y": "pix", "value": "1", "column": "1"}  # what of the list is held, and its unit
+
+
+def own_columns(listed: xr.Dataset, *, channels: bool, column: str | None) -> dict[str, Any]:
+    """Return a list's own columns as variables of an index, if it is in order of time; see listed_variables."""
+    moment = native(in_units(listed["time"], "s").values)
+    if not in_order(moment):
+        return {}
+    value = listed["pi"].values if channels else in_units(listed["energy"], "keV").values
+    names = {"x": listed["x"].values, "y": listed["y"].values, "value": value}
+    if column is not None:
+        names["column"] = listed[column].values
+    return listed_variables({"time": moment, **{name: native(part) for name, part in names.items()}}, listed)
 
 
 def listed_variables(columns: dict[str, np.ndarray], listed: xr.Dataset) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from analysis.xray.counting import in_order, native, reach_of
 from analysis.xray.detectors import seconds_between
 from analysis.xray.inputs import Amount, band_of, events_and_gti, no_events, variable, without_area
 from analysis.xray.intervals import clock_of, live_fraction, usual_bin
-from analysis.xray.ordered import listed_variables
+from analysis.xray.ordered import own_columns
 from analysis.xray.planning import Plan, plane_edges, seen_of, spectrum_plan, time_edges, times_of
 from analysis.xray.sky import sky_frame
 
@@ -67,6 +67,7 @@ def event_index(
     import time
 
     from analysis.xray import _kernels_brushing as kernels
+    from analysis.xray.index_files import mark_of
     from analysis.xray.layers import with_layers
 
     began = time.perf_counter()
@@ -96,11 +97,8 @@ def event_index(
     if column is not None:
         held["column"] = _numbers(listed, column)
     values, good = native(plan.values), seen.good
-    ordered = {}
-    if in_order(held["moment"]):
-        own = {"time": held["moment"], "x": x, "y": y, "value": values}
-        ordered = listed_variables(own | ({"column": held["column"]} if column is not None else {}), listed)
-    else:
+    own = own_columns(listed, channels=plan.channels is not None, column=column)
+    if not in_order(held["moment"]):
         order = np.argsort(held["moment"], kind="stable")
         held = {name: part[order] for name, part in held.items()}
         values, good = values[order], good[order]
@@ -124,7 +122,8 @@ def event_index(
     made |= {"time_edge": edges, "spectrum_edge": plan.edges}
     if column is not None:
         made["column_edge"] = binned["column"][1]
-    index = with_layers(_labelled(listed, gti, made, edges, plan, grid, side, column).assign(ordered))
+    index = with_layers(_labelled(listed, gti, made, edges, plan, grid, side, column).assign(own))
+    index.attrs["events_mark"] = mark_of(listed, gti, column)
     return check(index.assign_attrs(build_seconds=round(time.perf_counter() - began, 3)))
 
 
