@@ -171,7 +171,11 @@ def brushes(count: int) -> None:
             equal &= np.array_equal(also[0], full[0]) and np.array_equal(also[1], full[1])
             line += f"  masks {masks:8.1f} ms (CPU {cpu_masks:7.1f})"
         print(f"{line}  equal: {equal}", flush=True)
-    for name, options in (("band", {"band": (2, 8)}), ("time", {"time": TIMES}), ("both", {"band": (2, 8), "time": TIMES})):
+    for name, options in (
+        ("band", {"band": (2, 8)}),
+        ("time", {"time": TIMES}),
+        ("both", {"band": (2, 8), "time": TIMES}),
+    ):
         wall, cpu, _ = least(lambda options=options: xray.brushed_image(index, **options), runs)
         print(f"  {'image of ' + name:22s} {'':16s}  ours {wall:7.1f} ms (CPU {cpu:6.1f})", flush=True)
 

@@ -126,10 +126,7 @@ def brushed(
             raise BadOption(f"brushed takes a selection or {', '.join(given)}, not both")
         return products(index, brush_of(selection, index))
     if not given:
-        raise BadOption(
-            "brushed needs a region, band=, time= or column=; a region is "
-            f"{TAKES}"
-        )
+        raise BadOption(f"brushed needs a region, band=, time= or column=; a region is {TAKES}")
     shape = plane_shape("brushed", circle=circle, ellipse=ellipse, x=x, y=y, polygon=polygon)
     return products(index, brush(index, shape, band=band, time=time, column=column))
 

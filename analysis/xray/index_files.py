@@ -77,7 +77,12 @@ def save_event_index(index: xr.Dataset, path: str | os.PathLike[str], *, overwri
         "attrs": _plain(index.attrs),
         "coords": [str(name) for name in index.coords],
         "variables": {
-            name: {"dims": list(part.dims), "attrs": _plain(part.attrs), "shape": list(part.shape), "type": part.dtype.str}
+            name: {
+                "dims": list(part.dims),
+                "attrs": _plain(part.attrs),
+                "shape": list(part.shape),
+                "type": part.dtype.str,
+            }
             for name, part in held.items()
         },
     }
@@ -201,7 +206,11 @@ def mark_of(listed: xr.Dataset, gti: xr.Dataset, column: str | None) -> str:
     """Return a mark of a list's numbers and good times: another list has another one."""
     mark = hashlib.sha256()
     names = [name for name in MARKED if name in listed] + ([column] if column is not None else [])
-    for name, part in [*((n, listed[n].values) for n in names), ("start", gti["start"].values), ("stop", gti["stop"].values)]:
+    for name, part in [
+        *((n, listed[n].values) for n in names),
+        ("start", gti["start"].values),
+        ("stop", gti["stop"].values),
+    ]:
         values = native(part)
         words = values.view(f"u{values.dtype.itemsize}")
         sums = np.add.reduceat(words, np.arange(0, words.size, BLOCK), dtype=np.uint64) if words.size else words

@@ -189,7 +189,9 @@ def _crossings(start: np.ndarray, end: np.ndarray) -> np.ndarray:
 
 def _ellipse(ellipse: Ellipse) -> tuple[float, ...]:
     if isinstance(ellipse, str) or not hasattr(ellipse, "__len__") or len(ellipse) != 5:
-        raise BadOption(f"ellipse={ellipse!r} is not (x, y, a, b, angle): half axes in sky pixels, the angle in degrees")
+        raise BadOption(
+            f"ellipse={ellipse!r} is not (x, y, a, b, angle): half axes in sky pixels, the angle in degrees"
+        )
     numbers = [amount(value, "pix", "ellipse", bare=True) for value in ellipse[:4]]
     if min(numbers[2:]) <= 0:
         raise BadOption(f"ellipse={ellipse!r} has a half axis that is not positive")

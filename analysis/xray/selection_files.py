@@ -170,7 +170,9 @@ def selection_region(chosen: Selection) -> str:
     if set(WCS_KEYS) <= set(plane):
         sky = on_sky(points, plane).icrs
         if shape.kind == "circle":
-            made = CircleSkyRegion(sky[0], shape.numbers[2] * math.sqrt(pixel_area(xr.Dataset(attrs=plane))[0]) * u.arcsec)
+            made = CircleSkyRegion(
+                sky[0], shape.numbers[2] * math.sqrt(pixel_area(xr.Dataset(attrs=plane))[0]) * u.arcsec
+            )
         elif shape.kind == "ellipse":
             directions, lengths, _ = np.linalg.svd(steps_on_sky(points[0], plane) @ axes_of(shape))
             east, north = directions[:, 0]

@@ -148,6 +148,43 @@ def _binned(
     return {f"{name}_bin": bins, f"{name}_table": table}
 
 
+def with_column(index: xr.Dataset, events: xr.DataTree, column: str) -> xr.Dataset:
+    """Return an event index of the same events with another further column.
+
+    Raises
+    ------
+    BadOption, OutsideCoverage, UnknownVariable
+        As for :func:`event_index`.
+    """
+    from analysis.xray import _kernels_brushing as kernels
+    from analysis.xray.index_files import mark_of
+    from analysis.xray.layers import with_layers
+
+    listed, gti = events_and_gti(events, "event_index")
+    x, y = (native(listed[name].values) for name in ("x", "y"))
+    values, good = _numbers(listed, column), seen_of(events, listed, gti).good
+    energy = native(in_units(listed["energy"], "keV").values) if "energy" in listed else np.empty(0, np.float32)
+    moment = native(times_of(listed))
+    if not in_order(moment):
+        order = np.argsort(moment, kind="stable")
+        x, y, values, good = x[order], y[order], values[order], good[order]
+        energy = energy[order] if energy.size else energy
+    grid = np.array([index.attrs[key] for key in ("start_x", "start_y", "tile_width", "tile_height")])
+    slabs = np.concatenate([[-np.inf], index["slab_edge"].values, [np.inf]])
+    side, cells = int(index.attrs["side"]), np.empty(x.size, np.int32)
+    first = kernels.cell_numbers(x, y, energy, slabs, good, grid, side, cells)
+    made = {"column": _into_cells(cells, first, values)}
+    made["column_edge"] = column_edges(made["column"])
+    made |= _binned("column", values, made["column_edge"], cells, first, slabs.size - 1, side)
+    parts = ("column", "slab_", "block_", "image_block", "list_", "all_")
+    left = [name for name in index.variables if str(name).startswith(parts) and name != "slab_edge"]
+    told = {name: (NAMES[name][0], part, _attrs(name, listed, column)) for name, part in made.items()}
+    own = own_columns(listed, channels="spectrum_channel" in index.dims, column=column)
+    other = index.drop_vars(left).assign(told | own)
+    other.attrs |= {"column": column, "events_mark": mark_of(listed, gti, column)}
+    return with_layers(other)
+
+
 def _side(events: int) -> int:
     """How many tiles a side: a power of two."""
     return int(np.clip(2 ** round(math.log2(max(math.sqrt(events / PER_TILE), 1))), *SIDES))
@@ -207,6 +244,17 @@ NAMES = {  # dims, unit, long_name; those without a unit have their column's
 }
 
 
+def _attrs(name: str, listed: xr.Dataset, column: str | None) -> dict[str, str]:
+    """Units and label of a variable of the index; those of a further column are its own."""
+    if column is not None and name in ("column", "column_edge"):
+        told = listed[column].attrs
+        label = str(told.get("long_name", column)) + (", edge of a bin" if name == "column_edge" else "")
+        return {"units": str(told.get("units", "1")), "long_name": label}
+    if name == "spectrum_table":
+        name = "time_table"
+    return {"units": NAMES[name][1], "long_name": NAMES[name][2]}
+
+
 def _labelled(
     listed: xr.Dataset,
     gti: xr.Dataset,
@@ -222,15 +270,7 @@ def _labelled(
     spectral = f"spectrum_{axis}"
     values = (plan.edges[:-1] + plan.edges[1:]) / 2 if plan.channels is None else plan.channels
     names = {**NAMES, "spectrum_table": (("row", "tile_edge", spectral), "ct", NAMES["time_table"][2])}
-    variables = {
-        name: (names[name][0], part, {"units": names[name][1], "long_name": names[name][2]})
-        for name, part in made.items()
-    }
-    for name in ("column", "column_edge"):
-        if column is not None:
-            told = listed[column].attrs
-            label = str(told.get("long_name", column)) + (", edge of a bin" if name == "column_edge" else "")
-            variables[name][2].update(units=str(told.get("units", "1")), long_name=label)
+    variables = {name: (names[name][0], part, _attrs(name, listed, column)) for name, part in made.items()}
     units = "keV" if axis == "energy" else "1"
     index = xr.Dataset(
         variables,

@@ -37,7 +37,9 @@ def many(made_events, n=60_000, **more):
         pi=rng.integers(0, 50, n), **(TILTED | more),
     )  # fmt: skip
     listed = tree["events"].to_dataset()
-    tree["events"] = listed.assign(grade=("event", rng.integers(0, 8, n).astype("i2"), {"units": "1", "long_name": "G"}))
+    tree["events"] = listed.assign(
+        grade=("event", rng.integers(0, 8, n).astype("i2"), {"units": "1", "long_name": "G"})
+    )
     return tree
 
 
