@@ -222,7 +222,8 @@ def chosen_by(
     whole = not brush.shape.kind and brush.column is None
     pieces, found = [brush], None
     if whole and brush.band is None and brush.seconds is None and image and not bins and "all_image" in held:
-        return Chosen(int(held["first"][-1]), *(np.empty(0, np.int64) for _ in PARTS), held["all_image"])
+        none = np.empty(0, np.int64)
+        return Chosen(int(held["first"][-1]), none, none, none, held["all_image"])
     if whole and brush.seconds is not None and brush.band is None and "list_time" in held:
         pieces, found = [], chosen_in_order(held, brush.seconds, image=image, bins=bins)
     if whole and brush.band is not None and brush.seconds is None:
@@ -231,7 +232,8 @@ def chosen_by(
         part = _scanned(index, held, piece, image, bins)
         found = part if found is None else [one + other for one, other in zip(found, part, strict=True)]
     total, *counts, plane = found  # type: ignore[misc]
-    return Chosen(int(total), *(part if spare else part[:-1] for part in counts), plane)
+    curve, spectrum, histogram = (part if spare else part[:-1] for part in counts)
+    return Chosen(int(total), curve, spectrum, histogram, plane)
 
 
 def _by_sums(

@@ -1,4 +1,4 @@
-"""The index of an explorer of events: opened, or made while the page is in use, and one for each column that is shown."""
+"""The index of an explorer of events: opened, or made while the page is in use; one for each column that is shown."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ class Counters:
         if ("spectrum_energy" in index.dims) != (self.step is not None):
             needed = "energies: xray.event_index(events, energy_step=0.05)" if self.step is not None else "channels"
             raise BadOption(
-                f"the spectrum of the index is not of the axis that is shown and brushed; make it of {needed}"
+                f"the spectrum of the index is not on the axis that is shown and brushed; make it of {needed}"
             )
         self.index, self.width = index, float(index.attrs["bin_size"])
         if self.step is not None:
@@ -111,8 +111,8 @@ class Counters:
             what = f"an index of the {number:,} events" if self.index is None else f"the column {column} in the index"
             so_far, about = time.monotonic() - began, max(1.0, number / PER_SECOND)
             return (
-                f"Making {what}: {so_far:.0f} s so far, about {about:.0f} s on an idle machine. Until it is there, each "
-                "selection reads the whole list: the same numbers, more slowly."
+                f"Making {what}: {so_far:.0f} s so far, about {about:.0f} s on an idle machine. Until it is there, "
+                "each selection reads the whole list: the same numbers, more slowly."
             )
         if self.failed:
             return f"Each selection reads the whole list: {self.failed}"

@@ -193,9 +193,9 @@ def of_events(index: xr.Dataset, events: xr.DataTree, name: str) -> xr.Dataset:
     column = index.attrs.get("column")
     if (column is not None and column not in listed) or index.attrs.get("events_mark") != mark_of(listed, gti, column):
         raise WrongData(
-            f"{name} was made of other events ({index.attrs.get('title', 'no title')}, {index.sizes['event']:,} in good "
-            f"time) than these ({listed.attrs.get('title', 'no title')}, {listed.sizes['event']:,}); make their own: "
-            "xray.save_event_index(xray.event_index(events), folder)"
+            f"{name} was made of other events ({index.attrs.get('title', 'no title')}, {index.sizes['event']:,} in "
+            f"good time) than these ({listed.attrs.get('title', 'no title')}, {listed.sizes['event']:,}); make their "
+            "own: xray.save_event_index(xray.event_index(events), folder)"
         )
     if "list_time" in index:
         return index

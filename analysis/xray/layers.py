@@ -6,6 +6,7 @@ and the nearest sums that are kept.
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -43,7 +44,7 @@ def _by_energy(index: xr.Dataset, pixels: int, bins: int, room: float) -> dict[s
     image = edges.size * (pixels + bins) <= room
     parts = [
         chosen_by(index, Brush(band=(float(low), float(high))), image=image, spare=True)
-        for low, high in zip(edges[:-1], edges[1:], strict=True)
+        for low, high in pairwise(edges.tolist())
     ]
     return _sums("slab", parts, PRODUCTS if image else PRODUCTS[:3])
 
@@ -60,7 +61,7 @@ def _by_time(index: xr.Dataset, pixels: int, bins: int, room: float) -> dict[str
         made[f"{kind}_first"] = ((f"{kind}_end",), firsts)
         parts = [
             Chosen(*counted_in_order(held, int(low), int(high), image=image, bins=not image))
-            for low, high in zip(firsts[:-1], firsts[1:], strict=True)
+            for low, high in pairwise(firsts.tolist())
         ]
         made |= _sums(kind, parts, PRODUCTS[3:] if image else PRODUCTS[:3])
     return made

@@ -16,7 +16,10 @@ Pair: TypeAlias = "tuple[Amount, Amount]"
 Ellipse: TypeAlias = "tuple[Amount, Amount, Amount, Amount, Amount]"
 Corners: TypeAlias = "Iterable[Sequence[float]]"
 KINDS = {"": 0, "circle": 1, "box": 2, "polygon": 3, "ellipse": 4}
-TAKES = "circle=(x, y, radius), ellipse=(x, y, a, b, angle), both x=(low, high) and y=(low, high), or polygon=[(x, y), …], in sky pixels"
+TAKES = (
+    "circle=(x, y, radius), ellipse=(x, y, a, b, angle), both x=(low, high) and y=(low, high), or "
+    "polygon=[(x, y), …], in sky pixels"
+)
 MOST_CORNERS = 1000
 
 
@@ -25,8 +28,8 @@ class PlaneShape:
     """A region in sky pixels: circle (x, y, radius), box (low x, high x, low y, high y), or a polygon's x, y, x, y …
 
     Or an ellipse (x, y, a, b, angle): its half axes, and the degrees by which the first is turned from +x towards +y.
-    Nothing in ``kind`` is the whole plane. Circle and ellipse hold their edges; a box is half-open, as xray.selected cuts it; a
-    polygon goes by the even-odd rule, so that what it winds around twice is outside.
+    Nothing in ``kind`` is the whole plane. Circle and ellipse hold their edges; a box is half-open, as xray.selected
+    cuts it; a polygon goes by the even-odd rule, so that what it winds around twice is outside.
     """
 
     kind: str = ""
