@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 SHORT = 200_000  # events that one thread counts
 SHARES = 4  # parts of the work for each thread
+WHOLE = 2.0**60  # beyond all whole numbers that a further column holds
 PARTS = ("curve", "spectrum", "histogram")
 Range = tuple[Amount, Amount]
 
@@ -208,6 +209,8 @@ def _ends(column: Range, index: xr.Dataset) -> tuple[float, float]:
     low, high = (amount(end, str(index["column"].attrs["units"]), "column", bare=True) for end in column)
     if not low < high:
         raise BadOption(f"column={column!r} must be (low, high) with low < high")
+    if "column_kind" in index.attrs:  # of whole numbers: the same ones lie between the next whole limits
+        low, high = (float(np.ceil(np.clip(end, -WHOLE, WHOLE))) for end in (low, high))
     return low, high
 
 

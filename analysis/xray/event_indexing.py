@@ -33,14 +33,14 @@ class Counters:
         given: Given,
         width: float,
         step: float | None,
-        column: str | None,
     ) -> None:
         self.events, self.listed = events, listed
         self.width, self.step = width, step
         self.cuts: dict[str | None, Counter] = {}
         self.made: dict[str | None, Counter] = {}
         self.index: xr.Dataset | None = None
-        self.failed = ""
+        self.failed: dict[str | None, str] = {}
+        self.asked: str | None = None
         self.making: tuple[str | None, float] | None = None
         self.path = Path(given) if isinstance(given, str | os.PathLike) else None
         if isinstance(given, xr.Dataset):
@@ -51,7 +51,6 @@ class Counters:
             raise BadOption(f"index={str(self.path)!r}: there is no folder {self.path.parent} to keep the index in")
         self.wanted = self.path is not None or self.index is not None or listed.sizes["event"] >= MANY
         self.wanted &= {"x", "y"} <= set(map(str, listed.variables))
-        self.first = column
 
     def _take(self, index: xr.Dataset) -> None:
         """Use an index, with its own bins."""
@@ -68,17 +67,23 @@ class Counters:
 
     def of(self, column: str | None) -> Counter:
         """Return what counts, with a histogram of this column; an index is asked for if there is none."""
+        self.asked = column
         if column is None and self.made:
             return next(iter(self.made.values()))
         if column in self.made:
             return self.made[column]
-        if self.wanted and not self.failed and self.making is None:
+        if self._missing() and self.making is None:
             self._make(column)
             if column in self.made:
                 return self.made[column]
         if column not in self.cuts:
             self.cuts[column] = by_cuts(self.events, self.listed, self.width, self.step, column)
         return self.cuts[column]
+
+    def _missing(self) -> bool:
+        """Whether an index with the column that was asked for last is still to be made."""
+        there = bool(self.made) if self.asked is None else self.asked in self.made
+        return self.wanted and not there and not {None, self.asked} & set(self.failed)
 
     def _make(self, column: str | None) -> None:
         """Make an index in the background where something runs that can tell when it is there; else at once."""
@@ -91,17 +96,22 @@ class Counters:
     def _work(self, column: str | None) -> None:
         try:
             if self.index is None:
-                made = event_index(self.events, time_step=self.width, energy_step=self.step, column=column)
+                made = event_index(self.events, time_step=self.width, energy_step=self.step)
                 if self.path is not None:
                     made = open_event_index(save_event_index(made, self.path), self.events)
-                self.index = made
-            else:
-                made = with_column(self.index, self.events, str(column))
-            self.made[column] = by_index(made)
+                self.index, self.made[None] = made, by_index(made)
+            if column is not None:
+                self.made[column] = by_index(with_column(self.index, self.events, column))
         except (AnalysisError, MemoryError) as error:
-            self.failed = str(error) or "there is not enough memory for an index"
+            why = str(error) or "there is not enough memory for an index"
+            self.failed[None if self.index is None else column] = why
         finally:
             self.making = None
+
+    def go_on(self) -> None:
+        """Make what was asked for while something else was made."""
+        if self.index is not None and self._missing() and self.making is None:
+            self._make(self.asked)
 
     def told(self) -> str:
         """Return in words what counts."""
@@ -114,8 +124,8 @@ class Counters:
                 f"Making {what}: {so_far:.0f} s so far, about {about:.0f} s on an idle machine. Until it is there, "
                 "each selection reads the whole list: the same numbers, more slowly."
             )
-        if self.failed:
-            return f"Each selection reads the whole list: {self.failed}"
+        for column in {None, self.asked} & set(self.failed):
+            return f"Each selection reads the whole list: {self.failed[column]}"
         if self.index is None:
             return ""
         where = f"read from {self.path}" if self.path is not None else "in memory"
@@ -139,6 +149,7 @@ def telling(counters: Counters, pane: Any, page: Callable[[], Any]) -> Callable[
     waits = [False]
 
     def look() -> None:
+        counters.go_on()
         words = counters.told()
         if pane.object != words:
             with redrawing(page()):

@@ -56,7 +56,7 @@ def event_page(
         )
     names = set(map(str, listed.variables))
     with_image, with_energy = {"x", "y"} <= names, "energy" in names
-    counters = Counters(events, listed, index, width, step if with_energy else None, column)
+    counters = Counters(events, listed, index, width, step if with_energy else None)
     last: list[Selection] = [Selection("selection")]
     drawn_on: list[Any] = [None, None]
 

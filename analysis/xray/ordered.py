@@ -14,7 +14,6 @@ from analysis.xray.counting import THREADS, in_order, native
 
 SHORT = 200_000  # events that one thread counts
 NONE = np.empty(0)
-ONE_BIN = np.array([0.0, 1.0])
 LISTED = {"time": "s", "x": "pix", "y": "pix", "value": "1", "column": "1"}  # what of the list is held, and its unit
 
 
@@ -68,10 +67,10 @@ def counted_in_order(held: dict[str, np.ndarray], n0: int, n1: int, *, image: bo
                 pixels, made[0], made[1],
             )  # fmt: skip
         if made[2].size:
-            kernels.histograms(
-                0, time.size, chosen, x, y, time, NONE, held["list_column"][cut], 0.0, 0.0, *plane, ONE_BIN,
-                edges["histogram"], np.zeros((0, 0), np.int32), made[0][:0], made[2],
-            )  # fmt: skip
+            column = held["list_column"][cut]
+            column = column[chosen] if chosen.size else column
+            column = column[np.isfinite(column)] if column.dtype.kind == "f" else column
+            made[2] += np.histogram(column, edges["histogram"])[0]
         return [total, *(np.append(one, total - one.sum()) if one.size else one for one in made), pixels]
 
     if n1 <= n0:

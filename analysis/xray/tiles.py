@@ -109,7 +109,7 @@ def event_index(
     made = {name: _into_cells(cells, first, part) for name, part in held.items()}
     binned = {"time": (held["moment"], edges), "spectrum": (values, plan.edges)}
     if column is not None:
-        binned["column"] = (held["column"], column_edges(made["column"]))
+        binned["column"] = (held["column"], column_edges(listed[column].values[seen.good]))
     for name, (part, ends_of) in binned.items():
         made |= _binned(name, part, ends_of, cells, first, slabs.size - 1, side)
     plane = plane_edges(listed, None, None, seen)[:2]
@@ -162,7 +162,8 @@ def with_column(index: xr.Dataset, events: xr.DataTree, column: str) -> xr.Datas
 
     listed, gti = events_and_gti(events, "event_index")
     x, y = (native(listed[name].values) for name in ("x", "y"))
-    values, good = _numbers(listed, column), seen_of(events, listed, gti).good
+    seen, values = seen_of(events, listed, gti), _numbers(listed, column)
+    good = seen.good
     energy = native(in_units(listed["energy"], "keV").values) if "energy" in listed else np.empty(0, np.float32)
     moment = native(times_of(listed))
     if not in_order(moment):
@@ -174,14 +175,15 @@ def with_column(index: xr.Dataset, events: xr.DataTree, column: str) -> xr.Datas
     side, cells = int(index.attrs["side"]), np.empty(x.size, np.int32)
     first = kernels.cell_numbers(x, y, energy, slabs, good, grid, side, cells)
     made = {"column": _into_cells(cells, first, values)}
-    made["column_edge"] = column_edges(made["column"])
+    made["column_edge"] = column_edges(listed[column].values[seen.good])
     made |= _binned("column", values, made["column_edge"], cells, first, slabs.size - 1, side)
     parts = ("column", "slab_", "block_", "image_block", "list_", "all_")
     left = [name for name in index.variables if str(name).startswith(parts) and name != "slab_edge"]
     told = {name: (NAMES[name][0], part, _attrs(name, listed, column)) for name, part in made.items()}
     own = own_columns(listed, channels="spectrum_channel" in index.dims, column=column)
     other = index.drop_vars(left).assign(told | own)
-    other.attrs |= {"column": column, "events_mark": mark_of(listed, gti, column)}
+    other.attrs.pop("column_kind", None)
+    other.attrs |= {"column": column, "events_mark": mark_of(listed, gti, column), **_kind(listed, column)}
     return with_layers(other)
 
 
@@ -191,10 +193,22 @@ def _side(events: int) -> int:
 
 
 def _numbers(listed: xr.Dataset, column: str) -> np.ndarray:
+    """A column as floats that hold its numbers exactly: the compiled loops are then the same for most columns."""
     values = variable(listed, column, "event_index(column=…)").values
     if values.ndim != 1 or values.dtype.kind not in "fiub":
         raise BadOption(f"column={column!r} holds no one number an event ({values.dtype}, dims {listed[column].dims})")
-    return native(values.astype(np.int8) if values.dtype.kind == "b" else values)
+    if values.dtype.kind == "f":
+        return native(values)
+    largest = max(abs(int(values.min())), abs(int(values.max()))) if values.size else 0
+    if largest > 2**53:
+        raise BadOption(f"column={column!r} holds integers beyond 2⁵³, which cannot be told apart here")
+    return values.astype(np.float32 if largest < 2**24 else np.float64)
+
+
+def _kind(listed: xr.Dataset, column: str | None) -> dict[str, str]:
+    """Whether a further column is of whole numbers, as an attribute."""
+    whole = column is not None and listed[column].dtype.kind != "f"
+    return {"column_kind": "whole numbers"} if whole else {}
 
 
 def column_edges(values: np.ndarray) -> np.ndarray:
@@ -203,6 +217,8 @@ def column_edges(values: np.ndarray) -> np.ndarray:
     if not finite.size:
         raise OutsideCoverage("the column has no finite value among the good events; there is nothing to count")
     low, high = float(finite.min()), float(finite.max())
+    if values.dtype.kind == "b":
+        values = values.astype(np.int8)
     if values.dtype.kind in "iu" and high - low < 2 * COLUMN_BINS:
         return low - 0.5 + np.arange(high - low + 2)
     reach = (high - low) or max(abs(low), 1.0)
@@ -290,6 +306,7 @@ def _labelled(
             "mjdref_frac": clock["mjdref_fraction"],
             "timesys": clock["timesys"],
             **({"column": column} if column is not None else {}),
+            **_kind(listed, column),
             **sky_frame(listed),
         },
     )

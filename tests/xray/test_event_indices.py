@@ -93,6 +93,7 @@ def test_a_band_or_a_time_of_the_whole_field_is_counted_from_sums(made_events, m
         same(tree, index, time=time)
     same(tree, index, band=BANDS[1], time=TIMES[1])
     same(tree, index, column=("grade", 2, 5))
+    same(tree, index, column=("grade", 2 + 1e-12, 5 - 1e-12))
     same(tree, index, column=("grade", 2, 5), time=TIMES[1], band=BANDS[0])
 
 
