@@ -5,27 +5,26 @@ chosen. Columns are float64 times and float32 or int16 others, as events are sto
 threads together: divided by two it is the time on two idle cores, which wall-clock times on a machine that others use
 do not show.
 
-Last printed (shortened; CPU in brackets), on two cores with a load of 12 from other work, so that only CPU compares;
-the first index compiled the loops, 6.7 s of CPU::
+With 1e8 events (``python benchmarks/brushing.py 1e8``) some 6 GB of memory are needed; numpy's masks are left out there.
 
-    1e+06 of 22 MB; index of 1.31 times that in 32 x 32 tiles, made in 85.2 s
-      circle of 300 138713 ours 2.3 ms (2.2) scan 13.2 ms (4.7) masks 153.9 ms (18.7) equal: True
-      circle of 4000 799681 ours 1.9 ms (1.9) scan 34.6 ms (6.7) masks 289.6 ms (29.8) equal: True
-      lasso of 200 corners 438558 ours 39.4 ms (9.6) scan 1743.9 ms (177.8) equal: True
-      band 586312 ours 5.2 ms (5.2) scan 39.2 ms (7.1) masks 185.1 ms (25.9) equal: True
-      time 539787 ours 4.9 ms (4.9) scan 2.0 ms (2.0) masks 72.7 ms (6.2) equal: True
-      circle of 2000, band 205183 ours 4.1 ms (3.1) scan 93.2 ms (11.0) masks 591.1 ms (60.2) equal: True
-      lasso, band and time 138714 ours 19.7 ms (9.7) scan 632.2 ms (60.7) equal: True
-      image of a band ours 18.1 ms (10.3)
-    2e+07 of 440 MB; index of 1.26 times that in 128 x 128 tiles, made in 20.3 s
-      circle of 300 2770689 ours 19.9 ms (7.5) scan 310.4 ms (92.2) masks 4220.5 ms (895.3) equal: True
-      circle of 4000 15985593 ours 19.8 ms (5.7) scan 774.4 ms (135.8) masks 14280.8 ms (1217.4) equal: True
-      lasso of 200 corners 8774982 ours 83.7 ms (16.4) scan 42171.5 ms (3687.5) equal: True
-      band 11720990 ours 373.4 ms (64.7) scan 1210.6 ms (140.6) masks 10130.5 ms (663.0) equal: True
-      time 10797384 ours 352.0 ms (57.2) scan 42.0 ms (40.0) masks 4638.4 ms (409.3) equal: True
-      circle of 2000, band 4103267 ours 75.0 ms (25.1) scan 1003.0 ms (217.6) masks 5758.0 ms (921.5) equal: True
-      lasso, band and time 2777832 ours 103.2 ms (32.2) scan 5084.4 ms (1208.6) equal: True
-      image of a band ours 774.6 ms (108.8)
+Last printed (shortened; CPU in brackets), on two cores with a load of 12 to 18 from other work, so that only CPU
+compares::
+
+    2e+07 of 440 MB; index of 1.40 times that in 128 x 128 tiles
+      circle of 300 2770689 ours 3.8 ms (3.8) scan 583 ms (91) masks 10053 ms (835) equal: True
+      circle of 4000 15985593 ours 3.3 ms (3.3) scan 995 ms (140) masks 18027 ms (1356) equal: True
+      ellipse 6247012 ours 3.3 ms (3.3) scan 5243 ms (483) equal: True
+      lasso of 200 corners 8774982 ours 20.8 ms (16.0) scan 20276 ms (3551) equal: True
+      band 11720990 ours 36.5 ms (35.2) scan 467 ms (143) masks 1667 ms (485) equal: True
+      a narrow band 195460 ours 15.7 ms (15.1) scan 593 ms (139) masks 448 ms (79) equal: True
+      time 10797384 ours 6.2 ms (3.1) scan 174 ms (51) masks 2405 ms (322) equal: True
+      an hour 719066 ours 2.6 ms (2.6) scan 82 ms (14) masks 343 ms (48) equal: True
+      band and time 6326820 ours 126.7 ms (47.2) scan 629 ms (83) masks 3550 ms (335) equal: True
+      nearly everything 19255170 ours 144.1 ms (42.7) scan 243 ms (100) masks 5023 ms (701) equal: True
+      circle of 2000, band 4103267 ours 13.9 ms (13.9) scan 1476 ms (217) masks 3385 ms (439) equal: True
+      lasso, band and time 2777832 ours 74.1 ms (27.8) scan 11313 ms (1187) equal: True
+      image of band ours 35.1 ms (32.2), of time 32.0 ms (28.9), of both 208.5 ms (45.4)
+      on disk 1.40 times the events, opened in CPU 201 ms, a band from there CPU 37.1 ms
 """
 
 from __future__ import annotations
