@@ -5,7 +5,7 @@ chosen. Columns are float64 times and float32 or int16 others, as events are sto
 threads together: divided by two it is the time on two idle cores, which wall-clock times on a machine that others use
 do not show.
 
-With 1e8 events (``python benchmarks/brushing.py 1e8``) some 6 GB of memory are needed; numpy's masks are left out there.
+With 1e8 events (``python benchmarks/brushing.py 1e8``) some 6 GB of memory are needed, and masks are left out.
 
 Last printed (shortened; CPU in brackets), on two cores with a load of 12 to 18 from other work, so that only CPU
 compares::

@@ -11,7 +11,8 @@ import xarray as xr
 
 from analysis.errors import OutsideCoverage
 from analysis.xray.binning import event_spectrum, light_curve
-from analysis.xray.brushes import Brush, chosen_by, good_seconds_of, picture_of, products
+from analysis.xray.brush_counts import Brush, chosen_by
+from analysis.xray.brushes import good_seconds_of, picture_of, products
 from analysis.xray.detectors import good_seconds
 from analysis.xray.inputs import events_and_gti
 from analysis.xray.intervals import live_fraction

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from analysis.xray.brushes import Brush, Chosen, chosen_by
+from analysis.xray.brush_counts import Brush, Chosen, chosen_by
 from analysis.xray.ordered import counted_in_order
 
 BLOCKS = 256  # of a list in order of time, up to which histograms are summed

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from astropy.coordinates import SkyCoord
 
     from analysis.model.clocks import Instant
-    from analysis.xray.brushes import Brush
+    from analysis.xray.brush_counts import Brush
 
 Range = tuple[Amount, Amount]
 PARTS = ("region", "band", "time", "column")
