@@ -152,9 +152,13 @@ def _forget_range(page: Any) -> None:
     """Take a range of one column away when another is shown."""
     import panel as pn
 
+    def forget(event: Any) -> None:
+        if page.explored.read()["column"] is not None:
+            page.explored.write({"column": None})
+
     for widget in page.select(pn.widgets.Select):
         if widget.label == "Histogram of":
-            widget.param.watch(lambda event: page.explored.write({"column": None}), "value")
+            widget.param.watch(forget, "value")
 
 
 def _selection(listed: xr.Dataset, column: str | None, values: Mapping[str, Any], shape: str) -> Selection:
