@@ -5,32 +5,32 @@ chosen. Columns are float64 times and float32 or int16 others, as events are sto
 threads together: divided by two it is the time on two idle cores, which wall-clock times on a machine that others use
 do not show.
 
-Last printed (shortened; CPU in brackets), on two cores with a load of 12 from other work, so that only CPU compares;
-the first index compiled the loops, 6.7 s of CPU::
+With 1e8 events (``python benchmarks/brushing.py 1e8``) some 6 GB of memory are needed, and masks are left out.
 
-    1e+06 of 22 MB; index of 1.31 times that in 32 x 32 tiles, made in 85.2 s
-      circle of 300 138713 ours 2.3 ms (2.2) scan 13.2 ms (4.7) masks 153.9 ms (18.7) equal: True
-      circle of 4000 799681 ours 1.9 ms (1.9) scan 34.6 ms (6.7) masks 289.6 ms (29.8) equal: True
-      lasso of 200 corners 438558 ours 39.4 ms (9.6) scan 1743.9 ms (177.8) equal: True
-      band 586312 ours 5.2 ms (5.2) scan 39.2 ms (7.1) masks 185.1 ms (25.9) equal: True
-      time 539787 ours 4.9 ms (4.9) scan 2.0 ms (2.0) masks 72.7 ms (6.2) equal: True
-      circle of 2000, band 205183 ours 4.1 ms (3.1) scan 93.2 ms (11.0) masks 591.1 ms (60.2) equal: True
-      lasso, band and time 138714 ours 19.7 ms (9.7) scan 632.2 ms (60.7) equal: True
-      image of a band ours 18.1 ms (10.3)
-    2e+07 of 440 MB; index of 1.26 times that in 128 x 128 tiles, made in 20.3 s
-      circle of 300 2770689 ours 19.9 ms (7.5) scan 310.4 ms (92.2) masks 4220.5 ms (895.3) equal: True
-      circle of 4000 15985593 ours 19.8 ms (5.7) scan 774.4 ms (135.8) masks 14280.8 ms (1217.4) equal: True
-      lasso of 200 corners 8774982 ours 83.7 ms (16.4) scan 42171.5 ms (3687.5) equal: True
-      band 11720990 ours 373.4 ms (64.7) scan 1210.6 ms (140.6) masks 10130.5 ms (663.0) equal: True
-      time 10797384 ours 352.0 ms (57.2) scan 42.0 ms (40.0) masks 4638.4 ms (409.3) equal: True
-      circle of 2000, band 4103267 ours 75.0 ms (25.1) scan 1003.0 ms (217.6) masks 5758.0 ms (921.5) equal: True
-      lasso, band and time 2777832 ours 103.2 ms (32.2) scan 5084.4 ms (1208.6) equal: True
-      image of a band ours 774.6 ms (108.8)
+Last printed (shortened; CPU in brackets), on two cores with a load of 12 to 18 from other work, so that only CPU
+compares::
+
+    2e+07 of 440 MB; index of 1.40 times that in 128 x 128 tiles
+      circle of 300 2770689 ours 3.8 ms (3.8) scan 583 ms (91) masks 10053 ms (835) equal: True
+      circle of 4000 15985593 ours 3.3 ms (3.3) scan 995 ms (140) masks 18027 ms (1356) equal: True
+      ellipse 6247012 ours 3.3 ms (3.3) scan 5243 ms (483) equal: True
+      lasso of 200 corners 8774982 ours 20.8 ms (16.0) scan 20276 ms (3551) equal: True
+      band 11720990 ours 36.5 ms (35.2) scan 467 ms (143) masks 1667 ms (485) equal: True
+      a narrow band 195460 ours 15.7 ms (15.1) scan 593 ms (139) masks 448 ms (79) equal: True
+      time 10797384 ours 6.2 ms (3.1) scan 174 ms (51) masks 2405 ms (322) equal: True
+      an hour 719066 ours 2.6 ms (2.6) scan 82 ms (14) masks 343 ms (48) equal: True
+      band and time 6326820 ours 126.7 ms (47.2) scan 629 ms (83) masks 3550 ms (335) equal: True
+      nearly everything 19255170 ours 144.1 ms (42.7) scan 243 ms (100) masks 5023 ms (701) equal: True
+      circle of 2000, band 4103267 ours 13.9 ms (13.9) scan 1476 ms (217) masks 3385 ms (439) equal: True
+      lasso, band and time 2777832 ours 74.1 ms (27.8) scan 11313 ms (1187) equal: True
+      image of band ours 35.1 ms (32.2), of time 32.0 ms (28.9), of both 208.5 ms (45.4)
+      on disk 1.40 times the events, opened in CPU 201 ms, a band from there CPU 37.1 ms
 """
 
 from __future__ import annotations
 
 import sys
+import tempfile
 import time
 from collections.abc import Callable
 
@@ -78,7 +78,7 @@ def made_events(count: int) -> xr.DataTree:
 
 
 @numba.njit(nogil=True)
-def scanned(x, y, times, energy, pi, circle, corners, t0, t1, e0, e1, curve, counts):
+def scanned(x, y, times, energy, pi, circle, ellipse, corners, t0, t1, e0, e1, curve, counts):
     """Count all events by one loop over the whole list."""
     n = corners.shape[0]
     for i in range(x.size):
@@ -87,6 +87,14 @@ def scanned(x, y, times, energy, pi, circle, corners, t0, t1, e0, e1, curve, cou
         p, q = float(x[i]), float(y[i])
         if circle[2] > 0 and (p - circle[0]) ** 2 + (q - circle[1]) ** 2 > circle[2] ** 2:
             continue
+        if ellipse[2] > 0:
+            turn, u, v = np.radians(ellipse[4]), p - ellipse[0], q - ellipse[1]
+            s, t = (
+                (u * np.cos(turn) + v * np.sin(turn)) / ellipse[2],
+                (v * np.cos(turn) - u * np.sin(turn)) / ellipse[3],
+            )
+            if s * s + t * t > 1:
+                continue
         if n:
             inside = False
             for k in range(n):
@@ -127,47 +135,69 @@ def brushes(count: int) -> None:
     held = {str(name): tree["events"][name].values for name in tree["events"].data_vars}
     size = sum(v.nbytes for v in held.values())
     index = xray.event_index(tree, time_step=1000)
-    ours = sum(v.nbytes for v in index.variables.values())
+    ours = sum(v.nbytes for name, v in index.variables.items() if not str(name).startswith("list_"))
     print(f"{count:.0e} events of {size / 1e6:.0f} MB; index of {ours / size:.2f} times that", end="")
     print(f" in {index.attrs['side']} x {index.attrs['side']} tiles, made in {index.attrs['build_seconds']:.1f} s")
     turn = np.linspace(0, 2 * np.pi, 200, endpoint=False)
     star = 2500 * (1 + 0.2 * np.cos(5 * turn))
     lasso = np.stack([4096 + star * np.cos(turn), 4096 + star * np.sin(turn)], axis=1)
+    hour = ("1998-01-01T05:00", "1998-01-01T06:00")
     cases = {
         "circle of 300": {"circle": (4096.0, 4096.0, 300.0)},
         "circle of 4000": {"circle": (4096.0, 4096.0, 4000.0)},
+        "ellipse": {"ellipse": (4096.0, 4096.0, 3000.0, 1000.0, 30.0)},
         "lasso of 200 corners": {"polygon": lasso},
         "band": {"band": (2, 8)},
+        "a narrow band": {"band": (4.003, 4.1)},
         "time": {"time": TIMES},
+        "an hour": {"time": hour},
+        "band and time": {"band": (2, 8), "time": TIMES},
+        "nearly everything": {"circle": (4096.0, 4096.0, 5500.0), "band": (0.2, 10.1)},
         "circle of 2000, band": {"circle": (4096.0, 4096.0, 2000.0), "band": (2, 8)},
         "lasso, band and time": {"polygon": lasso, "band": (2, 8), "time": TIMES},
     }
     from analysis.xray.selecting import mission_seconds
 
-    runs = 5 if count <= 2e7 else 3
+    runs = 5 if count <= 2e7 else 2
     for name, options in cases.items():
         circle = np.array(options.get("circle", (0.0, 0.0, 0.0)))
         corners = options.get("polygon", np.empty((0, 2)))
+        turned = np.array(options.get("ellipse", (0.0,) * 5))
         ends = mission_seconds(index, options["time"]) if "time" in options else (-np.inf, np.inf)
         band = [float(np.float32(e)) for e in options.get("band", (-np.inf, np.inf))]
 
-        def scan(circle=circle, corners=corners, ends=ends, band=band):
+        def scan(circle=circle, turned=turned, corners=corners, ends=ends, band=band):
             made = np.zeros(100, np.int64), np.zeros(1024, np.int64)
-            scanned(*(held[k] for k in ("x", "y", "time", "energy", "pi")), circle, corners, *ends, *band, *made)
+            scanned(
+                *(held[k] for k in ("x", "y", "time", "energy", "pi")), circle, turned, corners, *ends, *band, *made
+            )
             return made
 
         wall, cpu, found = least(lambda options=options: xray.brushed(index, **options), 2 * runs)
-        theirs, cpu_scan, full = least(scan, 2 if len(corners) else runs)
+        theirs, cpu_scan, full = least(scan, 1 if len(corners) else runs)
         equal = np.array_equal(found.counts.values, full[0]) and np.array_equal(found.spectrum.values, full[1])
         line = f"  {name:22s} {found.attrs['events']:9d} events  ours {wall:7.1f} ms (CPU {cpu:6.1f})"
         line += f"  full scan {theirs:8.1f} ms (CPU {cpu_scan:7.1f})"
-        if not len(corners):
+        if not len(corners) and not turned.any() and count <= 2e7:
             masks, cpu_masks, also = least(lambda: masked(held, circle, corners, *ends, *band), 1)  # noqa: B023
             equal &= np.array_equal(also[0], full[0]) and np.array_equal(also[1], full[1])
             line += f"  masks {masks:8.1f} ms (CPU {cpu_masks:7.1f})"
         print(f"{line}  equal: {equal}", flush=True)
-    wall, cpu, _ = least(lambda: xray.brushed_image(index, band=(2, 8)), runs)
-    print(f"  {'image of a band':22s} {'':16s}  ours {wall:7.1f} ms (CPU {cpu:6.1f})", flush=True)
+    for name, options in (
+        ("band", {"band": (2, 8)}),
+        ("time", {"time": TIMES}),
+        ("both", {"band": (2, 8), "time": TIMES}),
+    ):
+        wall, cpu, _ = least(lambda options=options: xray.brushed_image(index, **options), runs)
+        print(f"  {'image of ' + name:22s} {'':16s}  ours {wall:7.1f} ms (CPU {cpu:6.1f})", flush=True)
+    with tempfile.TemporaryDirectory() as folder:
+        wall, cpu, path = least(lambda: xray.save_event_index(index, f"{folder}/index", overwrite=True), 1)
+        size = sum(file.stat().st_size for file in path.iterdir()) / size
+        _, opened, again = least(lambda: xray.open_event_index(path, tree), 1)
+        xray.brushed(again, band=(2, 8))
+        _, cpu_first, _ = least(lambda: xray.brushed(again, band=(2, 8)), 2)
+        print(f"  on disk {size:.2f} times the events, written in {wall / 1e3:.1f} s (CPU {cpu / 1e3:.1f})", end="")
+        print(f", opened in CPU {opened:.0f} ms, a band from there CPU {cpu_first:.1f} ms", flush=True)
 
 
 if __name__ == "__main__":

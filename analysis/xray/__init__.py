@@ -49,6 +49,7 @@ from analysis.xray.goodtimes import (
     joined_good_times,
 )
 from analysis.xray.grouping import channel_bins, channel_energies
+from analysis.xray.index_files import open_event_index, save_event_index
 from analysis.xray.inputs import amount
 from analysis.xray.instruments import instrument
 from analysis.xray.interchange import from_stingray, to_stingray
@@ -178,6 +179,7 @@ __all__ = [
     "modulation_factor",
     "observation_files",
     "observations",
+    "open_event_index",
     "phaseogram",
     "photon_flux",
     "plasma_tables",
@@ -203,6 +205,7 @@ __all__ = [
     "regrouped",
     "resolution",
     "response",
+    "save_event_index",
     "save_selection",
     "search",
     "selected",

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
-from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -12,11 +9,11 @@ import xarray as xr
 
 from analysis.errors import BadOption, OutsideCoverage, UnknownVariable, WrongData
 from analysis.model import check, derived
-from analysis.xray.counting import THREADS
+from analysis.xray.brush_counts import Brush, chosen_by
 from analysis.xray.detectors import overlap
 from analysis.xray.inputs import Amount, amount, limits, named_band
 from analysis.xray.intervals import poisson_error
-from analysis.xray.plane_shapes import KINDS, Corners, PlaneShape, plane_shape
+from analysis.xray.plane_shapes import TAKES, Corners, Ellipse, PlaneShape, plane_shape
 from analysis.xray.planning import image_of
 from analysis.xray.selecting import mission_seconds
 
@@ -24,30 +21,8 @@ if TYPE_CHECKING:
     from analysis.model.clocks import Instant
     from analysis.xray.selections import Selection
 
-SHORT = 200_000  # events that one thread counts
+WHOLE = 2.0**60  # beyond all whole numbers that a further column holds
 Range = tuple[Amount, Amount]
-
-
-@dataclass(frozen=True, eq=False)
-class Brush:
-    """What is brushed, in the index's own numbers: pixels, mission seconds, keV, values of its further column."""
-
-    shape: PlaneShape = field(default_factory=PlaneShape)
-    seconds: tuple[float, float] | None = None
-    band: tuple[float, float] | None = None
-    column: tuple[float, float] | None = None
-    said: str = "everything"
-
-
-@dataclass(frozen=True, eq=False)
-class Chosen:
-    """How many events are chosen, and their counts in the index's bins."""
-
-    total: int
-    curve: np.ndarray
-    spectrum: np.ndarray
-    histogram: np.ndarray
-    image: np.ndarray
 
 
 def brushed(
@@ -55,6 +30,7 @@ def brushed(
     selection: Selection | None = None,
     *,
     circle: tuple[Amount, Amount, Amount] | None = None,
+    ellipse: Ellipse | None = None,
     x: Range | None = None,
     y: Range | None = None,
     polygon: Corners | None = None,
@@ -72,6 +48,8 @@ def brushed(
         Of :func:`analysis.xray.selection`, in place of the ranges that follow.
     circle : (x, y, radius), optional
         In sky pixels; events at a distance ≤ radius.
+    ellipse : (x, y, a, b, angle), optional
+        Half axes in sky pixels; the first is turned by the angle (degrees) from +x towards +y.
     x, y : (low, high), optional
         Sky pixels of a box, half-open, as for :func:`analysis.xray.selected`; both or neither.
     polygon : iterable of (x, y), optional
@@ -110,7 +88,8 @@ def brushed(
     True
     """
     is_index(index, "brushed")
-    ranges = {"circle": circle, "x": x, "y": y, "polygon": polygon, "band": band, "time": time, "column": column}
+    ranges = {"circle": circle, "ellipse": ellipse, "x": x, "y": y, "polygon": polygon}
+    ranges |= {"band": band, "time": time, "column": column}
     given = [name for name, value in ranges.items() if value is not None]
     if selection is not None:
         from analysis.xray.selections import brush_of
@@ -119,11 +98,8 @@ def brushed(
             raise BadOption(f"brushed takes a selection or {', '.join(given)}, not both")
         return products(index, brush_of(selection, index))
     if not given:
-        raise BadOption(
-            "brushed needs a region, band=, time= or column=; a region is circle=(x, y, radius), both x= and y=, or "
-            "polygon=[(x, y), …], in sky pixels"
-        )
-    shape = plane_shape("brushed", circle=circle, x=x, y=y, polygon=polygon)
+        raise BadOption(f"brushed needs a region, band=, time= or column=; a region is {TAKES}")
+    shape = plane_shape("brushed", circle=circle, ellipse=ellipse, x=x, y=y, polygon=polygon)
     return products(index, brush(index, shape, band=band, time=time, column=column))
 
 
@@ -204,63 +180,9 @@ def _ends(column: Range, index: xr.Dataset) -> tuple[float, float]:
     low, high = (amount(end, str(index["column"].attrs["units"]), "column", bare=True) for end in column)
     if not low < high:
         raise BadOption(f"column={column!r} must be (low, high) with low < high")
+    if "column_kind" in index.attrs:  # of whole numbers: the same ones lie between the next whole limits
+        low, high = (float(np.ceil(np.clip(end, -WHOLE, WHOLE))) for end in (low, high))
     return low, high
-
-
-def chosen_by(index: xr.Dataset, brush: Brush, *, image: bool = False, bins: bool = True) -> Chosen:
-    """Return the counts of what is brushed, by the compiled loops over its tiles."""
-    from analysis.xray import _kernels_brushing as kernels
-
-    held = {str(name): index.variables[name].values for name in index.data_vars}
-    none = np.empty(0, np.float32)
-    columns = tuple(held.get(name, none) for name in ("x", "y", "moment", "energy", "column"))
-    binned = (held["time_bin"], held["spectrum_bin"], held.get("column_bin", np.empty(0, np.int16)))
-    tables = (held["time_table"], held["spectrum_table"])
-    side, first = int(index.attrs["side"]), held["first"]
-    slabs = np.concatenate([[-np.inf], held["slab_edge"], [np.inf]])
-    numbers = [*brush.shape.numbers[:4], 0.0, 0.0, 0.0, 0.0][:4] if brush.shape.kind in ("circle", "box") else [0.0] * 4
-    if brush.shape.kind == "box":
-        numbers = [*_as_type(numbers[:2], columns[0]), *_as_type(numbers[2:], columns[1])]
-    region = np.array([KINDS[brush.shape.kind], *numbers])
-    corners = brush.shape.corners if brush.shape.kind == "polygon" else np.empty((0, 2))
-    ranges = (brush.seconds, brush.band, brush.column)
-    used = np.array([ends is not None for ends in ranges])
-    cuts = np.array([
-        end for ends, column in zip(ranges, columns[2:], strict=True) for end in _as_type(ends or (0.0, 0.0), column)
-    ])  # fmt: skip
-    grid = np.array([index.attrs[key] for key in ("start_x", "start_y", "tile_width", "tile_height")])
-    frame = (held["image_x"], held["image_y"])
-    sizes = [index.sizes["time"], tables[1].shape[2], held["column_edge"].size - 1 if "column_edge" in held else 0]
-    shape = (frame[1].size - 1, frame[0].size - 1) if image else (0, 0)
-
-    def part(rows: tuple[int, int]) -> tuple:
-        made = tuple(np.zeros(size if bins else 0, np.int64) for size in sizes)
-        plane = np.zeros(shape, np.int32)
-        total = kernels.brush_rows(
-            rows, first, slabs, columns, binned, tables, region, corners, cuts, used, grid, side, frame, made, plane
-        )
-        return (total, *made, plane)
-
-    at = first[:: side * (slabs.size - 1)][: side + 1]  # where each row begins; the last: events without a position
-    if first[-1] <= SHORT:
-        parts = [part((0, side + 1))]
-    else:
-        inner = np.searchsorted(at, at[-1] * np.arange(1, 2 * THREADS) / (2 * THREADS)).tolist()
-        ends = sorted({0, *inner, side + 1})
-        with ThreadPoolExecutor(THREADS) as pool:
-            parts = list(pool.map(part, pairwise(ends)))
-    summed = [sum(one[k] for one in parts) for k in range(5)]
-    return Chosen(int(summed[0]), *summed[1:])
-
-
-def _as_type(ends: tuple[float, float] | list[float], column: np.ndarray) -> list[float]:
-    """Limits as numpy compares them with a column: rounded to its type, if that is a floating one."""
-    return [float(column.dtype.type(end)) if column.dtype.kind == "f" else float(end) for end in ends]
-
-
-def warmed(index: xr.Dataset) -> None:
-    """Count nothing once, so that compiled loops are there before the first brush."""
-    chosen_by(index, Brush(PlaneShape("circle", (index.attrs["start_x"] - 10.0, 0.0, 1.0))), image=True)
 
 
 def good_seconds_of(index: xr.Dataset, brush: Brush) -> tuple[np.ndarray, np.ndarray]:

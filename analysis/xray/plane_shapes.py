@@ -1,4 +1,4 @@
-"""Circle, box and polygon on an event list's plane of pixels: which events lie inside, how large they are."""
+"""Circle, ellipse, box and polygon on an event list's plane of pixels: which events lie inside, how large they are."""
 
 from __future__ import annotations
 
@@ -13,9 +13,13 @@ from analysis.errors import BadOption
 from analysis.xray.inputs import Amount, amount
 
 Pair: TypeAlias = "tuple[Amount, Amount]"
+Ellipse: TypeAlias = "tuple[Amount, Amount, Amount, Amount, Amount]"
 Corners: TypeAlias = "Iterable[Sequence[float]]"
-KINDS = {"": 0, "circle": 1, "box": 2, "polygon": 3}
-TAKES = "circle=(x, y, radius), both x=(low, high) and y=(low, high), or polygon=[(x, y), …], in sky pixels"
+KINDS = {"": 0, "circle": 1, "box": 2, "polygon": 3, "ellipse": 4}
+TAKES = (
+    "circle=(x, y, radius), ellipse=(x, y, a, b, angle), both x=(low, high) and y=(low, high), or "
+    "polygon=[(x, y), …], in sky pixels"
+)
 MOST_CORNERS = 1000
 
 
@@ -23,8 +27,9 @@ MOST_CORNERS = 1000
 class PlaneShape:
     """A region in sky pixels: circle (x, y, radius), box (low x, high x, low y, high y), or a polygon's x, y, x, y …
 
-    Nothing in ``kind`` is the whole plane. A circle holds its edge; a box is half-open, as xray.selected cuts it; a
-    polygon goes by the even-odd rule, so that what it winds around twice is outside.
+    Or an ellipse (x, y, a, b, angle): its half axes, and the degrees by which the first is turned from +x towards +y.
+    Nothing in ``kind`` is the whole plane. Circle and ellipse hold their edges; a box is half-open, as xray.selected
+    cuts it; a polygon goes by the even-odd rule, so that what it winds around twice is outside.
     """
 
     kind: str = ""
@@ -42,6 +47,8 @@ class PlaneShape:
         """Return the region in words."""
         if self.kind == "circle":
             return "circle({:g}, {:g}, {:g} pix)".format(*self.numbers)
+        if self.kind == "ellipse":
+            return "ellipse({:g}, {:g}, {:g}, {:g} pix, {:g} deg)".format(*self.numbers)
         if self.kind == "box":
             return "box(x in [{:g}, {:g}), y in [{:g}, {:g}) pix)".format(*self.numbers)
         if self.kind == "polygon":
@@ -50,10 +57,16 @@ class PlaneShape:
         return "the whole plane"
 
 
+def turn_of(angle: float) -> tuple[float, float]:
+    """Return cosine and sine of an angle in degrees."""
+    return float(np.cos(np.radians(angle))), float(np.sin(np.radians(angle)))
+
+
 def plane_shape(
     what: str,
     *,
     circle: tuple[Amount, Amount, Amount] | None = None,
+    ellipse: Ellipse | None = None,
     x: Pair | None = None,
     y: Pair | None = None,
     polygon: Corners | None = None,
@@ -70,7 +83,7 @@ def plane_shape(
     >>> str(plane_shape("brushed", circle=(10, 20, "3 pix")))
     'circle(10, 20, 3 pix)'
     """
-    given = (circle is not None) + (x is not None or y is not None) + (polygon is not None)
+    given = (circle is not None) + (x is not None or y is not None) + (polygon is not None) + (ellipse is not None)
     if given > 1 or (x is None) != (y is None):
         raise BadOption(f"{what} takes one region: {TAKES}")
     if circle is not None:
@@ -80,6 +93,8 @@ def plane_shape(
         if radius <= 0:
             raise BadOption(f"circle={circle!r} has a radius that is not positive")
         return PlaneShape("circle", (a, b, radius))
+    if ellipse is not None:
+        return PlaneShape("ellipse", _ellipse(ellipse))
     if polygon is not None:
         return PlaneShape("polygon", _polygon(polygon))
     if x is None or y is None:
@@ -112,6 +127,11 @@ def contains(shape: PlaneShape, x: np.ndarray, y: np.ndarray) -> np.ndarray:
         a, b, radius = shape.numbers
         p, q = x.astype(float) - a, y.astype(float) - b
         return np.asarray(p * p + q * q <= radius * radius)
+    if shape.kind == "ellipse":
+        a, b, wide, high, angle = shape.numbers
+        p, q, (cosine, sine) = x.astype(float) - a, y.astype(float) - b, turn_of(angle)
+        s, t = (p * cosine + q * sine) / wide, (q * cosine - p * sine) / high
+        return np.asarray(s * s + t * t <= 1.0)
     corners, found = shape.corners, np.zeros(x.shape, dtype=bool)
     (left, below), (right, above) = corners.min(axis=0), corners.max(axis=0)
     near = np.flatnonzero((x >= left - 1) & (x <= right + 1) & (y >= below - 1) & (y <= above + 1))
@@ -133,6 +153,8 @@ def area(shape: PlaneShape) -> float:
     """
     if shape.kind == "circle":
         return float(np.pi * shape.numbers[2] ** 2)
+    if shape.kind == "ellipse":
+        return float(np.pi * shape.numbers[2] * shape.numbers[3])
     if shape.kind == "box":
         a, b, c, d = shape.numbers
         return (b - a) * (d - c)
@@ -166,6 +188,17 @@ def _crossings(start: np.ndarray, end: np.ndarray) -> np.ndarray:
     met = (turn != 0) & (s > 0) & (s < 1) & (t > 0) & (t < 1)
     first = np.nonzero(met)[0]
     return np.asarray(start[first, 1] + s[met] * along[first, 1])
+
+
+def _ellipse(ellipse: Ellipse) -> tuple[float, ...]:
+    if isinstance(ellipse, str) or not hasattr(ellipse, "__len__") or len(ellipse) != 5:
+        raise BadOption(
+            f"ellipse={ellipse!r} is not (x, y, a, b, angle): half axes in sky pixels, the angle in degrees"
+        )
+    numbers = [amount(value, "pix", "ellipse", bare=True) for value in ellipse[:4]]
+    if min(numbers[2:]) <= 0:
+        raise BadOption(f"ellipse={ellipse!r} has a half axis that is not positive")
+    return (*numbers, amount(ellipse[4], "deg", "ellipse", bare=True))
 
 
 def _polygon(polygon: Corners) -> tuple[float, ...]:

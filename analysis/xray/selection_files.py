@@ -14,7 +14,7 @@ import numpy as np
 from analysis.errors import AnalysisError, BadOption, CorruptFile, MissingFile, StoreError, UnknownFormat
 from analysis.model import span
 from analysis.xray.plane_shapes import KINDS, PlaneShape, plane_shape
-from analysis.xray.selections import Selection, on_sky
+from analysis.xray.selections import Selection, axes_of, on_sky, steps_on_sky
 from analysis.xray.sky import WCS_KEYS, pixel_area, wcs_of
 
 FORMAT, VERSION = "sanko selection", 1
@@ -125,7 +125,8 @@ def selection_region(chosen: Selection) -> str:
     Parameters
     ----------
     chosen : Selection
-        With a region. A box becomes a polygon of its corners.
+        With a region. A box becomes a polygon of its corners. Angles of ellipses are as DS9 has them: of ``physical``
+        ones from +x towards +y, on the sky 90° more than the position angle of the first axis (north through east).
 
     Returns
     -------
@@ -154,6 +155,8 @@ def selection_region(chosen: Selection) -> str:
     from regions import (
         CirclePixelRegion,
         CircleSkyRegion,
+        EllipsePixelRegion,
+        EllipseSkyRegion,
         PixCoord,
         PolygonPixelRegion,
         PolygonSkyRegion,
@@ -161,16 +164,30 @@ def selection_region(chosen: Selection) -> str:
     )
 
     if not isinstance(chosen, Selection) or not chosen.shape.kind:
-        raise BadOption(f"{getattr(chosen, 'name', chosen)!r:.60} has no region: circle, box or polygon")
-    round_ = chosen.shape.kind == "circle"
-    points = np.array([chosen.shape.numbers[:2]]) if round_ else chosen.shape.corners
-    if set(WCS_KEYS) <= set(chosen.plane):
-        sky = on_sky(points, chosen.plane).icrs
-        scale = math.sqrt(pixel_area(xr.Dataset(attrs=chosen.plane))[0])
-        made = CircleSkyRegion(sky[0], chosen.shape.numbers[2] * scale * u.arcsec) if round_ else PolygonSkyRegion(sky)
+        raise BadOption(f"{getattr(chosen, 'name', chosen)!r:.60} has no region: circle, ellipse, box or polygon")
+    shape, plane = chosen.shape, chosen.plane
+    points = np.array([shape.numbers[:2]]) if shape.kind in ("circle", "ellipse") else shape.corners
+    if set(WCS_KEYS) <= set(plane):
+        sky = on_sky(points, plane).icrs
+        if shape.kind == "circle":
+            made = CircleSkyRegion(
+                sky[0], shape.numbers[2] * math.sqrt(pixel_area(xr.Dataset(attrs=plane))[0]) * u.arcsec
+            )
+        elif shape.kind == "ellipse":
+            directions, lengths, _ = np.linalg.svd(steps_on_sky(points[0], plane) @ axes_of(shape))
+            east, north = directions[:, 0]
+            angle = (math.degrees(math.atan2(east, north)) + 90) % 180
+            made = EllipseSkyRegion(sky[0], *(2 * lengths * u.arcsec), angle * u.deg)
+        else:
+            made = PolygonSkyRegion(sky)
     else:
         at = PixCoord(points[:, 0] - 1, points[:, 1] - 1)
-        made = CirclePixelRegion(at[0], chosen.shape.numbers[2]) if round_ else PolygonPixelRegion(at)
+        if shape.kind == "circle":
+            made = CirclePixelRegion(at[0], shape.numbers[2])
+        elif shape.kind == "ellipse":
+            made = EllipsePixelRegion(at[0], 2 * shape.numbers[2], 2 * shape.numbers[3], shape.numbers[4] * u.deg)
+        else:
+            made = PolygonPixelRegion(at)
     made.meta["text"] = chosen.name.translate({ord("{"): "(", ord("}"): ")"})
     text = Regions([made]).serialize(format="ds9", precision=DIGITS)
     return str(text).replace("\nimage\n", "\nphysical\n")
@@ -185,6 +202,8 @@ def _selection(held: Mapping[str, Any]) -> Selection:
     given: dict[str, Any] = {}
     if kind == "circle":
         given["circle"] = numbers
+    elif kind == "ellipse":
+        given["ellipse"] = numbers
     elif kind == "box":
         given |= {"x": numbers[:2], "y": numbers[2:]}
     elif kind == "polygon":

@@ -25,7 +25,7 @@ from analysis.xray.inputs import (
     with_region,
     without_area,
 )
-from analysis.xray.plane_shapes import Corners, PlaneShape, area, contains, plane_shape
+from analysis.xray.plane_shapes import Corners, Ellipse, PlaneShape, area, contains, plane_shape, turn_of
 from analysis.xray.selecting import mission_seconds, selected
 from analysis.xray.sky import events_of, pixel_area, sky_frame, sky_frame_of, wcs_of
 
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from astropy.coordinates import SkyCoord
 
     from analysis.model.clocks import Instant
-    from analysis.xray.brushes import Brush
+    from analysis.xray.brush_counts import Brush
 
 Range = tuple[Amount, Amount]
 PARTS = ("region", "band", "time", "column")
@@ -84,6 +84,7 @@ def selection(
     like: xr.DataTree | xr.Dataset,
     *,
     circle: tuple[Amount, Amount, Amount] | None = None,
+    ellipse: Ellipse | None = None,
     x: Range | None = None,
     y: Range | None = None,
     polygon: Corners | None = None,
@@ -101,6 +102,8 @@ def selection(
         Events, an index of them or an image, in whose sky pixels the region is.
     circle : (x, y, radius), optional
         Events at a distance ≤ radius, in sky pixels.
+    ellipse : (x, y, a, b, angle), optional
+        Half axes in sky pixels; the first is turned by the angle (degrees) from +x towards +y, as DS9 turns it.
     x, y : (low, high), optional
         Sky pixels of a box, half-open.
     polygon : iterable of (x, y), optional
@@ -130,7 +133,7 @@ def selection(
     """
     if not isinstance(name, str) or not name.strip() or not name.isprintable():
         raise BadOption(f"name={name!r:.60} is no name; give a word such as 'core'")
-    shape = plane_shape("selection", circle=circle, x=x, y=y, polygon=polygon)
+    shape = plane_shape("selection", circle=circle, ellipse=ellipse, x=x, y=y, polygon=polygon)
     listed = events_of(like, "selection")
     if time is not None:
         if isinstance(time, str) or not hasattr(time, "__len__") or len(time) != 2:
@@ -164,7 +167,8 @@ def in_selection(events: xr.DataTree, chosen: Selection, *, parts: Iterable[str]
     xarray.DataTree
         The same tree with fewer events, perhaps none; good times and exposure are cut along with the time, as
         :func:`analysis.xray.selected` does. Where the pixels of this list lie otherwise on the sky than those the
-        region was drawn on, its centre or corners go through the sky; a circle keeps its radius on the sky.
+        region was drawn on, its centre or corners go through the sky; a circle keeps its radius on the sky, an ellipse
+        its axes and their directions there.
 
     Raises
     ------
@@ -302,7 +306,11 @@ def placed(chosen: Selection, listed: xr.Dataset) -> PlaneShape:
             f"the region of {chosen.name!r} is in pixels, and {whose} does not say where its pixels lie on the sky, so "
             "it cannot be carried over; apply only the rest: parts=['band', 'time']"
         )
-    points = np.array([shape.numbers[:2]]) if shape.kind == "circle" else shape.corners
+    points = shape.corners
+    if shape.kind in ("circle", "ellipse"):
+        points = np.array([shape.numbers[:2]])
+    if shape.kind == "ellipse":
+        points = np.concatenate([points, points + axes_of(shape).T])
     sky = on_sky(points, chosen.plane)
     moved = _in_pixels(sky, here)
     if not np.isfinite(moved).all():
@@ -312,7 +320,28 @@ def placed(chosen: Selection, listed: xr.Dataset) -> PlaneShape:
     if shape.kind == "circle":
         (x, y), ratio = moved[0], np.sqrt(pixel_area(_bare(chosen.plane))[0] / pixel_area(_bare(here))[0])
         return PlaneShape("circle", (float(x), float(y), float(shape.numbers[2] * ratio)))
+    if shape.kind == "ellipse":
+        x, y = moved[0]
+        turned = np.linalg.solve(steps_on_sky(moved[0], here), steps_on_sky(points[0], chosen.plane) @ axes_of(shape))
+        directions, lengths, _ = np.linalg.svd(turned)
+        angle = np.degrees(np.arctan2(directions[1, 0], directions[0, 0])) % 180
+        return PlaneShape("ellipse", (float(x), float(y), float(lengths[0]), float(lengths[1]), float(angle)))
     return PlaneShape("polygon", tuple(moved.ravel().tolist()))
+
+
+def axes_of(shape: PlaneShape) -> np.ndarray:
+    """Return the half axes of an ellipse as the columns of a matrix, in sky pixels."""
+    _, _, wide, high, angle = shape.numbers
+    cosine, sine = turn_of(angle)
+    return np.array([[wide * cosine, -high * sine], [wide * sine, high * cosine]])
+
+
+def steps_on_sky(place: np.ndarray, plane: dict[str, Any]) -> np.ndarray:
+    """Return how far east and north (rows, arcsec, ICRS) a step of one pixel along x and along y leads there."""
+    points = place + np.array([(0, 0), (0.5, 0), (-0.5, 0), (0, 0.5), (0, -0.5)])
+    sky = on_sky(points, plane).icrs
+    east, north = (offset.arcsec for offset in sky[0].spherical_offsets_to(sky))
+    return np.array([[part[1] - part[2], part[3] - part[4]] for part in (east, north)])
 
 
 def on_sky(points: np.ndarray, plane: dict[str, Any]) -> SkyCoord:

@@ -13,6 +13,7 @@ from analysis.xray.counting import in_order, native, reach_of
 from analysis.xray.detectors import seconds_between
 from analysis.xray.inputs import Amount, band_of, events_and_gti, no_events, variable, without_area
 from analysis.xray.intervals import clock_of, live_fraction, usual_bin
+from analysis.xray.ordered import own_columns
 from analysis.xray.planning import Plan, plane_edges, seen_of, spectrum_plan, time_edges, times_of
 from analysis.xray.sky import sky_frame
 
@@ -66,7 +67,8 @@ def event_index(
     import time
 
     from analysis.xray import _kernels_brushing as kernels
-    from analysis.xray.brushes import warmed
+    from analysis.xray.index_files import mark_of
+    from analysis.xray.layers import with_layers
 
     began = time.perf_counter()
     listed, gti = events_and_gti(events, "event_index")
@@ -95,6 +97,7 @@ def event_index(
     if column is not None:
         held["column"] = _numbers(listed, column)
     values, good = native(plan.values), seen.good
+    own = own_columns(listed, channels=plan.channels is not None, column=column)
     if not in_order(held["moment"]):
         order = np.argsort(held["moment"], kind="stable")
         held = {name: part[order] for name, part in held.items()}
@@ -103,28 +106,85 @@ def event_index(
     cells = np.empty(x.size, np.int32)
     energy = held.get("energy", np.empty(0, np.float32))
     first = kernels.cell_numbers(held["x"], held["y"], energy, slabs, good, grid, side, cells)
-    made = {name: np.empty(int(first[-1]), part.dtype) for name, part in held.items()}
-    for name, part in held.items():
-        kernels.into_cells(cells, first[:-1], part, made[name])
-    binned = {"time_bin": (held["moment"], edges), "spectrum_bin": (values, plan.edges)}
+    made = {name: _into_cells(cells, first, part) for name, part in held.items()}
+    binned = {"time": (held["moment"], edges), "spectrum": (values, plan.edges)}
     if column is not None:
-        binned["column_bin"] = (held["column"], column_edges(made["column"]))
+        binned["column"] = (held["column"], column_edges(listed[column].values[seen.good]))
     for name, (part, ends_of) in binned.items():
-        made[name] = np.empty(int(first[-1]), np.int16 if ends_of.size < 32767 else np.int32)
-        kernels.bins_into_cells(cells, first[:-1], part, ends_of, made[name])
-    for name in ("time", "spectrum"):
-        size = binned[f"{name}_bin"][1].size - 1
-        made[f"{name}_table"] = np.zeros((side, side + 1, size), np.int32 if x.size < 2**31 else np.int64)
-        kernels.along_rows(first, slabs.size - 1, made[f"{name}_bin"], side, made[f"{name}_table"])
+        made |= _binned(name, part, ends_of, cells, first, slabs.size - 1, side)
     plane = plane_edges(listed, None, None, seen)[:2]
+    frame = np.array([plane[0][0], plane[1][0], plane[0][1] - plane[0][0]])
+    made["pixel"] = np.zeros(int(first[-1]), np.uint16)
+    kernels.pixels_of(made["x"], made["y"], first, slabs.size - 1, grid, side, frame, *plane, made["pixel"])
     made |= {"first": first, "slab_edge": slabs[1:-1], "image_x": plane[0], "image_y": plane[1]}
     made["exposure"] = seconds_between(seen.times, listed, None, edges)
     made["good_start"], made["good_stop"] = seen.times.sets[-1]
+    made |= {"time_edge": edges, "spectrum_edge": plan.edges}
     if column is not None:
-        made["column_edge"] = binned["column_bin"][1]
-    index = _labelled(listed, gti, made, edges, plan, grid, side, column)
-    warmed(index)
+        made["column_edge"] = binned["column"][1]
+    index = with_layers(_labelled(listed, gti, made, edges, plan, grid, side, column).assign(own))
+    index.attrs["events_mark"] = mark_of(listed, gti, column)
     return check(index.assign_attrs(build_seconds=round(time.perf_counter() - began, 3)))
+
+
+def _into_cells(cells: np.ndarray, first: np.ndarray, values: np.ndarray) -> np.ndarray:
+    from analysis.xray import _kernels_brushing as kernels
+
+    made = np.empty(int(first[-1]), values.dtype)
+    kernels.into_cells(cells, first[:-1], values, made)
+    return made
+
+
+def _binned(
+    name: str, values: np.ndarray, edges: np.ndarray, cells: np.ndarray, first: np.ndarray, slabs: int, side: int
+) -> dict[str, np.ndarray]:
+    """The bin of each event in order of the cells, and the counts along the rows of tiles."""
+    from analysis.xray import _kernels_brushing as kernels
+
+    bins = np.empty(int(first[-1]), np.uint16 if edges.size < 65535 else np.int32)
+    kernels.bins_into_cells(cells, first[:-1], values, edges, bins)
+    table = np.zeros((side, side + 1, edges.size - 1), np.int32)
+    kernels.along_rows(first, slabs, bins, side, table)
+    return {f"{name}_bin": bins, f"{name}_table": table}
+
+
+def with_column(index: xr.Dataset, events: xr.DataTree, column: str) -> xr.Dataset:
+    """Return an event index of the same events with another further column.
+
+    Raises
+    ------
+    BadOption, OutsideCoverage, UnknownVariable
+        As for :func:`event_index`.
+    """
+    from analysis.xray import _kernels_brushing as kernels
+    from analysis.xray.index_files import mark_of
+    from analysis.xray.layers import with_layers
+
+    listed, gti = events_and_gti(events, "event_index")
+    x, y = (native(listed[name].values) for name in ("x", "y"))
+    seen, values = seen_of(events, listed, gti), _numbers(listed, column)
+    good = seen.good
+    energy = native(in_units(listed["energy"], "keV").values) if "energy" in listed else np.empty(0, np.float32)
+    moment = native(times_of(listed))
+    if not in_order(moment):
+        order = np.argsort(moment, kind="stable")
+        x, y, values, good = x[order], y[order], values[order], good[order]
+        energy = energy[order] if energy.size else energy
+    grid = np.array([index.attrs[key] for key in ("start_x", "start_y", "tile_width", "tile_height")])
+    slabs = np.concatenate([[-np.inf], index["slab_edge"].values, [np.inf]])
+    side, cells = int(index.attrs["side"]), np.empty(x.size, np.int32)
+    first = kernels.cell_numbers(x, y, energy, slabs, good, grid, side, cells)
+    made = {"column": _into_cells(cells, first, values)}
+    made["column_edge"] = column_edges(listed[column].values[seen.good])
+    made |= _binned("column", values, made["column_edge"], cells, first, slabs.size - 1, side)
+    parts = ("column", "slab_", "block_", "image_block", "list_", "all_")
+    left = [name for name in index.variables if str(name).startswith(parts) and name != "slab_edge"]
+    told = {name: (NAMES[name][0], part, _attrs(name, listed, column)) for name, part in made.items()}
+    own = own_columns(listed, channels="spectrum_channel" in index.dims, column=column)
+    other = index.drop_vars(left).assign(told | own)
+    other.attrs.pop("column_kind", None)
+    other.attrs |= {"column": column, "events_mark": mark_of(listed, gti, column), **_kind(listed, column)}
+    return with_layers(other)
 
 
 def _side(events: int) -> int:
@@ -133,10 +193,22 @@ def _side(events: int) -> int:
 
 
 def _numbers(listed: xr.Dataset, column: str) -> np.ndarray:
+    """A column as floats that hold its numbers exactly: the compiled loops are then the same for most columns."""
     values = variable(listed, column, "event_index(column=…)").values
     if values.ndim != 1 or values.dtype.kind not in "fiub":
         raise BadOption(f"column={column!r} holds no one number an event ({values.dtype}, dims {listed[column].dims})")
-    return native(values.astype(np.int8) if values.dtype.kind == "b" else values)
+    if values.dtype.kind == "f":
+        return native(values)
+    largest = max(abs(int(values.min())), abs(int(values.max()))) if values.size else 0
+    if largest > 2**53:
+        raise BadOption(f"column={column!r} holds integers beyond 2⁵³, which cannot be told apart here")
+    return values.astype(np.float32 if largest < 2**24 else np.float64)
+
+
+def _kind(listed: xr.Dataset, column: str | None) -> dict[str, str]:
+    """Whether a further column is of whole numbers, as an attribute."""
+    whole = column is not None and listed[column].dtype.kind != "f"
+    return {"column_kind": "whole numbers"} if whole else {}
 
 
 def column_edges(values: np.ndarray) -> np.ndarray:
@@ -145,6 +217,8 @@ def column_edges(values: np.ndarray) -> np.ndarray:
     if not finite.size:
         raise OutsideCoverage("the column has no finite value among the good events; there is nothing to count")
     low, high = float(finite.min()), float(finite.max())
+    if values.dtype.kind == "b":
+        values = values.astype(np.int8)
     if values.dtype.kind in "iu" and high - low < 2 * COLUMN_BINS:
         return low - 0.5 + np.arange(high - low + 2)
     reach = (high - low) or max(abs(low), 1.0)
@@ -175,11 +249,26 @@ NAMES = {  # dims, unit, long_name; those without a unit have their column's
     "image_x": (("x_edge",), "pix", "Edge of an image's pixels in x"),
     "image_y": (("y_edge",), "pix", "Edge of an image's pixels in y"),
     "exposure": (("time",), "s", "Good time in the bin"),
+    "time_edge": (("time_end",), "s", "Edge of a bin of time"),
+    "spectrum_edge": (("spectrum_end",), "1", "Edge of a bin of the spectrum"),
     "good_start": (("interval",), "s", "Start of good time"),
     "good_stop": (("interval",), "s", "End of good time"),
     "column_edge": (("column_end",), "1", "Edge of a bin of the further column"),
+    "pixel": (("event",), "1", "Pixel of an image, within the tile"),
+    "column_table": (("row", "tile_edge", "column_slot"), "ct", "Counts of a row's tiles before this one"),
     "time_table": (("row", "tile_edge", "time"), "ct", "Counts of a row's tiles before this one"),
 }
+
+
+def _attrs(name: str, listed: xr.Dataset, column: str | None) -> dict[str, str]:
+    """Units and label of a variable of the index; those of a further column are its own."""
+    if column is not None and name in ("column", "column_edge"):
+        told = listed[column].attrs
+        label = str(told.get("long_name", column)) + (", edge of a bin" if name == "column_edge" else "")
+        return {"units": str(told.get("units", "1")), "long_name": label}
+    if name == "spectrum_table":
+        name = "time_table"
+    return {"units": NAMES[name][1], "long_name": NAMES[name][2]}
 
 
 def _labelled(
@@ -197,15 +286,7 @@ def _labelled(
     spectral = f"spectrum_{axis}"
     values = (plan.edges[:-1] + plan.edges[1:]) / 2 if plan.channels is None else plan.channels
     names = {**NAMES, "spectrum_table": (("row", "tile_edge", spectral), "ct", NAMES["time_table"][2])}
-    variables = {
-        name: (names[name][0], part, {"units": names[name][1], "long_name": names[name][2]})
-        for name, part in made.items()
-    }
-    for name in ("column", "column_edge"):
-        if column is not None:
-            told = listed[column].attrs
-            label = str(told.get("long_name", column)) + (", edge of a bin" if name == "column_edge" else "")
-            variables[name][2].update(units=str(told.get("units", "1")), long_name=label)
+    variables = {name: (names[name][0], part, _attrs(name, listed, column)) for name, part in made.items()}
     units = "keV" if axis == "energy" else "1"
     index = xr.Dataset(
         variables,
@@ -225,6 +306,7 @@ def _labelled(
             "mjdref_frac": clock["mjdref_fraction"],
             "timesys": clock["timesys"],
             **({"column": column} if column is not None else {}),
+            **_kind(listed, column),
             **sky_frame(listed),
         },
     )

@@ -125,6 +125,7 @@ def explore(
     bin_size: Amount | None = None,
     energy_step: Amount = 0.05,
     column: str | None = None,
+    index: xr.Dataset | str | os.PathLike[str] | None = None,
     band: tuple[Amount, Amount] | None = None,
     grouping: Grouping = "file",
     min_counts: int | None = None,
@@ -144,7 +145,11 @@ def explore(
     energy_step : float or value with units, optional
         Of the spectrum of events; a bare number is in keV.
     column : str, optional
-        A further column of the events whose histogram is shown and brushed too, ``"grade"`` for example.
+        The further column whose histogram is shown and brushed at first, ``"grade"`` for example; the page has a
+        selector of all.
+    index : xarray.Dataset, str or path, optional
+        An :func:`event_index` of the events, or the folder of one: opened if it is there, else made and kept there.
+        Its bins are used.
     band, grouping, min_counts : optional
         Of the spectrum that is fitted: see :func:`fit`.
     state : mapping, str or path, optional
@@ -157,13 +162,13 @@ def explore(
         Of events: a box or lasso on the image selects a region, a range on the spectrum a band, one on the light curve
         a time; all others follow, and the good times are cut with the time, so that rates stay right. What is selected
         is said in words with exact counts, and a button saves it for :func:`read_selection`. A million events or more
-        are brushed from :func:`event_index`. Of a spectrum: the
+        are brushed from an :func:`event_index`, which is made while the page is in use already. Of a spectrum: the
         model follows the sliders while they are dragged, each frame one fold, and a button fits from where they stand.
 
     Raises
     ------
     WrongData
-        If the tree holds no events, or no good time intervals.
+        If the tree holds no events, or no good time intervals, or the index is of other events.
     BadOption
         If a bin size is not positive, a model is given without a spectrum, or the state does not fit.
 
@@ -185,11 +190,23 @@ def explore(
     width = amount(bin_size, "s", "bin_size", bare=True) if bin_size is not None else usual_bin(gti)
     again = _again(
         data,
-        {"bin_size": bin_size, "energy_step": energy_step, "column": column},
+        {
+            "bin_size": bin_size,
+            "energy_step": energy_step,
+            "column": column,
+            "index": None if isinstance(index, xr.Dataset) or index is None else os.fspath(index),
+        },
         {"energy_step": 0.05},
     )
     return event_page(
-        data, width=width, energy_step=energy_step, column=column, curve_picture=_light_curve, state=state, again=again
+        data,
+        width=width,
+        energy_step=energy_step,
+        column=column,
+        index=index,
+        curve_picture=_light_curve,
+        state=state,
+        again=again,
     )
 
 

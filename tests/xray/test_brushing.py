@@ -70,6 +70,10 @@ def counted(tree, cut):
 regions = st.one_of(
     st.none(),
     st.tuples(st.just("circle"), st.tuples(st.integers(-2, 22), st.integers(-2, 22), st.integers(1, 15))),
+    st.tuples(
+        st.just("ellipse"),
+        st.tuples(*[st.integers(-2, 22)] * 2, *[st.integers(1, 15)] * 2, st.sampled_from([0, 30, 90, 137.5])),
+    ),
     st.tuples(st.just("box"), st.tuples(*[st.integers(-2, 10), st.integers(11, 23)] * 2)),
     st.tuples(
         st.just("polygon"), st.lists(st.tuples(st.integers(-2, 22), st.integers(-2, 22)), min_size=3, max_size=9)
@@ -213,6 +217,7 @@ def test_the_area_of_a_triangle_is_half_its_cross_product(corners):
 @pytest.fixture(
     params=[
         {"circle": (10, 11, 6.5)},
+        {"ellipse": (10, 11, 8.5, 3.25, 30)},
         {"x": (3.5, 9), "y": (2, 17.25)},
         {"polygon": STAR},
         {"band": (0.5, 2)},
@@ -243,7 +248,13 @@ def test_a_mask_is_what_is_cut(tree, chosen):
 
 
 def test_the_region_for_ds9_holds_the_same_events_off_its_edges(tree, tmp_path):
-    for options in ({"circle": (10, 11, 6.49)}, {"x": (3.5, 9.5), "y": (2.5, 17.25)}, {"polygon": np.add(STAR, 0.13)}):
+    ellipse = (10.1, 11.2, 8.5, 3.25, 30)
+    for options in (
+        {"circle": (10, 11, 6.49)},
+        {"ellipse": ellipse},
+        {"x": (3.5, 9.5), "y": (2.5, 17.25)},
+        {"polygon": np.add(STAR, 0.13)},
+    ):
         chosen = xray.selection("a {b}", tree, **options)
         file = tmp_path / "a.reg"
         file.write_text(xray.selection_region(chosen))
@@ -283,7 +294,13 @@ def test_a_region_finds_the_same_sky_in_another_observation(tree, made_events):
     sky = wcs(WCS).all_pix2world(listed.x.values.astype(float), listed.y.values.astype(float), 1)
     x, y = wcs(OTHER).all_world2pix(*sky, 1)
     there = made_events(listed.time, [(0, 1000)], x=x, y=y, energy=listed.energy, pi=listed.pi, **OTHER)
-    for options in ({"circle": (10, 11, 6.45)}, {"x": (3.5, 9.5), "y": (2.5, 17.5)}, {"polygon": np.add(STAR, 0.13)}):
+    ellipse = (10.1, 11.2, 8.5, 3.25, 30)
+    for options in (
+        {"circle": (10, 11, 6.45)},
+        {"ellipse": ellipse},
+        {"x": (3.5, 9.5), "y": (2.5, 17.5)},
+        {"polygon": np.add(STAR, 0.13)},
+    ):
         chosen = xray.selection("a", tree, band=(1, 5), **options)
         cut = xray.in_selection(there, chosen)["events"]
         theirs = xray.in_selection(tree, chosen)["events"]
@@ -368,7 +385,7 @@ def drawn(page, event, **contents):
 @pytest.mark.slow
 @pytest.mark.parametrize("many", [False, True], ids=["by cuts", "by an index"])
 def test_the_explorer_says_how_many_events_each_gesture_selects(tree, monkeypatch, many):
-    monkeypatch.setattr("analysis.xray.event_pages.MANY", 1 if many else 10**9)
+    monkeypatch.setattr("analysis.xray.event_indexing.MANY", 1 if many else 10**9)
     page, other = (xray.explore(tree, bin_size=20, energy_step=0.1, column="grade") for _ in range(2))
     before = told(other)
     assert "Nothing selected" in told(page)
