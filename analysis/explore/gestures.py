@@ -37,7 +37,7 @@ def listen(made: Any, gesture: str, tell: Callable[[Any], None]) -> None:
 
 
 def _listen_moving(panel: Any, gesture: str, tell: Callable[[Any], None]) -> None:
-    """Call ``tell`` as :func:`_listen` does, of a picture that follows zoom and pan."""
+    """Call ``tell`` as :func:`listen` does, of a picture that follows zoom and pan."""
     hv = loaded()
     source = panel
     while below := [part for part in source.callback.inputs if isinstance(part, hv.DynamicMap)]:

@@ -8,7 +8,7 @@ from bokeh.models import BoxSelectTool
 from bokeh.plotting import figure as Figure
 
 from analysis import panels
-from analysis.explore.pages import _listen
+from analysis.explore.gestures import listen
 
 
 @pytest.mark.slow
@@ -19,7 +19,7 @@ def test_a_time_range_is_brushed_on_a_large_spectrogram_as_on_lines(marks):
     data = xr.Dataset({"flux": (("time", "energy"), np.ones((30_000, 4)))}, {"time": time, "energy": energy})
     picture = panels.time_panels(data, marks=marks)
     heard: list = []
-    _listen(picture, "range", heard.append)
+    listen(picture, "range", heard.append)
     plot = hv.renderer("bokeh").get_plot(picture)
     assert [t for f in plot.state.select({"type": Figure}) for t in f.tools if isinstance(t, BoxSelectTool)]
     streams = [s for part in plot.traverse(lambda p: p) for c in getattr(part, "callbacks", []) for s in c.streams]
