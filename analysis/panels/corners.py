@@ -147,10 +147,25 @@ def corner(
     told = {key: value for key, value in (attrs or {}).items() if key != "title"}
     below = n * (n - 1)  # a small frame has no room for a title: it goes before the remark
     words = " ".join(text for text in (f"{(attrs or {}).get('title', '')}.".lstrip("."), remark) if text)
-    synthetic = {"synthetic": told.pop("synthetic", "false")}  # alone in its row: no neighbour is pushed down by it
-    panels[0] = note(panels[0], synthetic)
-    panels[below] = note(panels[below], told, remark=words)
+    synthetic = {"synthetic": told.pop("synthetic", "false")}
+    panels = [
+        panel
+        if isinstance(panel, hv.Empty)
+        else note(
+            panel,
+            {**(synthetic if place == 0 else {}), **(told if place == below else {})},  # the first is alone in its row:
+            remark=words if place == below else "",  # no neighbour is pushed down by the line over it
+            said=_said(labels, place // n, place % n, str(synthetic["synthetic"]) == "true"),
+        )
+        for place, panel in enumerate(panels)
+    ]
     return hv.Layout(panels).cols(n).opts(backend="bokeh", shared_axes=False)
+
+
+def _said(labels: Sequence[str], row: int, column: int, synthetic: bool) -> list[str]:
+    """What a screen reader tells of a panel, whose labels stand at the rim of all."""
+    what = f"Draws of {labels[row]}" if row == column else f"Draws of {labels[row]} against {labels[column]}"
+    return ["synthetic data"] * (synthetic and (row, column) != (0, 0)) + [what]
 
 
 def _framed(picture: Any, across: str, up: str, x: tuple[float, float], y: tuple[float, float] | None) -> Any:

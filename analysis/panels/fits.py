@@ -107,7 +107,7 @@ def fitted(
         backend="bokeh", frame_width=WIDTH, frame_height=BELOW, xticks=ticks, show_legend=False, **axes
     )
     upper = note(upper, {"title": told.get("title", ""), "synthetic": told.get("synthetic", "false")})
-    lower = note(lower, {key: value for key, value in told.items() if key not in ("title", "synthetic")}, remark=remark)
+    lower = note(lower, {key: value for key, value in told.items() if key != "title"}, remark=remark)
     return hv.Layout([upper, lower]).cols(1).opts(backend="bokeh", shared_axes=True)
 
 

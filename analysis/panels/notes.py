@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,10 +20,14 @@ _TAG = "note of sources"
 
 @dataclass(frozen=True)
 class _Note:
-    """A HoloViews hook that writes lines under a Bokeh figure, and a red line over it for synthetic data."""
+    """A HoloViews hook that writes lines under a Bokeh figure, and a red line over it for synthetic data.
+
+    ``said`` stands nowhere: it is for those who don't see the figure.
+    """
 
     below: tuple[str, ...]
     synthetic: bool
+    said: tuple[str, ...] = ()
 
     def __call__(self, plot: Any, element: Any) -> None:
         figure = plot.state
@@ -33,12 +37,12 @@ class _Note:
             _write(figure, "above", str(id(plot)), (SYNTHETIC,), colour="#b2182b", size="10pt")
         if self.below:
             _write(figure, "below", str(id(plot)), self.below, colour="#555555", size="8pt")
-        described(figure, _written(figure), synthetic=bool(_titles(figure, "above")))
+        described(figure, [*self.said, *_written(figure)], synthetic=bool(_titles(figure, "above")))
         if is_dark():
             painted(figure)
 
 
-def note(picture: Any, attrs: Mapping[str, Any], *, remark: str = "", fold: int = 80) -> Any:
+def note(picture: Any, attrs: Mapping[str, Any], *, remark: str = "", fold: int = 80, said: Sequence[str] = ()) -> Any:
     """Return the picture with its title and source on it and, if the attributes say so, the word SYNTHETIC.
 
     Parameters
@@ -52,6 +56,8 @@ def note(picture: Any, attrs: Mapping[str, Any], *, remark: str = "", fold: int 
         What the picture leaves out of the data, for example "each column is the mean of 20 samples".
     fold : int, optional
         Letters in a line of the title, at most; a narrow frame takes fewer.
+    said : sequence of str, optional
+        Written nowhere, told by screen readers: what stands beside the figure instead of on it.
 
     Returns
     -------
@@ -68,7 +74,7 @@ def note(picture: Any, attrs: Mapping[str, Any], *, remark: str = "", fold: int 
     """
     hv = loaded()
     synthetic = str(attrs.get("synthetic", "false")).lower() in ("true", "1", "yes")
-    hook = _Note(_paragraphs(attrs, remark), synthetic)
+    hook = _Note(_paragraphs(attrs, remark), synthetic, tuple(said))
     title = str(attrs.get("title", "")).strip()
 
     def annotated(element: Any) -> Any:
@@ -78,6 +84,7 @@ def note(picture: Any, attrs: Mapping[str, Any], *, remark: str = "", fold: int 
         joined = _Note(
             tuple(dict.fromkeys(line for one in noted for line in one.below)),
             any(one.synthetic for one in noted),
+            tuple(dict.fromkeys(line for one in noted for line in one.said)),
         )
         options: dict[str, Any] = {"hooks": [*(h for h in hooks if not isinstance(h, _Note)), joined]}
         if title and "title" not in set_before:

@@ -55,7 +55,7 @@ def time_panels(
     Raises
     ------
     UnknownVariable
-        If the dataset has no such variable.
+        If the dataset has no such variable, or ``extremes`` hold none of its variables.
     WrongData
         If there is nothing to draw, a variable asked for has other dims, or ``bands`` is no flag over time.
     BadOption, BadTime
@@ -78,6 +78,8 @@ def time_panels(
     if not wanted:
         shapes = ", ".join(f"{k} {v.dims}" for k, v in dataset.data_vars.items()) or "nothing"
         raise WrongData(f"the dataset holds no variable over time to draw; it holds {shapes}{other_times(dataset)}")
+    if extremes is not None:
+        refuse_others(dataset, extremes)
     known = {**dataset.attrs, **(attrs or {})}
     left_out = [str(v) for v in dataset.data_vars if v not in wanted and not _is_flag(dataset, str(v))]
     remark = f"Not drawn: {', '.join(left_out)}." if variables is None and left_out else ""
@@ -94,6 +96,14 @@ def time_panels(
             panel = panel.opts(xlabel="", backend="bokeh")
         panels.append(panel)
     return hv.Layout(panels).cols(1).opts(backend="bokeh", shared_axes=True)
+
+
+def refuse_others(dataset: xr.Dataset, extremes: str | os.PathLike[str]) -> None:
+    """Refuse stored extremes that are of none of the variables."""
+    if not set(held := series_in(extremes)) & set(map(str, dataset.data_vars)):
+        raise UnknownVariable(
+            f"{extremes} holds extremes of {', '.join(held)}; the dataset has {', '.join(map(str, dataset.data_vars))}"
+        )
 
 
 def over_time(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -31,6 +32,7 @@ def array_picture(
     *,
     marks: Marks | None = None,
     bands: xr.DataArray | None = None,
+    extremes: str | os.PathLike[str] | None = None,
 ) -> Any:
     """Return the picture of an array over one or two axes.
 
@@ -47,8 +49,10 @@ def array_picture(
     dims = set(array.dims)
     if reference and dims != {"time"}:
         raise BadOption(f"reference= draws lines over time; {array.name or 'the array'} has dims {array.dims}")
+    if extremes is not None and dims - {"component"} != {"time"}:
+        raise BadOption(f"extremes= are of lines over time; {array.name or 'the array'} has dims {array.dims}")
     if dims == {"time"} or dims == {"time", "component"}:
-        picture = panels.curves(array, quality=quality_of(array), attrs=attrs)
+        picture = panels.curves(array, quality=quality_of(array), extremes=extremes, attrs=attrs)
         return over_time(with_levels(picture, array, reference), array, marks=marks, bands=bands)
     if "time" in dims and len(dims) == 2:
         return over_time(panels.spectrogram(with_edges(array), attrs=attrs), array, marks=marks, bands=bands)

@@ -29,6 +29,7 @@ def view(
     reference: Reference | None = None,
     marks: Marks | None = None,
     bands: xr.DataArray | None = None,
+    extremes: str | os.PathLike[str] | None = None,
     attrs: Mapping[str, Any] | None = None,
 ) -> Any:
     """Return a picture of plasma data.
@@ -56,6 +57,9 @@ def view(
     bands : xarray.DataArray, optional
         A flag over time (``flag_values``, ``flag_meanings``), such as which region a spacecraft was in: each word
         colours its spans behind the lines of all panels. It is left out over spectrograms.
+    extremes : str or path, optional
+        For a Dataset, or a DataArray of lines: what :func:`analysis.panels.write_extremes` wrote of it; long lines
+        are there at once.
     attrs : mapping, optional
         For a DataArray: the global attributes of the dataset that it was taken out of or computed from, for title
         and source, ``attrs=hope["ion"].attrs``.
@@ -76,6 +80,8 @@ def view(
         If a cut is needed and not given, or an option does not suit the data.
     OutsideCoverage, BadTime
         If the energy or time of a cut is not there, there is no record at all, or a mark is no time.
+    MissingFile, UnknownFormat, CorruptFile
+        If ``extremes`` are not there, something else, or damaged; those of other series are WrongData.
 
     Examples
     --------
@@ -90,20 +96,28 @@ def view(
         raise BadOption("attrs= are for a single array; a Dataset or tree has its own")
     if isinstance(data, xr.DataTree):
         _refuse_reference(lines)
+        _refuse_extremes(extremes)
         return _tree_picture(data, names, energy, time, marks, bands)
     if isinstance(data, xr.Dataset):
         _refuse_reference(lines)
-        return _dataset_picture(data, names, energy, time, marks, bands)
+        return _dataset_picture(data, names, energy, time, marks, bands, extremes)
     if not isinstance(data, xr.DataArray):
         raise WrongData(f"view takes an xarray Dataset, DataArray or DataTree, not a {type(data).__name__}")
     if variables is not None:
         raise BadOption(f"variables= chooses from a Dataset; {data.name or 'this array'} is a single array")
     refuse_empty(data)
     known = {key: value for key, value in (attrs or {}).items() if key != "title" or time is None}  # a cut has its own
-    return array_picture(cut_of(with_energies(data), energy, time), lines, known, marks=marks, bands=bands)
+    return array_picture(
+        cut_of(with_energies(data), energy, time), lines, known, marks=marks, bands=bands, extremes=extremes
+    )
 
 
-def explore(data: xr.Dataset | xr.DataTree, *, state: Mapping[str, Any] | str | os.PathLike[str] | None = None) -> Any:
+def explore(
+    data: xr.Dataset | xr.DataTree,
+    *,
+    extremes: str | os.PathLike[str] | None = None,
+    state: Mapping[str, Any] | str | os.PathLike[str] | None = None,
+) -> Any:
     """Return linked panels: choose node and variables, tap a time to see spectra and pitch angles there.
 
     Parameters
@@ -111,6 +125,8 @@ def explore(data: xr.Dataset | xr.DataTree, *, state: Mapping[str, Any] | str | 
     data : xarray.Dataset or xarray.DataTree
         What :func:`fetch` or :func:`collect` gives. Fluxes over pitch angle are drawn over time as means over
         all directions (:func:`omnidirectional`), where nine tenths of the sphere are measured.
+    extremes : str or path, optional
+        For a Dataset: what :func:`analysis.panels.write_extremes` wrote of it; long lines are there at once.
     state : mapping, str or path, optional
         What is chosen and tapped at first: what ``explore.state_of(page)`` gave, or a JSON file with it.
 
@@ -124,7 +140,9 @@ def explore(data: xr.Dataset | xr.DataTree, *, state: Mapping[str, Any] | str | 
     WrongData
         If there is nothing over time to draw.
     BadOption
-        If the state does not fit; the message says what there is.
+        If the state does not fit (the message says what there is), or ``extremes`` are given for a tree.
+    UnknownVariable, MissingFile, UnknownFormat
+        If ``extremes`` hold none of the variables, are not there, or something else.
 
     Examples
     --------
@@ -134,18 +152,25 @@ def explore(data: xr.Dataset | xr.DataTree, *, state: Mapping[str, Any] | str | 
     Column...
     """
     from analysis import explore as explorers
+    from analysis.panels.stacks import refuse_others
 
-    again = explorers.opened_again("plasma", data) if isinstance(data, xr.Dataset | xr.DataTree) else None
+    again = None
+    if isinstance(data, xr.Dataset | xr.DataTree):
+        stored = {} if extremes is None else {"extremes": os.fspath(extremes)}
+        again = explorers.opened_again("plasma", data, stored)
     if isinstance(data, xr.DataTree):
+        _refuse_extremes(extremes)
         nodes = {node.path: with_energies(node.to_dataset(inherit=False)) for node in data.subtree}
         data = xr.DataTree.from_dict(nodes, name=data.name)
     elif isinstance(data, xr.Dataset):
         data = with_energies(data)
+        if extremes is not None:
+            refuse_others(data, extremes)
 
     def over_time(dataset: xr.Dataset, *, variables: Sequence[str]) -> Any:
         fluxes = [name for name in variables if DIM in dataset[name].dims]
         means = {name: omnidirectional(dataset[name], coverage=0.9) for name in fluxes}
-        return view(dataset.assign(means), variables=variables)
+        return view(dataset.assign(means), variables=variables, extremes=extremes)
 
     return explorers.time_explorer(data, view=over_time, state=state, again=again)
 
@@ -187,6 +212,7 @@ def _dataset_picture(
     time: Instant | None,
     marks: Marks | None,
     bands: xr.DataArray | None,
+    extremes: str | os.PathLike[str] | None = None,
 ) -> Any:
     from analysis import panels
 
@@ -217,11 +243,11 @@ def _dataset_picture(
     if energy is not None:
         cuts = {name: with_edges(cut_of(data[name], energy, None)) for name in fluxes}
         return panels.time_panels(
-            data[names].drop_vars(DIM).assign(cuts), variables=variables, marks=marks, bands=bands
+            data[names].drop_vars(DIM).assign(cuts), variables=variables, marks=marks, bands=bands, extremes=extremes
         )
     if fluxes and (variables is not None or fluxes == names):
         raise BadOption(f"{', '.join(fluxes)} have three axes: say energy= or time= ({ranges_of(data[fluxes[0]])})")
-    return panels.time_panels(data, variables=variables, marks=marks, bands=bands)
+    return panels.time_panels(data, variables=variables, marks=marks, bands=bands, extremes=extremes)
 
 
 def _column(pictures: list[Any]) -> Any:
@@ -257,3 +283,8 @@ def _refuse_unknown(variables: Sequence[str], held: Any, what: str) -> None:
 def _refuse_reference(reference: Reference | None) -> None:
     if reference:
         raise BadOption("reference= draws lines on a single array: view(data.standoff, reference=…)")
+
+
+def _refuse_extremes(extremes: object) -> None:
+    if extremes is not None:
+        raise BadOption("extremes= are of the variables of one Dataset: give one node of the tree, tree[name].dataset")

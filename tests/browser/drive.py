@@ -30,9 +30,12 @@ FLAGS = [
     "--disable-background-networking",
 ]
 LOOPBACK_RULES = "--host-rules=MAP * ~NOTFOUND , EXCLUDE 127.0.0.1"
-CELLS = """() => [...document.querySelectorAll('.jp-Notebook .jp-CodeCell')].map(c => ({
-  prompt: c.querySelector('.jp-InputPrompt')?.textContent ?? '',
-  error: c.querySelector('[data-mime-type="application/vnd.jupyter.error"]')?.textContent ?? null}))"""
+# What a cell raised is asked of the notebook: on the page it looks like a warning.
+CELLS = """() => (window.jupyterapp?.shell.currentWidget?.content?.widgets ?? [])
+  .filter(cell => cell.model.type === 'code').map(cell => {
+    const error = cell.model.sharedModel.getOutputs().find(output => output.output_type === 'error');
+    return {prompt: cell.node.querySelector('.jp-InputPrompt')?.textContent ?? '',
+            error: error ? `${error.ename}: ${error.evalue}` : null}; })"""
 RANGES = """() => {
   const found = [];
   for (const doc of (window.Bokeh?.documents ?? []))
@@ -80,6 +83,7 @@ def jupyterlab(folder: Path, out: Path):
         f"--ServerApp.port={port}",
         f"--IdentityProvider.token={token}",
         f"--ServerApp.root_dir={folder}",
+        "--LabApp.expose_app_in_browser=True",
     ]
     with (out / "jupyterlab.log").open("w") as log:
         server = subprocess.Popen(command, env={**os.environ, **settings}, stdout=log, stderr=log)
@@ -122,7 +126,9 @@ def run_all(page: Page, seconds: float) -> list[dict]:
     def finished() -> list[dict] | None:
         cells = page.evaluate(CELLS)
         prompts = [cell["prompt"].strip("[]: ") for cell in cells]
-        if all(prompt.isdigit() for prompt in prompts) or any(cell["error"] for cell in cells):
+        if cells and all(prompt.isdigit() for prompt in prompts):
+            return cells
+        if any(cell["error"] for cell in cells) and "*" not in prompts:  # those after it are not run
             return cells
         if "*" not in prompts and ready():  # JupyterLab can swallow the command while a kernel connects
             page.locator("#jp-MainMenu >> text=Run").first.click()

@@ -187,6 +187,66 @@ def test_every_panel_says_units_source_and_synthetic(wind, flux, sky):
     assert figure.yaxis[0].axis_label == "Magnetic field, north, GSM (nT)" or "(nT)" in figure.yaxis[0].axis_label
 
 
+UNITS = r"\([^()]*[^()\s][^()]*\)"  # as in "Energy (keV)"
+
+
+@pytest.mark.slow
+def test_every_other_panel_says_units_source_and_synthetic(wind):
+    known = wind.attrs
+    ell = ("ell", np.arange(2, 9), {"units": "1", "long_name": "Multipole ℓ"})
+    power = {n: ("ell", np.arange(1.0, 8), {"units": "uK2", "long_name": f"C_ℓ^BB of {n}"}) for n in ("noise", "total")}
+    r = ("r", np.linspace(0, 0.1, 11), {"units": "1", "long_name": "Tensor-to-scalar ratio r"})
+    density = xr.DataArray(np.exp(-np.arange(11.0)), {"r": r}, ["r"], name="posterior", attrs={"long_name": "Density"})
+    sides = {n: (n, np.arange(4.0), {"units": "pix", "long_name": f"Sky {n}"}) for n in "yx"}
+    bands = xr.DataArray(np.ones((3, 4, 4)), sides, ["band", "y", "x"], name="counts", attrs={"units": "ct"})
+    grid = {
+        "kT": ("kT", np.linspace(1, 3, 21), {"units": "keV", "long_name": "Temperature"}),
+        "norm": ("norm", np.linspace(1, 3, 21), {"units": "cm-5", "long_name": "Emission measure"}),
+    }
+    bowl = xr.DataArray((np.linspace(-2, 2, 21) ** 2)[:, None] + np.linspace(-2, 2, 21) ** 2, grid, ["kT", "norm"])
+    kev, per = {"units": "keV", "long_name": "Energy"}, {"units": "ct s-1 keV-1", "long_name": "Rate"}
+    fit = {"energy_low": kev, "energy_high": kev, "rate": per, "rate_error": per, "model": per}
+    fit = {name: ("bin", np.arange(1.0, 4) + (name == "energy_high"), attrs) for name, attrs in fit.items()}
+    fit["residual"] = ("bin", np.zeros(3), {"units": "1", "long_name": "Residual in σ"})
+    fit = xr.Dataset(fit, {"spectrum": ("bin", ["pn"] * 3)}, known)
+    x, y = (wind.bz.rename(n).assign_attrs(units="R_earth", long_name=n.upper()) for n in "xy")
+    energy, rate = (
+        hv.Dimension(n, label=d, unit=u) for n, d, u in (("energy", "Energy", "keV"), ("rate", "Rate", "1/s"))
+    )
+    moving = hv.DynamicMap(lambda: hv.Overlay([hv.Curve(([1, 2], [1, 2]), energy, rate, label="model")]))
+    budget = panels.power_budget(xr.Dataset(power, {"ell": ell}), attrs=known)
+    pictures = {
+        "power_budget": (budget, 1),
+        "posterior": (panels.posterior(density, truth=0.05, attrs=known), 0),
+        "colour_image": (panels.colour_image(bands, attrs=known), 2),
+        "level_lines": (panels.level_lines(bowl, levels={"1 σ": 2.3}, attrs=known), 2),
+        "fitted": (
+            panels.fitted(
+                fit, points="rate", error="rate_error", lines={"model": ("model", "solid")}, groups="spectrum"
+            ),
+            3,
+        ),
+        "data_and_lines": (panels.data_and_lines(fit, moving, points="rate", error="rate_error"), 2),
+        "plane_paths": (panels.plane_paths({"Probe": (x, y)}, attrs=known), 2),
+    }
+    for name, (picture, with_units) in pictures.items():
+        check_told(picture, synthetic=True)
+        labels = [axis.axis_label for figure in figures_of(picture) for axis in (*figure.xaxis, *figure.yaxis)]
+        assert sum(bool(re.search(UNITS, label or "")) for label in labels) >= with_units, (name, labels)
+
+
+@pytest.mark.slow
+def test_a_corner_says_at_its_rim_what_is_drawn_and_to_a_screen_reader_in_each_panel(wind):
+    draws = np.random.default_rng(1).normal(size=(400, 3))
+    labels = ["kT (keV)", "norm (cm⁻⁵)", "z"]
+    figures = figures_of(panels.corner(draws, labels=labels, attrs=wind.attrs))
+    assert {axis.axis_label for f in figures for axis in f.xaxis} - {" ", "", None} == set(labels)
+    told = [figure.html_attributes["aria-label"] for figure in figures]
+    assert len(told) == 6 and all("synthetic data" in words for words in told)
+    assert sum("Draws of norm (cm⁻⁵) against kT (keV)" in words for words in told) == 1
+    assert sum("Source: a sine" in words for words in told) == 1
+
+
 LONG = {"qin_denton_hourly", "space_weather_daily"}  # the same views as others, of long series
 
 
