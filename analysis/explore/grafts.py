@@ -17,6 +17,7 @@ import numpy as np
 # figure out, and does not find it.
 GROWING = ("renderers", "items")
 NUMBERS = (int, float, np.number)
+REPLACED = ("ticker", "formatter")  # an axis takes one of another kind
 OWN = ("subscribed_events", "stylesheets", "id")  # of a shown model: set after it was drawn
 
 
@@ -124,7 +125,8 @@ def _pair_values(graft: Graft, name: str, old: Any, new: Any) -> None:
     if not _holds(old) and not _holds(new):
         return
     if _is_model(old) and _is_model(new):
-        _pair(graft, old, new)
+        if type(old) is type(new) or name not in REPLACED:
+            _pair(graft, old, new)
     elif isinstance(old, Mapping) and isinstance(new, Mapping) and set(old) == set(new):
         for key in old:
             _pair_values(graft, name, old[key], new[key])
