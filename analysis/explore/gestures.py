@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from analysis.explore.declarations import GESTURES
+from analysis.panels.following import Glyph
 from analysis.panels.loading import loaded
 
 CORNERS = 120  # of those that a lasso draws; the view must fit into an address
@@ -83,6 +84,20 @@ def _tell_bounds(tell: Callable[[Any], None], key: str, times: bool, **contents:
         tell(tuple(_instant(end) for end in bounds))
     else:
         tell(tuple(bounds))
+
+
+def moves(picture: Any) -> bool:
+    """Return whether a picture listens to more than gestures of its page: to zoom and pan, or to streams of its own."""
+    hv = loaded()
+    parts = picture.traverse(lambda part: part)
+    if any(isinstance(part, hv.HoloMap) for part in parts):  # a DynamicMap is one
+        return True
+    heard = hv.streams.Stream.registry
+    streams = [stream for part in parts for stream in heard.get(part, [])]
+    if any(getattr(tell, "func", None) not in (_tell_tap, _tell_bounds) for one in streams for tell in one.subscribers):
+        return True
+    looks = [hv.Store.lookup_options("bokeh", part, "plot").kwargs for part in parts if isinstance(part, hv.Element)]
+    return any(isinstance(hook, Glyph) and bool(hook.held) for one in looks for hook in one.get("hooks", []))
 
 
 def _instant(value: Any) -> np.datetime64:

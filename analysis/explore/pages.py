@@ -15,6 +15,7 @@ from analysis.explore.declarations import Choice, Slider, View, checked, fitted,
 from analysis.explore.frames import Around, Frame, begin, filled, framed, taken
 from analysis.explore.gestures import listen, times_of
 from analysis.explore.newest import newest_only
+from analysis.explore.renewing import renewed
 from analysis.explore.states import Explored, Given, State, fit_selection, refuse_unknown, told
 from analysis.explore.steps import in_step
 from analysis.explore.wording import NOTHING, busy, line, plain, reason, say_busy, selected
@@ -168,11 +169,21 @@ def _draw(page: _Page, view: View) -> None:
         page.times[view.name] = times_of(made) if "tap" in view.selects.values() else None
         said = NOTHING if made is None else made if isinstance(made, str) else ""
         text = plain(said) if said else ""
-        page.pictures[view.name].objects = [] if said else [zoomed_pane(page.frame.zooms, view.name, made)]
+        if said:
+            page.pictures[view.name].objects = []
+        else:
+            _show(page, view.name, made)
     except Exception as error:  # the page is the only place where its reader can see the reason
         text = reason(view.name, error)
         page.pictures[view.name].objects = []
     page.lines[view.name].param.update(object=text, visible=bool(text))
+
+
+def _show(page: _Page, name: str, made: Any) -> None:
+    """Show a picture in the figures that are there, or else in new ones."""
+    holder, zooms = page.pictures[name], page.frame.zooms
+    if not (len(holder) and renewed(zooms, name, holder[0], made)):
+        holder.objects = [zoomed_pane(zooms, name, made)]
 
 
 def _redraw(page: _Page) -> None:

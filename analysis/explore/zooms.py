@@ -17,6 +17,7 @@ import numpy as np
 
 from analysis.errors import BadOption
 from analysis.explore.states import fit_selection, told
+from analysis.explore.steady import steady
 from analysis.model import near
 
 Ends: TypeAlias = tuple[Any, Any]  # numbers, or times as numpy has them
@@ -45,6 +46,7 @@ class Shown:
     root: str  # of the page in the browser
     plot: Any  # a weak reference to HoloViews' plot
     axes: dict[str, Axis]
+    figures: list[tuple[str, str]] = field(default_factory=list)  # the names of both axes of each, "" for none
 
 
 @dataclass(eq=False)
@@ -102,6 +104,7 @@ def plane_pane(picture: Any, halves: tuple[float, float]) -> Any:
 
         plot = render(doc, comm, root)
         for made in plot.state.select({"type": figure}):
+            steady(made)
             for along, half in zip((made.x_range, made.y_range), halves, strict=True):
                 along.update(reset_start=-half, reset_end=half)
         return plot
@@ -232,16 +235,24 @@ def _live(zooms: Zooms) -> list[Shown]:
     return zooms.shown
 
 
-def _rendered(zooms: Zooms, view: str, plot: Any, root: str) -> None:
-    """Show what is held on a picture that was just made, and hear what the hand does to it."""
-    from bokeh.events import RangesUpdate
-
+def prepared(zooms: Zooms, view: str, plot: Any, root: str) -> tuple[Shown, list[tuple[Any, tuple[str, str]]]]:
+    """Return a picture that was just made, showing what is held of its view, and its figures with their axes' names."""
     one, figures = _shown(view, plot, root)
-    zooms.shown = [other for other in _live(zooms) if (other.view, other.root) != (view, root)] + [one]
+    for figure, _ in figures:
+        steady(figure)
     if zooms.common is not None:
         for name in time_axes(one):
             zooms.held.setdefault(view, {})[name] = zooms.common
     show(zooms, one)
+    return one, figures
+
+
+def _rendered(zooms: Zooms, view: str, plot: Any, root: str) -> None:
+    """Show what is held on a picture that was just made, and hear what the hand does to it."""
+    from bokeh.events import RangesUpdate
+
+    one, figures = prepared(zooms, view, plot, root)
+    zooms.shown = [other for other in _live(zooms) if (other.view, other.root) != (view, root)] + [one]
     for figure, names in figures:
         figure.on_event(RangesUpdate, partial(_heard, zooms, one, names))
 
@@ -284,7 +295,7 @@ def _shown(view: str, plot: Any, root: str) -> tuple[Shown, list[tuple[Any, tupl
                 axes[own] = Axis(str(unit or ""), times, isinstance(scale, LogScale), whole, along)
             names.append(own)
         figures.append((made, (names[0], names[1])))
-    return Shown(view, root, ref(plot), axes), figures
+    return Shown(view, root, ref(plot), axes, [names for _, names in figures]), figures
 
 
 def _number(end: Any) -> float:

@@ -25,6 +25,7 @@ ROUND = 72  # corners of a circle's outline
 SHAPES = ("box or lasso", "circle in the box", "ellipse in the box")
 NO_COLUMN = "no column"
 OWN_PICTURES = ("x", "y", "time", "energy")
+NO_OUTLINE = (np.full(2, np.nan),) * 2  # in its place: a figure with as many lines as before is not made anew
 GESTURE_HELP = "Drag on a picture to select; the toolbar has box, lasso and zoom."
 
 
@@ -85,8 +86,9 @@ def event_page(
 
         made = counter(values).image(chosen(values, "energy", "time", "column"))
         region = chosen(values, "region").shape
-        outlines = {"selected": _outline(region)} if region.kind else None
-        return panels.image(made["counts"], outlines=outlines, attrs=made.attrs)
+        outlines = {"selected": _outline(region) if region.kind else NO_OUTLINE}
+        picture = panels.image(made["counts"], outlines=outlines, attrs=made.attrs)
+        return _without_legend(picture)  # the line above says what is selected
 
     def of_spectrum(**values: Any) -> Any:
         from analysis import panels
@@ -224,6 +226,16 @@ def _outline(shape: PlaneShape) -> tuple[np.ndarray, np.ndarray]:
         turn = np.linspace(0, 2 * np.pi, ROUND)
         return x + wide * np.cos(turn), y + high * np.sin(turn)
     return shape.corners[:, 0], shape.corners[:, 1]
+
+
+def _without_legend(picture: Any) -> Any:
+    """The picture without a legend: an outline is there when nothing is selected, too."""
+    from analysis.panels.loading import loaded
+
+    hv = loaded()
+    if isinstance(picture, hv.DynamicMap):
+        return picture.opts(hv.opts.Overlay(show_legend=False, backend="bokeh"))
+    return picture.opts(backend="bokeh", show_legend=False) if isinstance(picture, hv.Overlay) else picture
 
 
 def _with_span(picture: Any, ends: Any) -> Any:

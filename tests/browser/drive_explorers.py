@@ -70,15 +70,16 @@ class Seat:
         cells = [other for other in NAMES if other != cell]
         return {NAMES[other]: [self.state(other), hand.ids(self.page, other)] for other in cells}
 
-    def redrawn(self, cell: int, before: list[str]) -> None:
-        """Wait until every figure of a cell has been replaced and has colours."""
+    def redrawn(self, cell: int, words: str) -> None:
+        """Wait until a cell says other than these words, as it does with its pictures, and all have colours."""
 
         def there() -> bool:
-            now = hand.ids(self.page, cell)
-            fresh = len(now) == len(before) and not set(now) & set(before)
-            return fresh and all(hand.ink(self.page, cell, k) > 0 for k in range(len(now)))
+            now = hand.words(self.page, cell)
+            figures = len(hand.ids(self.page, cell))
+            return now != words and "Drawing" not in now and all(hand.ink(self.page, cell, k) for k in range(figures))
 
-        self.until(there, f"the figures of {NAMES[cell]} to be drawn anew")
+        self.until(there, f"the figures of {NAMES[cell]} to be drawn")
+        self.page.wait_for_timeout(300)  # words are there at once, pixels a frame later
 
 
 def zoomed(cell: int, column: str, pan: str) -> Callable[[Seat], dict[str, Any]]:
@@ -123,7 +124,9 @@ def hovered(cell: int, spot: hand.Spot) -> Callable[[Seat], dict[str, Any]]:
     return act
 
 
-def brushed(cell: int, number: int, tool: str, spots: list[hand.Spot], name: str) -> Callable[[Seat], dict[str, Any]]:
+def brushed(
+    cell: int, number: int, tool: str, spots: list[hand.Spot], name: str, rest: int = 0
+) -> Callable[[Seat], dict[str, Any]]:
     """Return a step that brushes a figure, looks at all, and takes the selection away again."""
 
     def act(seat: Seat) -> dict[str, Any]:
@@ -133,17 +136,18 @@ def brushed(cell: int, number: int, tool: str, spots: list[hand.Spot], name: str
         others, before = seat.others(cell), hand.ids(page, cell)
         plain = [hand.ink(page, cell, k) for k in range(len(before))]
         ranges = hand.ranges(page, cell, number)
-        hand.drag(page, cell, number, spots, steps=2)
+        said = hand.words(page, cell)
+        hand.drag(page, cell, number, spots, steps=2, rest=rest)
         value = seat.until(lambda: seat.state(cell)[name], f"the kernel to hear of the {name}")
-        seat.redrawn(cell, before)
-        found = {"value": value, "words": hand.words(page, cell), "ranges": ranges, "before": plain}
-        after = hand.ids(page, cell)
+        seat.redrawn(cell, said)
+        said, after = hand.words(page, cell), hand.ids(page, cell)
+        found = {"value": value, "words": said, "ranges": ranges, "before": plain, "figures": [before, after]}
         found["ink"] = [hand.ink(page, cell, k) for k in range(len(after))]
         found["others"] = [others, seat.others(cell)]
         page.screenshot(path=seat.out / f"brushed_{name}_{tool}.png")
         press(seat, cell, "Clear selections")
         seat.until(lambda: seat.state(cell)[name] is None, "the selection to be cleared")
-        seat.redrawn(cell, after)
+        seat.redrawn(cell, said)
         return found
 
     return act
@@ -313,6 +317,7 @@ STEPS: dict[str, Callable[[Seat], dict[str, Any]]] = {
     "share": shared,
     "image_hover": hovered(XRAY, (19.5 / 64, 39.5 / 64)),
     "box": brushed(XRAY, 0, "box-select", [(0.2, 0.5), (0.5, 0.8)], "region"),
+    "aimed": brushed(XRAY, 0, "box-select", [(0.2, 0.2), (0.6, 0.7)], "region", rest=600),
     "lasso": brushed(XRAY, 0, "lasso-select", hand.ring((0.5, 0.5), 0.3), "region"),
     "energy": brushed(XRAY, 1, "x-box-select", [(0.5, 0.5), (0.8, 0.5)], "energy"),
     "times": brushed(XRAY, 2, "x-box-select", [(0.25, 0.5), (0.5, 0.5)], "time"),

@@ -151,11 +151,16 @@ def wheel(page: Page, cell: int, number: int, turn: float, spot: Spot = (0.5, 0.
     page.mouse.wheel(0, turn)
 
 
-def drag(page: Page, cell: int, number: int, spots: Sequence[Spot], steps: int = 4) -> None:
-    """Drag from the first place over the others, no faster than a hand: a browser joins moves within one frame."""
+def drag(page: Page, cell: int, number: int, spots: Sequence[Spot], steps: int = 4, rest: int = 0) -> None:
+    """Drag from the first place over the others, no faster than a hand: a browser joins moves within one frame.
+
+    ``rest`` milliseconds pass before the mouse moves; a figure of a picture that is no explorer's takes more than 300
+    for a press, and draws nothing.
+    """
     at = [place(page, cell, number, spot) for spot in spots]
     page.mouse.move(*at[0])
-    page.mouse.down()  # and at once away: a mouse held still is a press to Bokeh
+    page.mouse.down()
+    page.wait_for_timeout(rest)
     (left, top), *further = at
     for x, y in further:
         for step in range(1, steps + 1):

@@ -192,13 +192,24 @@ class TestInABrowser:
         assert shared["code"].startswith("from analysis import plasma")
         assert repr(shared["state"]["time"]) in shared["code"]
 
-    @pytest.mark.parametrize(("name", "drawn"), [("box", 0), ("lasso", 0), ("energy", 1), ("times", 2), ("column", 3)])
+    @pytest.mark.parametrize(
+        ("name", "drawn"), [("box", 0), ("aimed", 0), ("lasso", 0), ("energy", 1), ("times", 2), ("column", 3)]
+    )
     def test_a_brush_changes_all_other_figures_and_no_other_explorer(self, step, name, drawn):
         brushed = step(name)
         changed = [before != after for before, after in zip(brushed["before"], brushed["ink"], strict=True)]
         assert all(one for number, one in enumerate(changed) if number != drawn)
         assert re.search(r"Selected .*: [\d,]+ events, good time", brushed["words"])
         other_than(brushed["others"])
+
+    @pytest.mark.parametrize("name", ["box", "lasso", "energy", "times", "column"])
+    def test_a_brush_leaves_the_figures_and_their_tools_in_place(self, step, name):
+        before, after = step(name)["figures"]
+        assert before == after
+
+    def test_a_hand_that_rests_before_it_drags_still_draws_a_box(self, step):
+        left, bottom, right, top = step("aimed")["value"]
+        assert left < right and bottom < top
 
     def test_a_box_selects_the_events_that_lie_in_it(self, step):
         left, bottom, right, top = step("box")["value"]
