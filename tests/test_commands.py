@@ -392,7 +392,7 @@ def test_quick_leaves_the_slow_ones_out(checks):
     (checks / "test_one.py").write_text("import pytest\n@pytest.mark.slow\ndef test_a(): 1 / 0\ndef test_b(): pass\n")
     done = run(checks, "quick", program="test", cwd="/")
     assert done.returncode == 0, done.stdout
-    assert "1 passed, 1 deselected" in done.stdout.splitlines()[-1]
+    assert re.search(r"\b1 passed", done.stdout.splitlines()[-1]) and "failed" not in done.stdout
     assert "mypy" not in (checks / "ran").read_text()
 
 
