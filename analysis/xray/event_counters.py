@@ -114,7 +114,12 @@ def by_index(index: xr.Dataset) -> Counter:
         counts = counted(chosen)["histogram"].values
         return labelled_histogram(counts, index["column_edge"].values, index["column"])
 
-    return Counter(lambda chosen: picture_of(index, brush_of(chosen, index)), counted, spectrum, histogram, told)
+    def curve(chosen: Selection) -> xr.Dataset:
+        made = counted(chosen)
+        title = str(made.attrs["title"]).replace("Region", "Light curve", 1).removesuffix(", everything")
+        return made.assign_attrs(title=title)
+
+    return Counter(lambda chosen: picture_of(index, brush_of(chosen, index)), curve, spectrum, histogram, told)
 
 
 def labelled_histogram(

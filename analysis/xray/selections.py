@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import xarray as xr
 
-from analysis.errors import BadOption, OutsideCoverage, WrongData
+from analysis.errors import BadOption, OutsideCoverage, UnknownVariable, WrongData
 from analysis.model import check, history_with, in_units, labelled, span
 from analysis.xray.goodtimes import common_good_times, good_times
 from analysis.xray.inputs import (
@@ -20,6 +20,8 @@ from analysis.xray.inputs import (
     in_band,
     limits,
     named_band,
+    named_column,
+    named_time,
     variable,
     with_nodes,
     with_region,
@@ -71,11 +73,9 @@ class Selection:
         told = [str(self.shape)] if self.shape.kind else []
         told += [named_band(self.band)] if self.band else []
         if self.time:
-            start, stop = ("…" if end is None else _short(end) for end in self.time)
-            told.append(f"time in [{start}, {stop}) UTC")
+            told.append(named_time(self.time))
         if self.column:
-            name, low, high, units = self.column
-            told.append(f"{name} in [{low:g}, {high:g}){'' if units == '1' else f' {units}'}")
+            told.append(named_column(*self.column))
         return "; ".join(told) or "everything"
 
 
@@ -135,18 +135,20 @@ def selection(
         raise BadOption(f"name={name!r:.60} is no name; give a word such as 'core'")
     shape = plane_shape("selection", circle=circle, ellipse=ellipse, x=x, y=y, polygon=polygon)
     listed = events_of(like, "selection")
+    made = Selection(name.strip(), shape)
+    if shape.kind:
+        _refuse_unplaced(listed, made)
+        made = replace(made, plane={key: _plain(value) for key, value in sky_frame(listed).items()})
     if time is not None:
         if isinstance(time, str) or not hasattr(time, "__len__") or len(time) != 2:
             raise BadOption(f"time={time!r} is not a pair (start, stop) in UTC")
         start, stop = span(*time)
         time = tuple(None if end is None else str(np.datetime64(end, "ns")) for end in (start, stop))  # type: ignore
-    return Selection(
-        name.strip(),
-        shape,
-        {key: _plain(value) for key, value in sky_frame(listed).items()} if shape.kind else {},
-        None if band is None else limits(band),
-        time,  # type: ignore[arg-type]
-        None if column is None else _column(column, listed),
+    return replace(
+        made,
+        band=None if band is None else limits(band),
+        time=time,  # type: ignore[arg-type]
+        column=None if column is None else _column(column, listed),
     )
 
 
@@ -177,7 +179,7 @@ def in_selection(events: xr.DataTree, chosen: Selection, *, parts: Iterable[str]
     OutsideCoverage
         If no good time lies in the time, or the region lies on the far side of this list's sky.
     UnknownVariable
-        If the events have no such column, or no energy for the band.
+        If the events have no such column, no energy for the band, or no positions for the region.
     BadOption
         For a part that is none, or what is no selection.
 
@@ -368,7 +370,13 @@ def brush_of(chosen: Selection, index: xr.Dataset) -> Brush:
             f"the selection {chosen.name!r} is of the column {taken.column[0]!r}; make the index with "
             f"column={taken.column[0]!r}"
         )
-    ends = None if taken.column is None else taken.column[1:3]
+    ends = None
+    if taken.column is not None:
+        _, low, high, units = taken.column
+        own = str(index["column"].attrs["units"])
+        if units != own:
+            low, high = in_units(xr.DataArray([low, high], attrs={"units": units}), own).values.tolist()
+        ends = low, high
     return brush(index, placed(taken, index), band=taken.band, time=taken.time, column=ends)
 
 
@@ -395,9 +403,19 @@ def _chosen(listed: xr.Dataset, taken: Selection) -> np.ndarray:
         values = column.values if same else in_units(column, units).values
         kept &= (values >= low) & (values < high)
     if taken.shape.kind:
-        x, y = (variable(listed, axis, "the selection").values for axis in ("x", "y"))
+        _refuse_unplaced(listed, taken)
+        x, y = listed["x"].values, listed["y"].values
         kept &= contains(placed(taken, listed), x, y)
     return kept
+
+
+def _refuse_unplaced(listed: xr.Dataset, taken: Selection) -> None:
+    if not {"x", "y"} <= set(map(str, listed.variables)):
+        raise UnknownVariable(
+            f"the region of {taken.name!r} ({taken.shape}) needs positions, and the events of "
+            f"{listed.attrs.get('title', 'this list')} have none (no x and y); apply only the rest: "
+            "parts=['band', 'time', 'column']"
+        )
 
 
 def _column(column: tuple[str, Amount, Amount], listed: xr.Dataset) -> tuple[str, float, float, str]:
@@ -437,12 +455,6 @@ def _same_scale(one: dict[str, Any], other: dict[str, Any]) -> bool:
 
 def _bare(plane: dict[str, Any]) -> xr.Dataset:
     return xr.Dataset(attrs=plane)
-
-
-def _short(instant: str) -> str:
-    """An instant without zeros behind its last digit."""
-    whole, _, fraction = instant.partition(".")
-    return f"{whole}.{fraction.rstrip('0')}" if fraction.rstrip("0") else whole
 
 
 def _plain(value: Any) -> Any:

@@ -320,6 +320,27 @@ def test_a_region_is_not_carried_to_a_list_without_a_sky(tree, made_events):
         xray.in_selection(tree, "core")
 
 
+def test_a_region_is_not_for_events_without_positions(tree, made_events):
+    clock = made_events([1.0, 2], [(0, 3)], energy=[1.0, 1.0], pi=[1, 1])
+    with pytest.raises(UnknownVariable, match=r"no x and y.*parts="):
+        xray.in_selection(clock, xray.selection("core", tree, circle=(10, 11, 3)))
+    with pytest.raises(UnknownVariable, match="no x and y"):
+        xray.selection("core", clock, circle=(10, 11, 3))
+    assert xray.in_selection(clock, xray.selection("soft", clock, band=(0.5, 2)))["events"].sizes["event"] == 2
+
+
+def test_a_selection_of_a_column_in_another_unit_brushes_the_same_events(tree):
+    there = tree.copy()
+    seconds = {"units": "s", "long_name": "Delay"}
+    there["events"] = tree["events"].to_dataset().assign(delay=tree["events"].grade.astype(float).assign_attrs(seconds))
+    here = there.copy()
+    in_ms = (there["events"].delay * 1000).assign_attrs(seconds | {"units": "ms"})
+    here["events"] = there["events"].to_dataset().assign(delay=in_ms)
+    chosen = xray.selection("late", here, column=("delay", 2000, 5000))
+    made = xray.brushed(xray.event_index(there, time_step=20, column="delay"), chosen)
+    assert made.attrs["events"] == counted(there, xray.in_selection(there, chosen))[1].sum() > 0
+
+
 def test_damaged_and_foreign_files_are_told_apart(tree, tmp_path):
     path = xray.save_selection(xray.selection("core", tree, circle=(1, 2, 3), band=(1, 2)), tmp_path / "a.json")
     held, text = json.loads(path.read_text()), path.read_text()

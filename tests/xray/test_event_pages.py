@@ -20,7 +20,8 @@ def tree(made_events):
     )  # fmt: skip
     label = {"units": "1", "long_name": "Grade"}
     made["events"] = made["events"].to_dataset().assign(
-        grade=("event", rng.integers(0, 8, n).astype("i2"), label), lost=("event", np.full(n, np.nan), label)
+        grade=("event", rng.integers(0, 8, n).astype("i2"), label), lost=("event", np.full(n, np.nan), label),
+        frame=("event", 10_000_000 + np.arange(n, dtype="i4") // 10, label),
     )  # fmt: skip
     return made
 
@@ -70,6 +71,61 @@ def test_an_ellipse_in_the_box_is_counted(tree, page):
     page.explored.write({"shape": "ellipse in the box", "region": [2, 4, 18, 10]})
     assert number(tree, ellipse=(10, 7, 8, 3, 0)) in told(page)
     assert "cannot be shown" not in told(page)
+
+
+def save_as(page, name):
+    import panel as pn
+
+    next(w for w in page.select(pn.widgets.TextInput) if "name" in w.placeholder).value = name
+    button = next(w for w in page.select(pn.widgets.Button) if w.label == "Save selection")
+    button.clicks += 1
+
+
+@pytest.mark.slow
+def test_what_the_words_say_is_saved_and_nothing_else(tree, page, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    save_as(page, "core")
+    assert "Nothing is selected" in told(page)
+    page.explored.write({"region": [2.123456789, 4.1, 18.3, 10.7], "shape": "circle in the box"})
+    page.explored.write({"energy": [-3, -2]})  # cannot be: the words say why, and no selection
+    save_as(page, "core")
+    assert not list(tmp_path.iterdir())
+    page.explored.write({"energy": None})
+    save_as(page, "core")
+    saved = xray.read_selection("core.json")
+    assert f"Selected {saved}: " in told(page)
+    assert saved.shape.numbers == (10.2115, 7.4, 3.3)
+    page.explored.write({"energy": [1, 2]})
+    save_as(page, "core")
+    assert "take another name" in told(page)
+    assert xray.read_selection("core.json") == saved
+
+
+@pytest.mark.slow
+def test_a_narrow_range_of_large_numbers_is_said_and_cut_to_its_last_digits(tree, page):
+    choose(page, "Histogram of", "frame")
+    page.explored.write({"column": [10_000_100.4, 10_000_149.6]})
+    assert "frame in [10000100.4, 10000149.6)" in told(page)
+    assert number(tree, column=("frame", 10_000_101, 10_000_150)) in told(page)
+
+
+@pytest.mark.slow
+def test_a_light_curve_has_its_errors_the_range_selected_on_it_and_the_words_of_the_selection(page):
+    import holoviews as hv
+
+    stop = np.datetime64("1998-01-01T00:09:00")
+    page.explored.write({"time": ["1998-01-01T00:04:00", str(stop)], "region": [2.5, 4, 18, 10]})
+    curve = page.explored.pictures()["Light curve"]
+    titles = [str(hv.Store.lookup_options("bokeh", part, "plot").kwargs.get("title")) for part in [curve, *curve]]
+    assert any("Light curve" in title and "box(x in [2.5, 18), y in [4, 10) pix)" in title for title in titles)
+    (bars,) = curve.traverse(lambda part: part, [hv.ErrorBars])
+    (line,) = curve.traverse(lambda part: part, [hv.Curve])
+    rate, error = bars.dimension_values(1), bars.dimension_values(2)
+    seconds = np.round((rate / error**2), 6)  # N / s over (√N / s)²: s of good time
+    assert np.nanmax(seconds[rate > 0]) == pytest.approx(20)
+    assert len(bars) <= len(line)
+    ends = [part.dimension_values(1)[0] for part in curve.traverse(lambda part: part, [hv.VSpans])]
+    assert stop in np.array(ends, "datetime64[s]")
 
 
 @pytest.mark.slow
