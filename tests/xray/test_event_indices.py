@@ -258,7 +258,7 @@ def test_the_regions_package_reads_the_same_ellipse_from_the_text_for_ds9(made_e
 
 
 def test_an_ellipse_finds_the_same_sky_on_galactic_pixels(tree, made_events):
-    from analysis.xray.selections import _in_pixels, on_sky
+    from analysis.xray.carrying import _in_pixels, on_sky
 
     listed = tree["events"].to_dataset()
     x, y = listed.x.values[60:20_000].astype(float), listed.y.values[60:20_000].astype(float)
