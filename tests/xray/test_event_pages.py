@@ -149,6 +149,31 @@ def test_an_index_on_disk_is_made_once_and_then_opened(tree, made_events, tmp_pa
 
 
 @pytest.mark.slow
+def test_an_index_that_cannot_be_kept_is_used_from_memory_and_one_made_meanwhile_is_opened(tree, tmp_path, monkeypatch):
+    path = tmp_path / "a.index"
+
+    def full(*_, **__):
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as disk:
+        disk.setattr(np, "save", full)
+        page = xray.explore(tree, bin_size=20, index=path)
+    assert "in memory" in told(page)
+    assert "No space left" in told(page)
+    page.explored.write({"region": [2, 4, 18, 10]})
+    assert number(tree, x=(2, 18), y=(4, 10)) in told(page)
+    made = event_indexing.event_index
+
+    def late(*given, **options):
+        index = made(*given, **options)
+        xray.save_event_index(index, path)
+        return index
+
+    monkeypatch.setattr(event_indexing, "event_index", late)
+    assert f"read from {path}" in told(xray.explore(tree, bin_size=20, index=path))
+
+
+@pytest.mark.slow
 def test_while_an_index_is_made_the_page_says_so_and_counts_by_cuts(tree, monkeypatch):
     import threading
 
