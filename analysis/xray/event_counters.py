@@ -60,6 +60,7 @@ def by_cuts(events: xr.DataTree, listed: xr.Dataset, width: float, step: float |
         seen = seen_of(tree, cut, gti)
         values = cut[str(column)].values[seen.good] if seen.outside else cut[str(column)].values
         finite = values[np.isfinite(values)] if values.dtype.kind == "f" else values
+        finite = finite.astype(np.int8) if finite.dtype.kind == "b" else finite
         return labelled_histogram(np.histogram(finite, edges[0])[0], edges[0], listed[str(column)])
 
     def told(chosen: Selection) -> tuple[int, float, float | None]:

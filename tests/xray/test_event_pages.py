@@ -21,7 +21,7 @@ def tree(made_events):
     label = {"units": "1", "long_name": "Grade"}
     made["events"] = made["events"].to_dataset().assign(
         grade=("event", rng.integers(0, 8, n).astype("i2"), label), lost=("event", np.full(n, np.nan), label),
-        frame=("event", 10_000_000 + np.arange(n, dtype="i4") // 10, label),
+        hot=("event", rng.random(n) < 0.3, label), frame=("event", 10_000_000 + np.arange(n, dtype="i4") // 10, label),
     )  # fmt: skip
     return made
 
@@ -99,6 +99,15 @@ def test_what_the_words_say_is_saved_and_nothing_else(tree, page, tmp_path, monk
     save_as(page, "core")
     assert "take another name" in told(page)
     assert xray.read_selection("core.json") == saved
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("error:Converting input from bool")
+def test_a_column_of_yes_and_no_is_shown_and_brushed(tree, page):
+    choose(page, "Histogram of", "hot")
+    assert "cannot be shown" not in told(page)
+    page.explored.write({"column": [0.5, 1.5]})
+    assert number(tree, column=("hot", 0.5, 1.5)) in told(page)
 
 
 @pytest.mark.slow
