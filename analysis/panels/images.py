@@ -240,7 +240,7 @@ def _over(
     )
 
 
-_LEGEND = {"background_fill_alpha": 0.6, "click_policy": "hide"}
+_LEGEND = {"background_fill_alpha": 0.92, "click_policy": "hide"}  # readable on dark pixels
 
 
 def _ticks(found: Graticule | None) -> dict[str, Any]:

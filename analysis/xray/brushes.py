@@ -11,7 +11,7 @@ from analysis.errors import BadOption, OutsideCoverage, UnknownVariable, WrongDa
 from analysis.model import check, derived
 from analysis.xray.brush_counts import Brush, chosen_by
 from analysis.xray.detectors import overlap
-from analysis.xray.inputs import Amount, amount, limits, named_band
+from analysis.xray.inputs import Amount, amount, limits, named_band, named_column, named_time
 from analysis.xray.intervals import poisson_error
 from analysis.xray.plane_shapes import TAKES, Corners, Ellipse, PlaneShape, plane_shape
 from analysis.xray.planning import image_of
@@ -165,24 +165,25 @@ def brush(
             raise UnknownVariable(f"{index.attrs['title']}: the events have no energy, so no band can be brushed")
     if time is not None:
         seconds = mission_seconds(index, time)
-        told.append(f"time in [{time[0] or '…'}, {time[1] or '…'}) UTC")
+        told.append(named_time(time))
     if column is not None:
         if "column" not in index.variables:
             raise UnknownVariable(f"{index.attrs['title']}: it has no further column; make it with column=")
-        values = _ends(column, index)
-        told.append(f"{index.attrs['column']} in [{values[0]:g}, {values[1]:g})")
+        values, said = _ends(column, index)
+        told.append(said)
     return Brush(shape, seconds, energies, values, "; ".join(told) or "everything")
 
 
-def _ends(column: Range, index: xr.Dataset) -> tuple[float, float]:
+def _ends(column: Range, index: xr.Dataset) -> tuple[tuple[float, float], str]:
     if isinstance(column, str) or not hasattr(column, "__len__") or len(column) != 2:
         raise BadOption(f"column={column!r} is not a pair (low, high) of {index.attrs['column']}")
     low, high = (amount(end, str(index["column"].attrs["units"]), "column", bare=True) for end in column)
     if not low < high:
         raise BadOption(f"column={column!r} must be (low, high) with low < high")
+    said = named_column(index.attrs["column"], low, high, str(index["column"].attrs["units"]))
     if "column_kind" in index.attrs:  # of whole numbers: the same ones lie between the next whole limits
         low, high = (float(np.ceil(np.clip(end, -WHOLE, WHOLE))) for end in (low, high))
-    return low, high
+    return (low, high), said
 
 
 def good_seconds_of(index: xr.Dataset, brush: Brush) -> tuple[np.ndarray, np.ndarray]:

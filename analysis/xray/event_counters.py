@@ -60,6 +60,7 @@ def by_cuts(events: xr.DataTree, listed: xr.Dataset, width: float, step: float |
         seen = seen_of(tree, cut, gti)
         values = cut[str(column)].values[seen.good] if seen.outside else cut[str(column)].values
         finite = values[np.isfinite(values)] if values.dtype.kind == "f" else values
+        finite = finite.astype(np.int8) if finite.dtype.kind == "b" else finite
         return labelled_histogram(np.histogram(finite, edges[0])[0], edges[0], listed[str(column)])
 
     def told(chosen: Selection) -> tuple[int, float, float | None]:
@@ -114,7 +115,12 @@ def by_index(index: xr.Dataset) -> Counter:
         counts = counted(chosen)["histogram"].values
         return labelled_histogram(counts, index["column_edge"].values, index["column"])
 
-    return Counter(lambda chosen: picture_of(index, brush_of(chosen, index)), counted, spectrum, histogram, told)
+    def curve(chosen: Selection) -> xr.Dataset:
+        made = counted(chosen)
+        title = str(made.attrs["title"]).replace("Region", "Light curve", 1).removesuffix(", everything")
+        return made.assign_attrs(title=title)
+
+    return Counter(lambda chosen: picture_of(index, brush_of(chosen, index)), curve, spectrum, histogram, told)
 
 
 def labelled_histogram(

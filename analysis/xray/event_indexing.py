@@ -12,7 +12,7 @@ from typing import Any
 
 import xarray as xr
 
-from analysis.errors import AnalysisError, BadOption
+from analysis.errors import AnalysisError, BadOption, StoreError
 from analysis.xray.event_counters import Counter, by_cuts, by_index
 from analysis.xray.index_files import of_events, open_event_index, save_event_index
 from analysis.xray.tiles import event_index, with_column
@@ -41,6 +41,7 @@ class Counters:
         self.index: xr.Dataset | None = None
         self.failed: dict[str | None, str] = {}
         self.asked: str | None = None
+        self.unsaved = ""
         self.making: tuple[str | None, float] | None = None
         self.path = Path(given) if isinstance(given, str | os.PathLike) else None
         if isinstance(given, xr.Dataset):
@@ -96,17 +97,26 @@ class Counters:
     def _work(self, column: str | None) -> None:
         try:
             if self.index is None:
-                made = event_index(self.events, time_step=self.width, energy_step=self.step)
-                if self.path is not None:
-                    made = open_event_index(save_event_index(made, self.path), self.events)
-                self.index, self.made[None] = made, by_index(made)
-            if column is not None:
+                self._take(self._kept(event_index(self.events, time_step=self.width, energy_step=self.step)))
+            if column is not None and column not in self.made and self.index is not None:
                 self.made[column] = by_index(with_column(self.index, self.events, column))
         except (AnalysisError, MemoryError) as error:
             why = str(error) or "there is not enough memory for an index"
             self.failed[None if self.index is None else column] = why
         finally:
             self.making = None
+
+    def _kept(self, index: xr.Dataset) -> xr.Dataset:
+        """The index in its folder, or in memory where there is none or it cannot be written."""
+        if self.path is None:
+            return index
+        try:
+            if not self.path.exists():  # another page may have made it meanwhile
+                save_event_index(index, self.path)
+        except StoreError as error:
+            self.unsaved = f": {error}"
+            return index
+        return open_event_index(self.path, self.events)
 
     def go_on(self) -> None:
         """Make what was asked for while something else was made."""
@@ -128,7 +138,7 @@ class Counters:
             return f"Each selection reads the whole list: {self.failed[column]}"
         if self.index is None:
             return ""
-        where = f"read from {self.path}" if self.path is not None else "in memory"
+        where = f"in memory{self.unsaved}" if self.path is None or self.unsaved else f"read from {self.path}"
         seconds = self.index.attrs.get("build_seconds", 0.0)
         return f"Selections are counted from an index of the {number:,} events, {where}; made in {seconds:.1f} s."
 

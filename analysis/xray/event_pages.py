@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import re
 from collections.abc import Callable, Mapping
@@ -58,7 +59,7 @@ def event_page(
     names = set(map(str, listed.variables))
     with_image, with_energy = {"x", "y"} <= names, "energy" in names
     counters = Counters(events, listed, index, width, step if with_energy else None)
-    last: list[Selection] = [Selection("selection")]
+    last: list[Selection | None] = [None]  # what the words say
     drawn_on: list[Any] = [None, None]
 
     def shown(values: Mapping[str, Any]) -> str | None:
@@ -76,8 +77,10 @@ def event_page(
         return counters.of(shown(values))
 
     def words(values: Mapping[str, Any]) -> str:
-        last[0] = chosen(values, "region", "energy", "time", "column")
-        said = _told(last[0], listed, counter(values))
+        last[0] = None
+        found = chosen(values, "region", "energy", "time", "column")
+        said = _told(found, listed, counter(values))
+        last[0] = found
         tell()
         return said
 
@@ -170,30 +173,40 @@ def _selection(listed: xr.Dataset, column: str | None, values: Mapping[str, Any]
     if isinstance(region, np.ndarray):
         given["polygon"] = region
     elif region is not None:
-        left, bottom, right, top = (_rounded(end, 6) for end in region)
-        left, right, bottom, top = min(left, right), max(left, right), min(bottom, top), max(bottom, top)
+        left, right = _ends(region[0], region[2])
+        bottom, top = _ends(region[1], region[3])
+        middle = _said((left + right) / 2), _said((bottom + top) / 2)
+        wide, high = _said((right - left) / 2), _said((top - bottom) / 2)
         if shape == SHAPES[1]:
-            given["circle"] = ((left + right) / 2, (bottom + top) / 2, min(right - left, top - bottom) / 2)
+            given["circle"] = (*middle, min(wide, high))
         elif shape == SHAPES[2]:
-            axes = ((right - left) / 2, (top - bottom) / 2)
-            given["ellipse"] = ((left + right) / 2, (bottom + top) / 2, *axes, 0.0)
+            given["ellipse"] = (*middle, wide, high, 0.0)
         else:
             given |= {"x": (left, right), "y": (bottom, top)}
     if energy is not None:
-        low, high = sorted(_rounded(end, 4) for end in energy)
+        low, high = _ends(*energy)
         if high <= 0:
             raise OutsideCoverage("the range lies below 0 keV; drag over energies that the events have")
         given["band"] = max(0.0, low), high
     if time is not None:
-        given["time"] = tuple(np.datetime64(end, "ms") for end in time)
+        instants = np.sort(np.array(time, "datetime64[us]"))
+        coarse = np.diff(instants)[0] > np.timedelta64(10, "s")
+        given["time"] = tuple(instants.astype("datetime64[ms]") if coarse else instants)
     if cut is not None and column is not None:
-        given["column"] = (column, *sorted(_rounded(end, 6) for end in cut))
+        given["column"] = (column, *_ends(*cut))
     return selection("selection", listed, **given)
 
 
-def _rounded(value: float, digits: int) -> float:
-    """As many digits as are said in words, so that what is said is what is selected."""
-    return float(f"{float(value):.{digits}g}")
+def _ends(one: float, other: float) -> tuple[float, float]:
+    """Ends of a range in order, to a ten-thousandth or so of its width: what is said of them is what is selected."""
+    low, high = sorted((float(one), float(other)))
+    digits = 4 - math.floor(math.log10(high - low)) if high > low else 12
+    return _said(round(low, digits)), _said(round(high, digits))
+
+
+def _said(value: float) -> float:
+    """A number as its words say it."""
+    return float(f"{value:.12g}")
 
 
 def _told(chosen: Selection, listed: xr.Dataset, counter: Counter) -> str:
@@ -241,17 +254,18 @@ def _without_legend(picture: Any) -> Any:
 def _with_span(picture: Any, ends: Any) -> Any:
     """A picture with the range that is selected on it, where it is one on which a range can be drawn."""
     from analysis.panels.loading import loaded
+    from analysis.panels.marks import marked
 
     hv = loaded()
-    if ends is None or not isinstance(picture, hv.Overlay | hv.Curve):
+    lines = picture.traverse(lambda element: element, [hv.Curve])
+    if ends is None or not lines:
         return picture
-    span = hv.VSpan(*ends).opts(backend="bokeh", color="#56B4E9", alpha=0.2)
-    looks = hv.Store.lookup_options("bokeh", picture, "plot").kwargs
-    kept = {key: looks[key] for key in ("legend_position", "hooks", "title") if key in looks}
-    return (picture * span).opts(backend="bokeh", **kept)
+    axis = lines[0].kdims[0]
+    span = hv.VSpans(([min(ends)], [max(ends)]), [axis, axis.clone(f"{axis.name}_end")])
+    return marked(picture, [], [span.opts(backend="bokeh", color="#56B4E9", alpha=0.2, line_alpha=0)])
 
 
-def _saving(last: list[Selection]) -> Any:
+def _saving(last: list[Selection | None]) -> Any:
     """A field for the name and a button that saves the selection beside the notebook."""
     import panel as pn
 
@@ -267,11 +281,17 @@ def _saving(last: list[Selection]) -> Any:
         with redrawing(row):
             word = (name.value_input or name.value or "").strip()
             file = re.sub(r"[^\w\-]+", "_", word).strip("_")
-            if not file:
+            chosen, path = last[0], Path(f"{file}.json")
+            if chosen is None or nothing_in(chosen):
+                told.object = "Nothing is selected, so there is nothing to save: drag on a picture first."
+            elif not file:
                 told.object = "Give the selection a name first."
+            elif path.exists():
+                told.object = f"{path} is there already; take another name."
+            if chosen is None or nothing_in(chosen) or not file or path.exists():
                 return
             try:
-                path = save_selection(replace(last[0], name=word), Path(f"{file}.json"))
+                save_selection(replace(chosen, name=word), path)
                 told.object = f"Saved; xray.read_selection({str(path)!r}) gives it back."
             except AnalysisError as error:
                 told.object = str(error)

@@ -7,6 +7,7 @@ import json
 import os
 import shutil
 import tempfile
+import zlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -19,10 +20,11 @@ from analysis.model import check
 from analysis.xray.brushes import is_index
 from analysis.xray.counting import native
 from analysis.xray.inputs import events_and_gti
+from analysis.xray.intervals import clock_of, live_fraction
 from analysis.xray.ordered import own_columns
+from analysis.xray.sky import sky_frame
 
-FORMAT, VERSION, MANIFEST = "sanko event index", 1, "index.json"
-BLOCK = 65536  # numbers that are summed together in a mark
+FORMAT, VERSION, MANIFEST = "sanko event index", 2, "index.json"
 MARKED = ("x", "y", "time", "energy", "pi")
 
 
@@ -60,7 +62,7 @@ def save_event_index(index: xr.Dataset, path: str | os.PathLike[str], *, overwri
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     kept = xray.save_event_index(xray.event_index(m82), f"{folder}/m82.index")
     ...     xray.brushed(xray.open_event_index(kept, m82), band=(2, 7)).attrs["events"]
-    1722
+    1674
     """
     is_index(index, "save_event_index")
     target = Path(path)
@@ -160,7 +162,9 @@ def open_event_index(path: str | os.PathLike[str], events: xr.DataTree | None = 
     if not isinstance(told, Mapping) or told.get("format") != FORMAT:
         raise UnknownFormat(f"{source} is no event index of xray.save_event_index")
     if told.get("version") != VERSION:
-        raise UnknownFormat(f"{source} is an event index of version {told.get('version')!r}; known is {VERSION}")
+        raise UnknownFormat(
+            f"{source} is an event index of version {told.get('version')!r}; known is {VERSION}: make it again"
+        )
     try:
         held = {name: (said["dims"], _array(source / f"{name}.npy", said), said["attrs"]) for name, said in
                 told["variables"].items()}  # fmt: skip
@@ -192,10 +196,11 @@ def of_events(index: xr.Dataset, events: xr.DataTree, name: str) -> xr.Dataset:
     listed, gti = events_and_gti(events, "open_event_index")
     column = index.attrs.get("column")
     if (column is not None and column not in listed) or index.attrs.get("events_mark") != mark_of(listed, gti, column):
+        one, other = (str(part.attrs.get("title", "no title")) for part in (index, listed))
         raise WrongData(
-            f"{name} was made of other events ({index.attrs.get('title', 'no title')}, {index.sizes['event']:,} in "
-            f"good time) than these ({listed.attrs.get('title', 'no title')}, {listed.sizes['event']:,}); make their "
-            "own: xray.save_event_index(xray.event_index(events), folder)"
+            f"{name} was made of other events ({one}, {index.sizes['event']:,} in good time) than these ({other}, "
+            f"{listed.sizes['event']:,}), or their order, units, good times, clock or sky were others; make their own: "
+            "xray.save_event_index(xray.event_index(events), folder)"
         )
     if "list_time" in index:
         return index
@@ -203,18 +208,14 @@ def of_events(index: xr.Dataset, events: xr.DataTree, name: str) -> xr.Dataset:
 
 
 def mark_of(listed: xr.Dataset, gti: xr.Dataset, column: str | None) -> str:
-    """Return a mark of a list's numbers and good times: another list has another one."""
-    mark = hashlib.sha256()
+    """Return a mark of a list's numbers in their order, its good times, clock and sky: another list has another one."""
+    told = {"plane": sky_frame(listed), "clock": clock_of(listed), "live": live_fraction(listed.attrs)}
+    mark = hashlib.sha256(json.dumps(_plain(told), sort_keys=True).encode())
     names = [name for name in MARKED if name in listed] + ([column] if column is not None else [])
-    for name, part in [
-        *((n, listed[n].values) for n in names),
-        ("start", gti["start"].values),
-        ("stop", gti["stop"].values),
-    ]:
-        values = native(part)
-        words = values.view(f"u{values.dtype.itemsize}")
-        sums = np.add.reduceat(words, np.arange(0, words.size, BLOCK), dtype=np.uint64) if words.size else words
-        mark.update(f"{name} {values.dtype.str} {values.size};".encode() + sums.tobytes())
+    for part in [*(listed[name] for name in names), gti["start"], gti["stop"]]:
+        values = native(part.values)
+        crc = zlib.crc32(values.data.cast("B")) if values.size else 0
+        mark.update(f"{part.name} {part.attrs.get('units')} {values.dtype.str} {values.size} {crc};".encode())
     return mark.hexdigest()[:32]
 
 

@@ -296,7 +296,34 @@ def named_band(band: tuple[Amount, Amount] | None) -> str:
     if band is None:
         return "all energies"
     low, high = limits(band)
-    return f"{low:g}-{high:g} keV"
+    return f"{low:.12g}-{high:.12g} keV"
+
+
+def named_time(time: tuple[object, object]) -> str:
+    """Return a range of time as text, without zeros behind the last digit of an instant.
+
+    Examples
+    --------
+    >>> named_time((np.datetime64("2008-10-04T01:00:00.500000000"), None))
+    'time in [2008-10-04T01:00:00.5, …) UTC'
+    """
+    return "time in [{}, {}) UTC".format(*("…" if end is None else _short(str(end)) for end in time))
+
+
+def named_column(name: str, low: float, high: float, units: str) -> str:
+    """Return a range of a column as text.
+
+    Examples
+    --------
+    >>> named_column("grade", 0.0, 4.5, "1"), named_column("frame", 10_009_012, 10_009_300, "s")
+    ('grade in [0, 4.5)', 'frame in [10009012, 10009300) s')
+    """
+    return f"{name} in [{low:.12g}, {high:.12g}){'' if units == '1' else f' {units}'}"
+
+
+def _short(instant: str) -> str:
+    whole, _, fraction = instant.partition(".")
+    return f"{whole}.{fraction.rstrip('0')}" if fraction.rstrip("0") else whole
 
 
 def number(value: object, what: str) -> float:

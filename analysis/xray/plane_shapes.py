@@ -46,11 +46,11 @@ class PlaneShape:
     def __str__(self) -> str:
         """Return the region in words."""
         if self.kind == "circle":
-            return "circle({:g}, {:g}, {:g} pix)".format(*self.numbers)
+            return "circle({:.12g}, {:.12g}, {:.12g} pix)".format(*self.numbers)
         if self.kind == "ellipse":
-            return "ellipse({:g}, {:g}, {:g}, {:g} pix, {:g} deg)".format(*self.numbers)
+            return "ellipse({:.12g}, {:.12g}, {:.12g}, {:.12g} pix, {:.12g} deg)".format(*self.numbers)
         if self.kind == "box":
-            return "box(x in [{:g}, {:g}), y in [{:g}, {:g}) pix)".format(*self.numbers)
+            return "box(x in [{:.12g}, {:.12g}), y in [{:.12g}, {:.12g}) pix)".format(*self.numbers)
         if self.kind == "polygon":
             x, y = self.corners.mean(axis=0)
             return f"polygon({len(self.corners)} corners about {x:g}, {y:g} pix)"

@@ -13,8 +13,9 @@ import numpy as np
 
 from analysis.errors import AnalysisError, BadOption, CorruptFile, MissingFile, StoreError, UnknownFormat
 from analysis.model import span
+from analysis.xray.carrying import axes_of, on_sky, steps_on_sky
 from analysis.xray.plane_shapes import KINDS, PlaneShape, plane_shape
-from analysis.xray.selections import Selection, axes_of, on_sky, steps_on_sky
+from analysis.xray.selections import Selection
 from analysis.xray.sky import WCS_KEYS, pixel_area, wcs_of
 
 FORMAT, VERSION = "sanko selection", 1

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import xarray as xr
 
-from analysis.errors import BadOption, OutsideCoverage, WrongData
+from analysis.errors import BadOption, OutsideCoverage, UnknownVariable
 from analysis.model import check, history_with, in_units, labelled, span
+from analysis.xray.carrying import carried, plane_of
 from analysis.xray.goodtimes import common_good_times, good_times
 from analysis.xray.inputs import (
     Amount,
@@ -20,24 +21,23 @@ from analysis.xray.inputs import (
     in_band,
     limits,
     named_band,
+    named_column,
+    named_time,
     variable,
     with_nodes,
     with_region,
     without_area,
 )
-from analysis.xray.plane_shapes import Corners, Ellipse, PlaneShape, area, contains, plane_shape, turn_of
+from analysis.xray.plane_shapes import Corners, Ellipse, PlaneShape, area, contains, plane_shape
 from analysis.xray.selecting import mission_seconds, selected
-from analysis.xray.sky import events_of, pixel_area, sky_frame, sky_frame_of, wcs_of
+from analysis.xray.sky import events_of, pixel_area
 
 if TYPE_CHECKING:
-    from astropy.coordinates import SkyCoord
-
     from analysis.model.clocks import Instant
     from analysis.xray.brush_counts import Brush
 
 Range = tuple[Amount, Amount]
 PARTS = ("region", "band", "time", "column")
-SAME_PLACE = 1e-3  # pixels: two lists whose planes differ by less have one
 
 
 @dataclass(frozen=True)
@@ -71,11 +71,9 @@ class Selection:
         told = [str(self.shape)] if self.shape.kind else []
         told += [named_band(self.band)] if self.band else []
         if self.time:
-            start, stop = ("…" if end is None else _short(end) for end in self.time)
-            told.append(f"time in [{start}, {stop}) UTC")
+            told.append(named_time(self.time))
         if self.column:
-            name, low, high, units = self.column
-            told.append(f"{name} in [{low:g}, {high:g}){'' if units == '1' else f' {units}'}")
+            told.append(named_column(*self.column))
         return "; ".join(told) or "everything"
 
 
@@ -135,18 +133,20 @@ def selection(
         raise BadOption(f"name={name!r:.60} is no name; give a word such as 'core'")
     shape = plane_shape("selection", circle=circle, ellipse=ellipse, x=x, y=y, polygon=polygon)
     listed = events_of(like, "selection")
+    made = Selection(name.strip(), shape)
+    if shape.kind:
+        _refuse_unplaced(listed, made)
+        made = replace(made, plane=plane_of(listed))
     if time is not None:
         if isinstance(time, str) or not hasattr(time, "__len__") or len(time) != 2:
             raise BadOption(f"time={time!r} is not a pair (start, stop) in UTC")
         start, stop = span(*time)
         time = tuple(None if end is None else str(np.datetime64(end, "ns")) for end in (start, stop))  # type: ignore
-    return Selection(
-        name.strip(),
-        shape,
-        {key: _plain(value) for key, value in sky_frame(listed).items()} if shape.kind else {},
-        None if band is None else limits(band),
-        time,  # type: ignore[arg-type]
-        None if column is None else _column(column, listed),
+    return replace(
+        made,
+        band=None if band is None else limits(band),
+        time=time,  # type: ignore[arg-type]
+        column=None if column is None else _column(column, listed),
     )
 
 
@@ -177,7 +177,7 @@ def in_selection(events: xr.DataTree, chosen: Selection, *, parts: Iterable[str]
     OutsideCoverage
         If no good time lies in the time, or the region lies on the far side of this list's sky.
     UnknownVariable
-        If the events have no such column, or no energy for the band.
+        If the events have no such column, no energy for the band, or no positions for the region.
     BadOption
         For a part that is none, or what is no selection.
 
@@ -290,66 +290,8 @@ def selection_good_times(events: xr.DataTree, chosen: Selection) -> xr.Dataset:
 
 
 def placed(chosen: Selection, listed: xr.Dataset) -> PlaneShape:
-    """Return a selection's region on the plane of pixels of another list; the same where the planes are one.
-
-    Raises
-    ------
-    WrongData, OutsideCoverage
-        As for :func:`in_selection`.
-    """
-    shape, here = chosen.shape, sky_frame(listed)
-    if not shape.kind or {key: _plain(value) for key, value in here.items()} == chosen.plane:
-        return shape
-    if not chosen.plane or not here:
-        whose = "the list it was drawn on" if not chosen.plane else "this list"
-        raise WrongData(
-            f"the region of {chosen.name!r} is in pixels, and {whose} does not say where its pixels lie on the sky, so "
-            "it cannot be carried over; apply only the rest: parts=['band', 'time']"
-        )
-    points = shape.corners
-    if shape.kind in ("circle", "ellipse"):
-        points = np.array([shape.numbers[:2]])
-    if shape.kind == "ellipse":
-        points = np.concatenate([points, points + axes_of(shape).T])
-    sky = on_sky(points, chosen.plane)
-    moved = _in_pixels(sky, here)
-    if not np.isfinite(moved).all():
-        raise OutsideCoverage(f"the region of {chosen.name!r} lies on the far side of the sky of this list")
-    if np.abs(moved - points).max() < SAME_PLACE and _same_scale(chosen.plane, here):
-        return shape
-    if shape.kind == "circle":
-        (x, y), ratio = moved[0], np.sqrt(pixel_area(_bare(chosen.plane))[0] / pixel_area(_bare(here))[0])
-        return PlaneShape("circle", (float(x), float(y), float(shape.numbers[2] * ratio)))
-    if shape.kind == "ellipse":
-        x, y = moved[0]
-        turned = np.linalg.solve(steps_on_sky(moved[0], here), steps_on_sky(points[0], chosen.plane) @ axes_of(shape))
-        directions, lengths, _ = np.linalg.svd(turned)
-        angle = np.degrees(np.arctan2(directions[1, 0], directions[0, 0])) % 180
-        return PlaneShape("ellipse", (float(x), float(y), float(lengths[0]), float(lengths[1]), float(angle)))
-    return PlaneShape("polygon", tuple(moved.ravel().tolist()))
-
-
-def axes_of(shape: PlaneShape) -> np.ndarray:
-    """Return the half axes of an ellipse as the columns of a matrix, in sky pixels."""
-    _, _, wide, high, angle = shape.numbers
-    cosine, sine = turn_of(angle)
-    return np.array([[wide * cosine, -high * sine], [wide * sine, high * cosine]])
-
-
-def steps_on_sky(place: np.ndarray, plane: dict[str, Any]) -> np.ndarray:
-    """Return how far east and north (rows, arcsec, ICRS) a step of one pixel along x and along y leads there."""
-    points = place + np.array([(0, 0), (0.5, 0), (-0.5, 0), (0, 0.5), (0, -0.5)])
-    sky = on_sky(points, plane).icrs
-    east, north = (offset.arcsec for offset in sky[0].spherical_offsets_to(sky))
-    return np.array([[part[1] - part[2], part[3] - part[4]] for part in (east, north)])
-
-
-def on_sky(points: np.ndarray, plane: dict[str, Any]) -> SkyCoord:
-    """Return where points (n × 2, sky pixels that count from 1) lie on the sky."""
-    from astropy.coordinates import SkyCoord
-
-    lon, lat = wcs_of(plane, "the selection").all_pix2world(points[:, 0], points[:, 1], 1)
-    return SkyCoord(lon, lat, unit="deg", frame=_frame(plane))
+    """Return a selection's region on the plane of pixels of another list; see :func:`carried`."""
+    return carried(chosen.shape, chosen.plane, listed, chosen.name)
 
 
 def brush_of(chosen: Selection, index: xr.Dataset) -> Brush:
@@ -368,7 +310,13 @@ def brush_of(chosen: Selection, index: xr.Dataset) -> Brush:
             f"the selection {chosen.name!r} is of the column {taken.column[0]!r}; make the index with "
             f"column={taken.column[0]!r}"
         )
-    ends = None if taken.column is None else taken.column[1:3]
+    ends = None
+    if taken.column is not None:
+        _, low, high, units = taken.column
+        own = str(index["column"].attrs["units"])
+        if units != own:
+            low, high = in_units(xr.DataArray([low, high], attrs={"units": units}), own).values.tolist()
+        ends = low, high
     return brush(index, placed(taken, index), band=taken.band, time=taken.time, column=ends)
 
 
@@ -395,9 +343,19 @@ def _chosen(listed: xr.Dataset, taken: Selection) -> np.ndarray:
         values = column.values if same else in_units(column, units).values
         kept &= (values >= low) & (values < high)
     if taken.shape.kind:
-        x, y = (variable(listed, axis, "the selection").values for axis in ("x", "y"))
+        _refuse_unplaced(listed, taken)
+        x, y = listed["x"].values, listed["y"].values
         kept &= contains(placed(taken, listed), x, y)
     return kept
+
+
+def _refuse_unplaced(listed: xr.Dataset, taken: Selection) -> None:
+    if not {"x", "y"} <= set(map(str, listed.variables)):
+        raise UnknownVariable(
+            f"the region of {taken.name!r} ({taken.shape}) needs positions, and the events of "
+            f"{listed.attrs.get('title', 'this list')} have none (no x and y); apply only the rest: "
+            "parts=['band', 'time', 'column']"
+        )
 
 
 def _column(column: tuple[str, Amount, Amount], listed: xr.Dataset) -> tuple[str, float, float, str]:
@@ -410,43 +368,3 @@ def _column(column: tuple[str, Amount, Amount], listed: xr.Dataset) -> tuple[str
     if not low < high:
         raise BadOption(f"column={column!r} must be (name, low, high) with low < high")
     return name, low, high, units
-
-
-def _in_pixels(sky: SkyCoord, plane: dict[str, Any]) -> np.ndarray:
-    there = sky.transform_to(_frame(plane)).spherical
-    x, y = wcs_of(plane, "the events").wcs_world2pix(there.lon.deg, there.lat.deg, 1)
-    return np.stack([x, y], axis=1)
-
-
-def _frame(plane: dict[str, Any]) -> Any:
-    """The frame of the plane's coordinates as astropy knows it, with its equinox."""
-    from astropy.coordinates import FK4, FK5, Galactic
-    from astropy.time import Time
-
-    if str(plane["wcs_ctype"][0]).startswith("GLON"):
-        return Galactic()
-    name = sky_frame_of(plane)
-    if name == "fk5":
-        return FK5(equinox=Time(float(plane.get("equinox", 2000.0)), format="jyear"))
-    return FK4(equinox=Time(float(plane.get("equinox", 1950.0)), format="byear")) if name == "fk4" else name
-
-
-def _same_scale(one: dict[str, Any], other: dict[str, Any]) -> bool:
-    return bool(np.isclose(pixel_area(_bare(one))[0], pixel_area(_bare(other))[0], rtol=1e-9))
-
-
-def _bare(plane: dict[str, Any]) -> xr.Dataset:
-    return xr.Dataset(attrs=plane)
-
-
-def _short(instant: str) -> str:
-    """An instant without zeros behind its last digit."""
-    whole, _, fraction = instant.partition(".")
-    return f"{whole}.{fraction.rstrip('0')}" if fraction.rstrip("0") else whole
-
-
-def _plain(value: Any) -> Any:
-    """Attributes as JSON gives them back."""
-    if isinstance(value, np.ndarray | list | tuple):
-        return [_plain(one) for one in value]
-    return value.item() if isinstance(value, np.generic) else value

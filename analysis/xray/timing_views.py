@@ -7,6 +7,9 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
+MOST_BARS = 500  # bins of a light curve; more bars are a grey wall
+BARS = "#8CA9BD"
+
 
 def drawn(data: xr.Dataset) -> Any | None:
     """Return the picture of a timing dataset, None for any other."""
@@ -112,3 +115,28 @@ def _blocks(data: xr.Dataset) -> Any:
     return panels.histogram_steps(
         data["rate"], edges=edges, error=data["rate_error"], logx=False, logy=False, attrs=data.attrs
     )
+
+
+def light_curve_picture(data: xr.Dataset) -> Any:
+    """Return the rate with its errors, where few enough to be seen, and bands where a bin holds no good time."""
+    from analysis import panels
+    from analysis.panels.loading import loaded
+    from analysis.panels.marks import marked
+    from analysis.panels.stacks import over_time
+    from analysis.panels.style import TIME_TOOLS
+
+    rate, hv = data["rate"], loaded()
+    picture = panels.curves(rate, attrs=data.attrs)
+    if "exposure" in data.variables and data["exposure"].dims == ("time",):
+        dark = (data["exposure"] <= 0).astype("int8")
+        dark.attrs = {"flag_values": [1], "flag_meanings": "no_good_time", "units": "1", "long_name": "No good time"}
+        picture = over_time(picture, rate, bands=dark.rename("dark")) if dark.any() else picture
+    lines = picture.traverse(lambda element: element, [hv.Curve])
+    if "rate_error" not in data.variables or rate.dims != ("time",) or rate.size > MOST_BARS or not lines:
+        return picture
+    held = np.isfinite(rate.values) & np.isfinite(data["rate_error"].values)
+    table = [data[name].values[held] for name in ("time", "rate", "rate_error")]
+    across, up = lines[0].kdims[0], lines[0].vdims[0]
+    bars = hv.ErrorBars(tuple(table), across, [up, up.clone(f"{up.name}_error")])
+    look = {"color": BARS, "line_width": 0.8, "lower_head": None, "upper_head": None, "default_tools": TIME_TOOLS}
+    return marked(picture, [], [bars.opts(backend="bokeh", **look)])

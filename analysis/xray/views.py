@@ -22,6 +22,7 @@ from analysis.xray.polarization_views import drawn as drawn_polarization
 from analysis.xray.simulation_views import drawn as feasibility_drawn
 from analysis.xray.spectra import grouped
 from analysis.xray.timing_views import drawn as timing_drawn
+from analysis.xray.timing_views import light_curve_picture
 
 if TYPE_CHECKING:
     from analysis.xray.shapes import Shapes
@@ -204,7 +205,7 @@ def explore(
         energy_step=energy_step,
         column=column,
         index=index,
-        curve_picture=_light_curve,
+        curve_picture=light_curve_picture,
         state=state,
         again=again,
     )
@@ -339,7 +340,7 @@ def _of_dataset(data: xr.Dataset, band: tuple[Amount, Amount] | None) -> Any:
     if "bin" in data.dims and "rate" in names:
         return _spectrum(data)
     if "time" in data.dims and "rate" in names:
-        return _light_curve(data)
+        return light_curve_picture(data)
     for name in ("effective_area", "counts"):
         if {"energy_low", "energy_high", name} <= names and data[name].dims == ("energy",):
             edges = (data["energy_low"].assign_attrs(long_name="Energy"), data["energy_high"])
@@ -359,19 +360,6 @@ def _of_dataset(data: xr.Dataset, band: tuple[Amount, Amount] | None) -> Any:
             "or a model folded through it, xray.view(xray.folded(flux, rmf=…))"
         )
     raise WrongData(f"xray.view cannot draw a dataset with dims {dict(data.sizes)}; it draws {DRAWN}")
-
-
-def _light_curve(data: xr.Dataset) -> Any:
-    """The rate, and bands where a bin holds no good time."""
-    from analysis import panels
-
-    if "exposure" not in data.variables or data["exposure"].dims != ("time",):
-        return panels.curves(data["rate"], attrs=data.attrs)
-    dark = (data["exposure"] <= 0).astype("int8")
-    if not dark.any():
-        return panels.curves(data["rate"], attrs=data.attrs)
-    dark.attrs = {"flag_values": [1], "flag_meanings": "no_good_time", "units": "1", "long_name": "No good time"}
-    return panels.time_panels(data, variables=["rate"], bands=dark.rename("dark"), attrs=data.attrs)
 
 
 def _spectrum(binned: xr.Dataset) -> Any:

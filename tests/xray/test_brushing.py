@@ -129,6 +129,23 @@ def test_ranges_are_cut_as_selected_cuts_them_to_the_last_digit_of_a_float32(tre
         np.testing.assert_array_equal(made.spectrum.values, counted(tree, cut)[1])
 
 
+@pytest.mark.slow
+def test_ends_of_boxes_and_times_belong_below_and_not_above_to_the_last_digit(made_events):
+    places = np.array([3.1, 4.7, 3.1, 4.7, 9], "f4")  # in float32 the first is above 3.1, the second below 4.7
+    seconds = np.array([63.184, 64.184, 65.184, 66.184, 67.184])
+    few = made_events(seconds, [(60, 70)], x=places, y=places, energy=np.ones(5, "f4"), pi=np.ones(5, int))
+    index = xray.event_index(few, time_step=1)
+    for options, expected in (
+        ({"x": (3.1, 4.7), "y": (3.1, 4.7)}, [True, False, True, False, False]),
+        ({"x": (4.7, 9), "y": (4.7, 9)}, [False, True, False, True, False]),
+        ({"time": (f"{DAY}00:00:00", f"{DAY}00:00:02")}, [True, True, False, False, False]),
+    ):
+        chosen = xray.selection("edge", few, **options)
+        assert xray.selection_mask(few, chosen).values.tolist() == expected
+        assert xray.in_selection(few, chosen)["events"].sizes["event"] == sum(expected)
+        assert xray.brushed(index, chosen).attrs["events"] == sum(expected)
+
+
 def test_the_exposure_of_a_brushed_time_is_its_good_time(tree, index):
     times = (f"{DAY}00:04", f"{DAY}00:10")
     made = check(xray.brushed(index, time=times))
@@ -308,6 +325,17 @@ def test_a_region_finds_the_same_sky_in_another_observation(tree, made_events):
         assert cut.attrs["region_area"] == pytest.approx(theirs.attrs["region_area"], rel=1e-4)
 
 
+@pytest.mark.slow
+def test_a_region_is_carried_to_the_equinox_of_another_list(tree, made_events):
+    from astropy.coordinates import FK5, SkyCoord
+
+    centre = SkyCoord(*WCS["wcs_crval"], unit="deg").transform_to(FK5(equinox="J1950"))
+    old = WCS | {"radecsys": "FK5", "equinox": 1950.0, "wcs_crval": [float(centre.ra.deg), float(centre.dec.deg)]}
+    there = made_events([1.0, 2], [(0, 3)], x=[50.0, 51.5], y=[50.0, 50], energy=[1.0, 1.0], pi=[1, 1], **old)
+    chosen = xray.selection("a", tree, circle=(50, 50, 1))
+    assert xray.selection_mask(there, chosen).values.tolist() == [True, False]
+
+
 def test_a_region_is_not_carried_to_a_list_without_a_sky(tree, made_events):
     blind = made_events([1.0, 2], [(0, 3)], x=[1.0, 10], y=[1.0, 11], energy=[1.0, 1.0], pi=[1, 1])
     chosen = xray.selection("core", tree, circle=(10, 11, 3), band=(0.5, 2))
@@ -318,6 +346,27 @@ def test_a_region_is_not_carried_to_a_list_without_a_sky(tree, made_events):
         xray.in_selection(tree, chosen, parts=["bands"])
     with pytest.raises(BadOption, match="no selection"):
         xray.in_selection(tree, "core")
+
+
+def test_a_region_is_not_for_events_without_positions(tree, made_events):
+    clock = made_events([1.0, 2], [(0, 3)], energy=[1.0, 1.0], pi=[1, 1])
+    with pytest.raises(UnknownVariable, match=r"no x and y.*parts="):
+        xray.in_selection(clock, xray.selection("core", tree, circle=(10, 11, 3)))
+    with pytest.raises(UnknownVariable, match="no x and y"):
+        xray.selection("core", clock, circle=(10, 11, 3))
+    assert xray.in_selection(clock, xray.selection("soft", clock, band=(0.5, 2)))["events"].sizes["event"] == 2
+
+
+def test_a_selection_of_a_column_in_another_unit_brushes_the_same_events(tree):
+    there = tree.copy()
+    seconds = {"units": "s", "long_name": "Delay"}
+    there["events"] = tree["events"].to_dataset().assign(delay=tree["events"].grade.astype(float).assign_attrs(seconds))
+    here = there.copy()
+    in_ms = (there["events"].delay * 1000).assign_attrs(seconds | {"units": "ms"})
+    here["events"] = there["events"].to_dataset().assign(delay=in_ms)
+    chosen = xray.selection("late", here, column=("delay", 2000, 5000))
+    made = xray.brushed(xray.event_index(there, time_step=20, column="delay"), chosen)
+    assert made.attrs["events"] == counted(there, xray.in_selection(there, chosen))[1].sum() > 0
 
 
 def test_damaged_and_foreign_files_are_told_apart(tree, tmp_path):

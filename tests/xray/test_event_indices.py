@@ -9,6 +9,7 @@ import pytest
 from analysis import xray
 from analysis.errors import BadOption, CorruptFile, MissingFile, OutsideCoverage, StoreError, UnknownFormat, WrongData
 from analysis.model import check
+from analysis.xray import index_files
 from analysis.xray.plane_shapes import PlaneShape, area, contains, plane_shape
 
 DAY = "1998-01-01T"
@@ -162,6 +163,28 @@ def test_an_index_of_other_events_is_refused(tree, index, made_events, tmp_path)
         xray.open_event_index(path, later)
 
 
+@pytest.mark.parametrize("change", ["two swapped", "other sky", "other clock", "other unit", "other live time"])
+def test_an_index_is_refused_for_the_same_numbers_in_another_order_or_of_another_meaning(tree, index, change):
+    listed = tree["events"].to_dataset().copy(deep=True)
+    if change == "two swapped":
+        grade = listed["grade"].values
+        first, other = 0, int(np.flatnonzero(grade != grade[0])[0])
+        grade[[first, other]] = grade[[other, first]]
+    elif change == "other unit":
+        listed["energy"].attrs["units"] = "MeV"
+    else:
+        listed.attrs |= {
+            "other sky": {"wcs_crval": [150.0, 60.01]},
+            "other clock": {"mjdref": 50815, "mjdref_int": 50815},
+            "other live time": {"dtcor": 0.5},
+        }[change]
+    other = tree.copy()
+    other["events"] = listed
+    with pytest.raises(WrongData, match="other events"):
+        index_files.of_events(index, other, "the index")
+    assert index_files.of_events(index, tree, "the index") is index
+
+
 def test_damaged_and_foreign_folders_are_told_apart(index, tmp_path):
     with pytest.raises(MissingFile):
         xray.open_event_index(tmp_path / "none")
@@ -235,7 +258,7 @@ def test_the_regions_package_reads_the_same_ellipse_from_the_text_for_ds9(made_e
 
 
 def test_an_ellipse_finds_the_same_sky_on_galactic_pixels(tree, made_events):
-    from analysis.xray.selections import _in_pixels, on_sky
+    from analysis.xray.carrying import _in_pixels, on_sky
 
     listed = tree["events"].to_dataset()
     x, y = listed.x.values[60:20_000].astype(float), listed.y.values[60:20_000].astype(float)

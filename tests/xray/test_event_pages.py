@@ -20,7 +20,8 @@ def tree(made_events):
     )  # fmt: skip
     label = {"units": "1", "long_name": "Grade"}
     made["events"] = made["events"].to_dataset().assign(
-        grade=("event", rng.integers(0, 8, n).astype("i2"), label), lost=("event", np.full(n, np.nan), label)
+        grade=("event", rng.integers(0, 8, n).astype("i2"), label), lost=("event", np.full(n, np.nan), label),
+        hot=("event", rng.random(n) < 0.3, label), frame=("event", 10_000_000 + np.arange(n, dtype="i4") // 10, label),
     )  # fmt: skip
     return made
 
@@ -72,6 +73,70 @@ def test_an_ellipse_in_the_box_is_counted(tree, page):
     assert "cannot be shown" not in told(page)
 
 
+def save_as(page, name):
+    import panel as pn
+
+    next(w for w in page.select(pn.widgets.TextInput) if "name" in w.placeholder).value = name
+    button = next(w for w in page.select(pn.widgets.Button) if w.label == "Save selection")
+    button.clicks += 1
+
+
+@pytest.mark.slow
+def test_what_the_words_say_is_saved_and_nothing_else(tree, page, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    save_as(page, "core")
+    assert "Nothing is selected" in told(page)
+    page.explored.write({"region": [2.123456789, 4.1, 18.3, 10.7], "shape": "circle in the box"})
+    page.explored.write({"energy": [-3, -2]})  # cannot be: the words say why, and no selection
+    save_as(page, "core")
+    assert not list(tmp_path.iterdir())
+    page.explored.write({"energy": None})
+    save_as(page, "core")
+    saved = xray.read_selection("core.json")
+    assert f"Selected {saved}: " in told(page)
+    assert saved.shape.numbers == (10.2115, 7.4, 3.3)
+    page.explored.write({"energy": [1, 2]})
+    save_as(page, "core")
+    assert "take another name" in told(page)
+    assert xray.read_selection("core.json") == saved
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("error:Converting input from bool")
+def test_a_column_of_yes_and_no_is_shown_and_brushed(tree, page):
+    choose(page, "Histogram of", "hot")
+    assert "cannot be shown" not in told(page)
+    page.explored.write({"column": [0.5, 1.5]})
+    assert number(tree, column=("hot", 0.5, 1.5)) in told(page)
+
+
+@pytest.mark.slow
+def test_a_narrow_range_of_large_numbers_is_said_and_cut_to_its_last_digits(tree, page):
+    choose(page, "Histogram of", "frame")
+    page.explored.write({"column": [10_000_100.4, 10_000_149.6]})
+    assert "frame in [10000100.4, 10000149.6)" in told(page)
+    assert number(tree, column=("frame", 10_000_101, 10_000_150)) in told(page)
+
+
+@pytest.mark.slow
+def test_a_light_curve_has_its_errors_the_range_selected_on_it_and_the_words_of_the_selection(page):
+    import holoviews as hv
+
+    stop = np.datetime64("1998-01-01T00:09:00")
+    page.explored.write({"time": ["1998-01-01T00:04:00", str(stop)], "region": [2.5, 4, 18, 10]})
+    curve = page.explored.pictures()["Light curve"]
+    titles = [str(hv.Store.lookup_options("bokeh", part, "plot").kwargs.get("title")) for part in [curve, *curve]]
+    assert any("Light curve" in title and "box(x in [2.5, 18), y in [4, 10) pix)" in title for title in titles)
+    (bars,) = curve.traverse(lambda part: part, [hv.ErrorBars])
+    (line,) = curve.traverse(lambda part: part, [hv.Curve])
+    rate, error = bars.dimension_values(1), bars.dimension_values(2)
+    seconds = np.round((rate / error**2), 6)  # N / s over (√N / s)²: s of good time
+    assert np.nanmax(seconds[rate > 0]) == pytest.approx(20)
+    assert len(bars) <= len(line)
+    ends = [part.dimension_values(1)[0] for part in curve.traverse(lambda part: part, [hv.VSpans])]
+    assert stop in np.array(ends, "datetime64[s]")
+
+
 @pytest.mark.slow
 def test_an_index_on_disk_is_made_once_and_then_opened(tree, made_events, tmp_path, monkeypatch):
     path = tmp_path / "a.index"
@@ -90,6 +155,31 @@ def test_an_index_on_disk_is_made_once_and_then_opened(tree, made_events, tmp_pa
         xray.explore(tree, index=tmp_path / "none" / "a.index")
     with pytest.raises(BadOption, match="energy_step"):
         xray.explore(tree, index=xray.event_index(tree))
+
+
+@pytest.mark.slow
+def test_an_index_that_cannot_be_kept_is_used_from_memory_and_one_made_meanwhile_is_opened(tree, tmp_path, monkeypatch):
+    path = tmp_path / "a.index"
+
+    def full(*_, **__):
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as disk:
+        disk.setattr(np, "save", full)
+        page = xray.explore(tree, bin_size=20, index=path)
+    assert "in memory" in told(page)
+    assert "No space left" in told(page)
+    page.explored.write({"region": [2, 4, 18, 10]})
+    assert number(tree, x=(2, 18), y=(4, 10)) in told(page)
+    made = event_indexing.event_index
+
+    def late(*given, **options):
+        index = made(*given, **options)
+        xray.save_event_index(index, path)
+        return index
+
+    monkeypatch.setattr(event_indexing, "event_index", late)
+    assert f"read from {path}" in told(xray.explore(tree, bin_size=20, index=path))
 
 
 @pytest.mark.slow
