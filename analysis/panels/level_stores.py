@@ -15,6 +15,7 @@ import xarray as xr
 
 from analysis.errors import BadOption, CorruptFile, MissingFile, StoreError, UnknownFormat, WrongData
 from analysis.panels.levels import Allocate, Level, Levels, read
+from analysis.panels.stamps import file_stamp, written_since
 
 MARK = "spectrogram_levels"  # attribute of the root: version of this layout
 VERSION = 1
@@ -57,7 +58,10 @@ def stored(
                 _table(made, f"level_{rank}/firsts", level.firsts.shape, level.firsts.dtype)[:] = level.firsts
             _table(made, "sample", levels.sample.shape, levels.sample.dtype)[:] = levels.sample
             lowest = levels.lowest if np.isfinite(levels.lowest) else None  # JSON knows no infinity
-            facts = {MARK: VERSION, "array": fingerprint(array), "levels": len(levels.each), "lowest": lowest}
+            facts = {
+                MARK: VERSION, "array": fingerprint(array), "file": file_stamp(array), "levels": len(levels.each),
+                "lowest": lowest,
+            }  # fmt: skip
             root = {"zarr_format": 3, "node_type": "group", "attributes": facts}
             (made / "zarr.json").write_text(json.dumps(root, indent=1))  # last: without it nothing is read
             _moved(made, store, Path(folder) / "old.zarr")
@@ -85,6 +89,11 @@ def opened(array: xr.DataArray, path: str | os.PathLike[str]) -> Levels:
         unlike = [key for key in own if other.get(key) != own[key]] if isinstance(other, dict) else list(own)
         raise WrongData(
             f"{store} holds levels of another array than {array.name or 'this'}: they differ in {', '.join(unlike)}; "
+            "panels.write_levels(array, path, overwrite=True) makes them anew"
+        )
+    if rewritten := written_since(array, facts.get("file")):
+        raise WrongData(
+            f"{store} does not belong to {array.name or 'the array'} any more: {rewritten} was written again since; "
             "panels.write_levels(array, path, overwrite=True) makes them anew"
         )
     try:

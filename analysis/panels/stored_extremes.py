@@ -17,12 +17,14 @@ import xarray as xr
 from analysis.errors import BadOption, CorruptFile, MissingFile, StoreError, UnknownFormat, UnknownVariable, WrongData
 from analysis.panels.clocks import Regular, Times, clock
 from analysis.panels.extremes import FIELDS, Extremes, Nodes, StoredNodes, extremes_of
+from analysis.panels.stamps import file_stamp, written_since
 from analysis.panels.style import numeric
 
 MARK, VERSION = "series_extremes", 1  # attribute of the root, and of this layout
 CHUNK = 2**15  # blocks
 KEPT = 48  # chunks of a line in memory: 75 MB at most
 STRETCHES, STRETCH = 17, 64  # samples that say whether a series is the one the extremes were made of
+PARTS = 8  # of a line, at least, whose smallest and largest samples must still be there
 
 
 def write_extremes(
@@ -158,6 +160,7 @@ def _write(array: xr.DataArray, store: Path, group: str, logy: bool) -> None:
         "logy": logy,
         "regular": [times.start, times.step] if isinstance(times, Regular) else None,
         **_facts_of(array),
+        "file": file_stamp(array),
     }
     compressors = (BloscCodec(cname="zstd", shuffle="shuffle"), Crc32cCodec())
     made = zarr.open_group(store, path=group, mode="w", zarr_format=3, attributes=facts)
@@ -226,6 +229,7 @@ def stored_extremes(
         else np.asarray(array["time"].values)
     )
     made = [Extremes(block, _levels_of(arrays, line, levels, store), left_out[line]) for line in range(lines)]
+    _still_there(array, made, store)
     lowest = min(float(line.levels[-1].taken(np.zeros(1, np.int64)).low[0]) for line in made)  # type: ignore[union-attr]
     if facts["logy"] != logy and (any(left_out) if facts["logy"] else lowest <= 0):
         kind = ("logarithmic", "linear") if facts["logy"] else ("linear", "logarithmic")
@@ -249,6 +253,26 @@ def _belongs(array: xr.DataArray, facts: Mapping[str, Any], store: Path) -> None
             f"{store} does not belong to {name}: values or times are not those it was made of; "
             "write_extremes(…, overwrite=True) makes it anew"
         )
+    if rewritten := written_since(array, facts.get("file")):
+        raise WrongData(
+            f"{store} does not belong to {name} any more: {rewritten} was written again since; "
+            "write_extremes(…, overwrite=True) makes it anew"
+        )
+
+
+def _still_there(array: xr.DataArray, lines: Sequence[Extremes], store: Path) -> None:
+    """Refuse extremes if the smallest or largest sample of a part of the first or last line is no longer there."""
+    variable = array.variable.transpose("time", *(dim for dim in array.dims if dim != "time"))
+    for line in sorted({0, len(lines) - 1}):
+        level = next((one for one in lines[line].levels[::-1] if one.size >= PARTS), lines[line].levels[0])  # type: ignore[union-attr]
+        nodes = level.taken(np.arange(level.size))  # type: ignore[union-attr]
+        known = np.concatenate([nodes.low_at, nodes.high_at]), np.concatenate([nodes.low, nodes.high])
+        for at, value in sorted(set(zip(*(one[known[0] >= 0].tolist() for one in known), strict=True))):
+            if float(variable[at : at + 1].values.reshape(-1)[line]) != value:
+                raise WrongData(
+                    f"{store} does not belong to {array.name or 'the array'}: sample {at} is not {value:g} any more; "
+                    "write_extremes(…, overwrite=True) makes it anew"
+                )
 
 
 def series_in(path: str | os.PathLike[str]) -> list[str]:
