@@ -23,7 +23,7 @@ const move = (range, scale, step) => {
   const log = scale.type === 'LogScale', to = v => log ? Math.log(v) : +v, back = v => log ? Math.exp(v) : v;
   const start = to(range.start), end = to(range.end), middle = (start + end) / 2, half = (end - start) / 2;
   const k = zoom ?? 1, shift = step * 0.4 * half;
-  if (!Number.isFinite(middle + half)) return;
+  if (!Number.isFinite(middle + half) || (k < 1 && !log && 2 * k * Math.abs(half) < (range.min_interval ?? 0))) return;
   range.setv({start: back(middle - k * half + shift), end: back(middle + k * half + shift)});
 };
 move(figure.x_range, figure.x_scale, pan ? pan[0] : 0);
