@@ -28,6 +28,7 @@ const move = (range, scale, step) => {
 };
 move(figure.x_range, figure.x_scale, pan ? pan[0] : 0);
 if (!across) move(figure.y_range, figure.y_scale, pan ? pan[1] : 0);
+window.Bokeh.index.find_one(figure)?.trigger_ranges_update_event?.();  // as the tools do: a kernel draws anew
 """
 
 

@@ -136,3 +136,8 @@ def test_a_small_bright_source_of_a_large_image_is_named_or_drawn():
     assert "highest of up to 4 × 4" in hv.render(highest).below[-1].text
     with pytest.raises(BadOption, match="joined"):
         panels.image(array, joined="sum")
+
+
+def test_keys_tell_a_kernel_what_is_visible_as_the_tools_do(counts):
+    keys = hv.render(panels.image(counts)).html_attributes["onkeydown"]
+    assert keys.rindex("trigger_ranges_update_event") > keys.rindex("move(figure.y_range")
