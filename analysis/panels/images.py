@@ -270,8 +270,8 @@ def _axis(array: xr.DataArray, dim: str) -> xr.DataArray:
         return xr.DataArray(np.arange(array.sizes[dim], dtype=float), dims=dim, name=dim)
     if array[dim].dtype.kind not in "fiub":
         raise WrongData(
-            f"the coordinate {dim} of {array.name or 'array'} holds {array[dim].dtype}, not numbers; an image needs numbers "
-            "or no coordinate (pixel numbers); spectrogram draws what has times"
+            f"the coordinate {dim} of {array.name or 'array'} holds {array[dim].dtype}, not numbers; an image needs "
+            "numbers or no coordinate (pixel numbers); spectrogram draws what has times"
         )
     coordinate = array[dim].astype(float)
     steps = np.diff(coordinate.values)

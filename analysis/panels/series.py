@@ -77,7 +77,8 @@ def curves(
     label : str, optional
         Name in the legend of a single line.
     color : str, optional
-        Of a single line, a name or "#rrggbb": for one of two pictures in a frame, ``curves(a) * curves(b, color="red")``.
+        Of a single line, a name or "#rrggbb": for one of two pictures in a frame, as in
+        ``curves(a) * curves(b, color="red")``.
     extremes : str or path, optional
         What :func:`analysis.panels.write_extremes` wrote of this array: the first picture is there at once.
     attrs : mapping, optional

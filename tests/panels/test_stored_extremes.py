@@ -168,6 +168,8 @@ def test_extremes_for_one_kind_of_axis_are_refused_on_the_other_unless_they_are_
 
 def test_what_is_no_such_store_is_refused_and_never_replaced(tmp_path):
     array = walk(1_000)
+    with pytest.raises(BadOption, match="is not a path"):
+        panels.curves(array, extremes=["b.zarr"])
     with pytest.raises(MissingFile, match="write_extremes"):
         panels.curves(array, extremes=tmp_path / "none.zarr")
     array.to_dataset().to_zarr(tmp_path / "data.zarr", consolidated=False)
