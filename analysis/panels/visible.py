@@ -253,7 +253,8 @@ def _reduced(
     drawn, shown = drawn[drawn >= 0], shown[drawn >= 0]
     breaks = np.unique(np.searchsorted(drawn, np.concatenate([np.empty(0, np.int64), *gaps])))
     times = moments_at(series.times, drawn)
-    far = np.flatnonzero(np.diff(times.view(np.int64)) > max(3 * width, GAP * series.step)) + 1
+    steps = np.diff(times.view(np.int64)).astype(float)
+    far = np.flatnonzero(steps > max(3 * width, GAP * series.step)) + 1
     return opened(times, shown, np.union1d(breaks[(breaks > 0) & (breaks < drawn.size)], far))
 
 
