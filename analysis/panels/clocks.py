@@ -146,9 +146,10 @@ def places(times: Times, counts: np.ndarray, *, after: bool = False) -> np.ndarr
     [[0, 0, 1, 3, 4], [0, 1, 1, 4, 4]]
     """
     if isinstance(times, Regular):
-        since = counts - times.start
-        found = since // times.step + 1 if after else -(-since // times.step)
-        return np.clip(found, 0, times.size)
+        since = (counts - times.start).astype(np.uint64)  # of 292 years of nanoseconds and more, too
+        steps, rest = np.divmod(since, np.uint64(times.step))
+        found = np.minimum(steps, np.uint64(times.size)).astype(np.int64) + (1 if after else rest > 0)
+        return np.where(counts < times.start, 0, np.minimum(found, times.size))
     return np.searchsorted(times.view(np.int64), counts, side="right" if after else "left")
 
 

@@ -23,11 +23,12 @@ const move = (range, scale, step) => {
   const log = scale.type === 'LogScale', to = v => log ? Math.log(v) : +v, back = v => log ? Math.exp(v) : v;
   const start = to(range.start), end = to(range.end), middle = (start + end) / 2, half = (end - start) / 2;
   const k = zoom ?? 1, shift = step * 0.4 * half;
-  if (!Number.isFinite(middle + half)) return;
+  if (!Number.isFinite(middle + half) || (k < 1 && !log && 2 * k * Math.abs(half) < (range.min_interval ?? 0))) return;
   range.setv({start: back(middle - k * half + shift), end: back(middle + k * half + shift)});
 };
 move(figure.x_range, figure.x_scale, pan ? pan[0] : 0);
 if (!across) move(figure.y_range, figure.y_scale, pan ? pan[1] : 0);
+window.Bokeh.index.find_one(figure)?.trigger_ranges_update_event?.();  // as the tools do: a kernel draws anew
 """
 
 

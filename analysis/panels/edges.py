@@ -87,7 +87,13 @@ def _without_neighbours(centres: np.ndarray, edges: np.ndarray, *, usual: float)
 
 
 def time_edges(times: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return start and end of each column: midway to the neighbours, but half a usual step at a gap."""
+    """Return start and end of each column of rising times: midway to the neighbours, but half a usual step at a gap."""
+    ends = times[[0, -1]]
+    if (ends.astype("datetime64[ns]").astype("datetime64[D]") != ends.astype("datetime64[D]")).any():
+        raise WrongData(
+            f"the times run from {ends[0]} to {ends[1]}; cells over time are drawn between the years 1678 and 2262, "
+            "which nanoseconds reach"
+        )
     nanoseconds = times.astype("datetime64[ns]").astype(np.int64)
     steps = np.diff(nanoseconds)
     if not (steps > 0).any():

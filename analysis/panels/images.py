@@ -268,8 +268,15 @@ def _axis(array: xr.DataArray, dim: str) -> xr.DataArray:
     """Return the coordinate along a dim, evenly spaced; pixel numbers if the array has none."""
     if dim not in array.coords:
         return xr.DataArray(np.arange(array.sizes[dim], dtype=float), dims=dim, name=dim)
+    if array[dim].dtype.kind not in "fiub":
+        raise WrongData(
+            f"the coordinate {dim} of {array.name or 'array'} holds {array[dim].dtype}, not numbers; an image needs "
+            "numbers or no coordinate (pixel numbers); spectrogram draws what has times"
+        )
     coordinate = array[dim].astype(float)
     steps = np.diff(coordinate.values)
+    if steps.size and not steps.any():
+        raise WrongData(f"the coordinate {dim} of {array.name or 'array'} is {coordinate.values[0]:g} everywhere")
     if steps.size and not np.allclose(steps, steps[0], rtol=UNEVEN, atol=0):
         raise WrongData(
             f"the coordinate {dim} of {array.name or 'array'} has steps of {steps.min():g} "

@@ -13,11 +13,13 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from analysis.errors import BadOption, CorruptFile, MissingFile, StoreError, UnknownFormat, WrongData
+from analysis.errors import CorruptFile, MissingFile, StoreError, UnknownFormat, WrongData
+from analysis.panels.beside import as_path, file_stamp, move_in, new_place, written_since
 from analysis.panels.levels import Allocate, Level, Levels, read
 
 MARK = "spectrogram_levels"  # attribute of the root: version of this layout
 VERSION = 1
+EXAMPLE = "flux_levels.zarr"
 CHUNK = 65_536  # values stored together
 PLACES, PLACE = 33, 16  # stretches of samples, and samples of each, by which an array is known again
 TABLES = ("firsts", "sums", "counts", "peaks")
@@ -48,7 +50,7 @@ def stored(
     BadOption, MissingFile, StoreError
         If the path does not suit, or nothing can be written to it.
     """
-    store = _target(path, overwrite)
+    store = new_place(path, EXAMPLE, overwrite=overwrite, known=_root)
     try:
         with tempfile.TemporaryDirectory(prefix=".sanko-", dir=store.parent) as folder:
             made = Path(folder) / "new.zarr"
@@ -57,10 +59,13 @@ def stored(
                 _table(made, f"level_{rank}/firsts", level.firsts.shape, level.firsts.dtype)[:] = level.firsts
             _table(made, "sample", levels.sample.shape, levels.sample.dtype)[:] = levels.sample
             lowest = levels.lowest if np.isfinite(levels.lowest) else None  # JSON knows no infinity
-            facts = {MARK: VERSION, "array": fingerprint(array), "levels": len(levels.each), "lowest": lowest}
+            facts = {
+                MARK: VERSION, "array": fingerprint(array), "file": file_stamp(array), "levels": len(levels.each),
+                "lowest": lowest,
+            }  # fmt: skip
             root = {"zarr_format": 3, "node_type": "group", "attributes": facts}
             (made / "zarr.json").write_text(json.dumps(root, indent=1))  # last: without it nothing is read
-            _moved(made, store, Path(folder) / "old.zarr")
+            move_in(made, store, Path(folder) / "old.zarr")
     except OSError as error:
         raise StoreError(f"{store} could not be written ({error}); nothing half-made was left there") from error
     return store
@@ -78,13 +83,18 @@ def opened(array: xr.DataArray, path: str | os.PathLike[str]) -> Levels:
     """
     import zarr
 
-    store = _as_path(path)
+    store = as_path(path, EXAMPLE)
     facts = _root(store)
     if facts.get("array") != (own := fingerprint(array)):
         other = facts.get("array") or {}
         unlike = [key for key in own if other.get(key) != own[key]] if isinstance(other, dict) else list(own)
         raise WrongData(
             f"{store} holds levels of another array than {array.name or 'this'}: they differ in {', '.join(unlike)}; "
+            "panels.write_levels(array, path, overwrite=True) makes them anew"
+        )
+    if rewritten := written_since(array, facts.get("file")):
+        raise WrongData(
+            f"{store} does not belong to {array.name or 'the array'} any more: {rewritten} was written again since; "
             "panels.write_levels(array, path, overwrite=True) makes them anew"
         )
     try:
@@ -159,27 +169,6 @@ def _table(store: Path, name: str, shape: tuple[int, ...], dtype: np.dtype) -> A
     )  # fmt: skip
 
 
-def _target(path: str | os.PathLike[str], overwrite: bool) -> Path:
-    """Return the place of a store; refuse what stands in the way before any work is done."""
-    store = _as_path(path)
-    if store.suffix != ".zarr":
-        raise BadOption(f"path={str(path)!r}: the name of a store ends in .zarr, for example 'flux_levels.zarr'")
-    if not store.parent.is_dir():
-        raise MissingFile(f"there is no directory {store.parent}; make it first")
-    if os.path.lexists(store):
-        if not overwrite:
-            raise BadOption(f"{store} exists; give another name, or overwrite=True to replace levels that are there")
-        _root(store)
-    return store
-
-
-def _as_path(path: str | os.PathLike[str]) -> Path:
-    try:
-        return Path(path).expanduser()
-    except (TypeError, ValueError, RuntimeError) as error:
-        raise BadOption(f"{path!r} is not a path; give the name of a store, for example 'flux_levels.zarr'") from error
-
-
 def _root(store: Path) -> dict[str, Any]:
     """Return what a store says of itself."""
     if not os.path.lexists(store):
@@ -196,16 +185,3 @@ def _root(store: Path) -> dict[str, Any]:
     if attrs[MARK] != VERSION:
         raise UnknownFormat(f"{store} holds levels of version {attrs[MARK]!r}; version {VERSION} is read")
     return attrs
-
-
-def _moved(made: Path, store: Path, aside: Path) -> None:
-    """Give a finished store its name; what was there comes back if that fails."""
-    replaced = store.exists()
-    if replaced:
-        store.rename(aside)
-    try:
-        made.rename(store)
-    except OSError:
-        if replaced:
-            aside.rename(store)
-        raise

@@ -24,13 +24,15 @@ DASHES = ("dashed", "dotdash", "dotted", "solid")
 SPANS = ("#E69F00", "#56B4E9", "#009E73", "#CC79A7", "#D55E00", "#0072B2", "#999999")
 MOST = 2_000  # lines; more are a grey wall
 
+SHORTEST = 0.01  # milliseconds across a time axis
 _cursors: WeakKeyDictionary[Any, Any] = WeakKeyDictionary()  # the line of each time axis that figures share
 
 
 def cursor(plot: Any, element: Any) -> None:
     """HoloViews hook: a vertical line under the mouse, in all figures that share this one's axis across.
 
-    The browser moves it, also in exported pages: the kernel is not asked.
+    The browser moves it, also in exported pages: the kernel is not asked. Times, which a browser tells to a
+    fraction of a microsecond, are zoomed into no further than it can label.
     """
     from bokeh.models import CrosshairTool
     from bokeh.models.annotations import Span
@@ -38,6 +40,7 @@ def cursor(plot: Any, element: Any) -> None:
     figure = plot.state
     if not hasattr(figure, "x_range") or any(isinstance(tool, CrosshairTool) for tool in figure.tools):
         return
+    figure.x_range.min_interval = SHORTEST
     if figure.x_range not in _cursors:
         _cursors[figure.x_range] = Span(dimension="height", line_color="#777777", line_width=1, line_dash="dotted")
     figure.add_tools(CrosshairTool(overlay=_cursors[figure.x_range], description="Line at the time under the mouse"))

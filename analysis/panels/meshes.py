@@ -268,7 +268,8 @@ def heatmap(
     array = array.transpose(x, y)
     large = array.size > MOST_CELLS
     if large:
-        array = array.isel({x: np.argsort(along(array, x).values, kind="stable")})
+        places_x = along(array, x).values  # NaN come last, and have no place
+        array = array.isel({x: np.argsort(places_x, kind="stable")[: places_x.size - np.isnan(places_x).sum()]})
     left, right = cell_edges(array, x, log=logx)
     bottom, top = cell_edges(array, y, log=logy)
     axes = (along(array, x), along(array, y), array)

@@ -53,6 +53,7 @@ def curves(
     ylim: Sequence[float] | None = None,
     marked: Sequence[str] | None = None,
     label: str = "",
+    color: str = "",
     extremes: str | os.PathLike[str] | None = None,
     attrs: Mapping[str, Any] | None = None,
 ) -> Any:
@@ -75,6 +76,9 @@ def curves(
         The meanings to mark, instead.
     label : str, optional
         Name in the legend of a single line.
+    color : str, optional
+        Of a single line, a name or "#rrggbb": for one of two pictures in a frame, as in
+        ``curves(a) * curves(b, color="red")``.
     extremes : str or path, optional
         What :func:`analysis.panels.write_extremes` wrote of this array: the first picture is there at once.
     attrs : mapping, optional
@@ -96,8 +100,8 @@ def curves(
         If the array is empty, not numeric, has no dim ``time`` or more than two, lines of one name, or the flags
         don't fit it.
     BadOption
-        If a meaning in ``marked`` is not among the flags', ``ylim`` is not (low, high), or ``extremes`` are those of
-        another axis.
+        If a meaning in ``marked`` is not among the flags', ``ylim`` is not (low, high), ``color`` is none or there are
+        several lines, or ``extremes`` are those of another axis.
     MissingFile, UnknownFormat, UnknownVariable, CorruptFile
         If ``extremes`` are not there, something else, those of other series, or damaged. Those that don't belong
         to the array are WrongData.
@@ -123,6 +127,8 @@ def curves(
     if remarks and quality is not None:
         raise WrongData(f"the times of {array.name or 'the array'} are not in order; sort the data: sortby('time')")
     names = _names_of(array)
+    if color:
+        _check_colour(color, names)
     long = array.sizes["time"] > LONGEST or array.size > MOST_POINTS
     array = array if long else array.compute()
     series = series_of(array, positive=logy, times=times, lines=lines)
@@ -153,7 +159,7 @@ def curves(
     glyphs: list[Glyph] = []
     for index, (name, shown) in enumerate(zip(names, whole(series) if long else all_of(series), strict=True)):
         times, values, alone = shown
-        look = {**options, "color": LINES[index % len(LINES)]}
+        look = {**options, "color": color or LINES[index % len(LINES)]}
         legend = "" if crowd else name if several else label
         hover = {} if crowd else _hover(array, name if several else "", first=index == 0)
         parts = [(hv.Curve((times, values), time_dim, value_dim, label=legend), {"line_width": 1.2, **hover})]
@@ -197,6 +203,15 @@ def _names_of(array: xr.DataArray) -> list[str]:
     if twice := sorted({name for name in names if names.count(name) > 1}):
         raise WrongData(f"{array.name or 'the array'} has several lines named {', '.join(twice)}; name each its own")
     return names
+
+
+def _check_colour(color: object, names: Sequence[str]) -> None:
+    from bokeh.core.properties import Color
+
+    if len(names) > 1:
+        raise BadOption(f"color={color!r} is for a single line; here are {len(names)}, each with a colour of its own")
+    if not isinstance(color, str) or not Color().is_valid(color):
+        raise BadOption(f"color={color!r} is no colour; give a name such as 'red', or '#d55e00'")
 
 
 def _framed(array: xr.DataArray) -> xr.DataArray:

@@ -15,14 +15,17 @@ import numpy as np
 import xarray as xr
 
 from analysis.errors import BadOption, CorruptFile, MissingFile, StoreError, UnknownFormat, UnknownVariable, WrongData
+from analysis.panels.beside import as_path, file_stamp, move_in, new_place, written_since
 from analysis.panels.clocks import Regular, Times, clock
 from analysis.panels.extremes import FIELDS, Extremes, Nodes, StoredNodes, extremes_of
 from analysis.panels.style import numeric
 
 MARK, VERSION = "series_extremes", 1  # attribute of the root, and of this layout
+EXAMPLE = "b_extremes.zarr"
 CHUNK = 2**15  # blocks
 KEPT = 48  # chunks of a line in memory: 75 MB at most
 STRETCHES, STRETCH = 17, 64  # samples that say whether a series is the one the extremes were made of
+PARTS = 8  # of a line, at least, whose smallest and largest samples must still be there
 
 
 def write_extremes(
@@ -75,7 +78,7 @@ def write_extremes(
     1
     """
     series = _series_of(data)
-    store = _target(path, overwrite)
+    store = new_place(path, EXAMPLE, overwrite=overwrite, known=series_in)
     try:
         with tempfile.TemporaryDirectory(prefix=".sanko-", dir=store.parent) as folder:
             made = Path(folder) / "new.zarr"
@@ -83,7 +86,7 @@ def write_extremes(
                 _write(array, made, str(number), logy)
             root = {"zarr_format": 3, "node_type": "group", "attributes": {MARK: VERSION, "series": list(series)}}
             (made / "zarr.json").write_text(json.dumps(root, indent=1))  # last: without it nothing is read
-            _moved(made, store, Path(folder) / "old.zarr")
+            move_in(made, store, Path(folder) / "old.zarr")
     except OSError as error:
         raise StoreError(f"{store} could not be written ({error}); nothing half-made was left there") from error
     return store
@@ -112,36 +115,6 @@ def _series_of(data: xr.DataArray | xr.Dataset) -> dict[str, xr.DataArray]:
     return found
 
 
-def _target(path: str | os.PathLike[str], overwrite: bool) -> Path:
-    """Return the place of a store; refuse what stands in the way before any work is done."""
-    try:
-        store = Path(path).expanduser()
-    except (TypeError, ValueError, RuntimeError) as error:
-        raise BadOption(f"path={path!r} is not a path; give the name of a store, for example 'b.zarr'") from error
-    if store.suffix != ".zarr":
-        raise BadOption(f"path={str(path)!r}: the name of a store ends in .zarr, for example 'b_extremes.zarr'")
-    if not store.parent.is_dir():
-        raise MissingFile(f"there is no directory {store.parent}; make it first")
-    if os.path.lexists(store):
-        if not overwrite:
-            raise BadOption(f"{store} exists; give another name, or overwrite=True to replace extremes")
-        series_in(store)
-    return store
-
-
-def _moved(made: Path, store: Path, aside: Path) -> None:
-    """Give a finished store its name; what was there comes back if that fails."""
-    replaced = store.exists()
-    if replaced:
-        store.rename(aside)
-    try:
-        made.rename(store)
-    except OSError:
-        if replaced:
-            aside.rename(store)
-        raise
-
-
 def _write(array: xr.DataArray, store: Path, group: str, logy: bool) -> None:
     import zarr
     from zarr.codecs import BloscCodec, Crc32cCodec
@@ -158,6 +131,7 @@ def _write(array: xr.DataArray, store: Path, group: str, logy: bool) -> None:
         "logy": logy,
         "regular": [times.start, times.step] if isinstance(times, Regular) else None,
         **_facts_of(array),
+        "file": file_stamp(array),
     }
     compressors = (BloscCodec(cname="zstd", shuffle="shuffle"), Crc32cCodec())
     made = zarr.open_group(store, path=group, mode="w", zarr_format=3, attributes=facts)
@@ -201,7 +175,7 @@ def stored_extremes(
     """
     import zarr
 
-    store, name = Path(path).expanduser(), str(array.name or "value")
+    store, name = as_path(path, EXAMPLE), str(array.name or "value")
     names = series_in(store)
     if name not in names:
         raise UnknownVariable(f"{store} holds no extremes of {name}; it holds those of {', '.join(names)}")
@@ -226,6 +200,7 @@ def stored_extremes(
         else np.asarray(array["time"].values)
     )
     made = [Extremes(block, _levels_of(arrays, line, levels, store), left_out[line]) for line in range(lines)]
+    _still_there(array, made, store)
     lowest = min(float(line.levels[-1].taken(np.zeros(1, np.int64)).low[0]) for line in made)  # type: ignore[union-attr]
     if facts["logy"] != logy and (any(left_out) if facts["logy"] else lowest <= 0):
         kind = ("logarithmic", "linear") if facts["logy"] else ("linear", "logarithmic")
@@ -249,6 +224,26 @@ def _belongs(array: xr.DataArray, facts: Mapping[str, Any], store: Path) -> None
             f"{store} does not belong to {name}: values or times are not those it was made of; "
             "write_extremes(…, overwrite=True) makes it anew"
         )
+    if rewritten := written_since(array, facts.get("file")):
+        raise WrongData(
+            f"{store} does not belong to {name} any more: {rewritten} was written again since; "
+            "write_extremes(…, overwrite=True) makes it anew"
+        )
+
+
+def _still_there(array: xr.DataArray, lines: Sequence[Extremes], store: Path) -> None:
+    """Refuse extremes if the smallest or largest sample of a part of the first or last line is no longer there."""
+    variable = array.variable.transpose("time", *(dim for dim in array.dims if dim != "time"))
+    for line in sorted({0, len(lines) - 1}):
+        level = next((one for one in lines[line].levels[::-1] if one.size >= PARTS), lines[line].levels[0])  # type: ignore[union-attr]
+        nodes = level.taken(np.arange(level.size))  # type: ignore[union-attr]
+        known = np.concatenate([nodes.low_at, nodes.high_at]), np.concatenate([nodes.low, nodes.high])
+        for at, value in sorted(set(zip(*(one[known[0] >= 0].tolist() for one in known), strict=True))):
+            if float(variable[at : at + 1].values.reshape(-1)[line]) != value:
+                raise WrongData(
+                    f"{store} does not belong to {array.name or 'the array'}: sample {at} is not {value:g} any more; "
+                    "write_extremes(…, overwrite=True) makes it anew"
+                )
 
 
 def series_in(path: str | os.PathLike[str]) -> list[str]:
@@ -259,7 +254,7 @@ def series_in(path: str | os.PathLike[str]) -> list[str]:
     MissingFile, UnknownFormat
         If it is not there, or something else.
     """
-    store = Path(path).expanduser()
+    store = as_path(path, EXAMPLE)
     if not os.path.lexists(store):
         raise MissingFile(f"there is no {store}; panels.write_extremes(series, path) makes it")
     root = store / "zarr.json"

@@ -133,8 +133,7 @@ def visible(series: Series, start: np.datetime64, stop: np.datetime64, *, bucket
     last = min(size, int(places(series.times, np.array([high]), after=True)[0]) + 1)
     if last - first <= EXACT * count:
         return _all_samples(series, first, last)
-    edges = low + (high - low) * (np.arange(1, count) / count)
-    edges = np.concatenate([[low], np.round(edges).astype(np.int64), [high]])
+    edges = np.array([low + (high - low) * place // count for place in range(count + 1)])  # exact: floats are not
     block = series.lines[0].block
     if last - first > block * count:
         return _from_blocks(series, first, last, edges)
@@ -149,7 +148,7 @@ def _in_unit(time: np.datetime64, ends: np.ndarray, *, up: bool) -> int:
     before, after = ends.astype(own)
     if time < before:
         return first - 1
-    if int((time - after).astype(np.int64)) > 1:
+    if time > after + 1:  # a difference would overflow beyond 292 years of nanoseconds
         return last + 1
     exact = np.datetime64(time).astype(ends.dtype)
     return int(exact.astype(np.int64)) + int(up and exact < time)
@@ -176,7 +175,7 @@ def _from_blocks(series: Series, first: int, last: int, edges: np.ndarray) -> li
     pieces = [(first, max(first + 1, begin * block)), *_runs(wide * block, (wide + 1) * block)]
     pieces.append((min(last - 1, end * block), last))
     parts = [(a, series.read(a, b)) for a, b in pieces]
-    width = max(1.0, (edges[-1] - edges[0]) / (edges.size - 1))
+    width = _width(edges)
     made = []
     for line, extremes in enumerate(series.lines):
         nodes = over_blocks(extremes, starts[dense], stops[dense])
@@ -186,6 +185,11 @@ def _from_blocks(series: Series, first: int, last: int, edges: np.ndarray) -> li
         gaps = gap_at[(gap > width) & (gap > GAP * min(series.step, width))]
         made.append(_reduced(series, [(a, part[:, line]) for a, part in parts], edges, (at, values, gaps)))
     return made
+
+
+def _width(edges: np.ndarray) -> float:
+    """Return how wide a bucket is; whole numbers of NumPy would overflow beyond 292 years of nanoseconds."""
+    return max(1.0, (int(edges[-1]) - int(edges[0])) / (edges.size - 1))
 
 
 def _rounded(blocks: np.ndarray) -> np.ndarray:
@@ -214,7 +218,7 @@ def _reduced(
 ) -> Drawn:
     """Return extremes of samples that were read, by bucket, together with known ones and known gaps."""
     found, values, gaps = ([one] for one in known) if known is not None else ([], [], [])
-    width = max(1.0, (edges[-1] - edges[0]) / (edges.size - 1))
+    width = _width(edges)
     for end in (parts[0][0], parts[-1][0] + parts[-1][1].size - 1):  # drawn, so that lines reach both edges
         found.append(np.array([end]))
         values.append(parts[0][1][:1] if end == parts[0][0] else parts[-1][1][-1:])
@@ -249,7 +253,8 @@ def _reduced(
     drawn, shown = drawn[drawn >= 0], shown[drawn >= 0]
     breaks = np.unique(np.searchsorted(drawn, np.concatenate([np.empty(0, np.int64), *gaps])))
     times = moments_at(series.times, drawn)
-    far = np.flatnonzero(np.diff(times.view(np.int64)) > max(3 * width, GAP * series.step)) + 1
+    steps = np.diff(times.view(np.int64)).astype(float)
+    far = np.flatnonzero(steps > max(3 * width, GAP * series.step)) + 1
     return opened(times, shown, np.union1d(breaks[(breaks > 0) & (breaks < drawn.size)], far))
 
 

@@ -161,9 +161,10 @@ def test_a_column_of_any_name_is_drawn(name):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("count", [40, 2_000])
-def test_three_hundred_lines_are_drawn(count):
-    assert len(lines_of(panels.curves(series(np.random.default_rng(0).normal(size=(count, 300)))))) == 300
+@pytest.mark.parametrize(("count", "lines"), [(40, 300), (11_000, 40)])
+def test_three_hundred_lines_are_drawn_and_forty_long_ones(count, lines):
+    values = np.random.default_rng(0).normal(size=(count, lines))
+    assert len(lines_of(panels.curves(series(values)))) == lines
 
 
 NO_TIMES = {

@@ -136,3 +136,21 @@ def test_a_small_bright_source_of_a_large_image_is_named_or_drawn():
     assert "highest of up to 4 × 4" in hv.render(highest).below[-1].text
     with pytest.raises(BadOption, match="joined"):
         panels.image(array, joined="sum")
+
+
+def test_keys_tell_a_kernel_what_is_visible_as_the_tools_do(counts):
+    keys = hv.render(panels.image(counts)).html_attributes["onkeydown"]
+    assert keys.rindex("trigger_ranges_update_event") > keys.rindex("move(figure.y_range")
+
+
+@pytest.mark.parametrize(
+    ("along_x", "words"),
+    [
+        (np.zeros(40), "0 everywhere"),
+        (np.arange(40).astype("datetime64[s]"), "not numbers"),
+        ([f"column {n}" for n in range(40)], "not numbers"),
+    ],
+)
+def test_a_coordinate_that_places_no_pixel_is_refused_in_words(counts, along_x, words):
+    with pytest.raises(WrongData, match=words):
+        panels.image(counts.assign_coords(x=along_x))

@@ -41,6 +41,11 @@ def test_pictures_that_share_no_axis_share_no_cursor(wind):
     assert len(spans) == 2 and spans[0] is not spans[1]
 
 
+def test_times_are_zoomed_into_no_further_than_their_labels_tell_them_apart(wind, flux):
+    for picture in (panels.curves(wind["density"]), panels.spectrogram(flux)):
+        assert figures(picture)[0].x_range.min_interval == 0.01  # ms
+
+
 def test_hover_shows_the_value_with_its_unit_and_the_time_in_utc(wind):
     figure = figures(panels.curves(wind["density"]))[0]
     (hover,) = figure.select({"type": HoverTool})

@@ -166,3 +166,18 @@ def test_energies_that_are_all_alike_or_missing_are_refused(flux, number):
 def test_times_that_are_numbers_are_refused_with_what_draws_them(flux):
     with pytest.raises(WrongData, match="not datetimes; heatmap"):
         panels.spectrogram(flux.assign_coords(time=np.arange(48.0)))
+
+
+@pytest.mark.slow
+def test_a_large_heatmap_leaves_out_what_has_no_place_and_nothing_else():
+    x = np.where(np.arange(400) == 5, np.nan, np.arange(400.0))
+    array = xr.DataArray(np.ones((400, 400)), {"y": np.arange(400.0), "x": x}, ["y", "x"], name="v")
+    drawn = panels.heatmap(array, x="x", y="y")[()]
+    assert drawn.dimension_values("joined_values").sum() == 399 * 400
+
+
+def test_times_that_nanoseconds_do_not_reach_are_refused_rather_than_drawn_elsewhere():
+    times = np.datetime64("-1000-01-01", "s") + np.arange(30) * np.timedelta64(1, "D")
+    coords = xr.Coordinates({"time": ("time", times), "energy": ("energy", [1.0, 2.0])}, indexes={})
+    with pytest.raises(WrongData, match="1678 and 2262"):
+        panels.spectrogram(xr.DataArray(np.ones((30, 2)), coords, ["time", "energy"], name="flux"))

@@ -203,3 +203,13 @@ def test_the_frame_of_a_vector_stands_on_its_axis(wind, name, label):
 def test_times_by_another_name_are_pointed_out(wind):
     with pytest.raises(WrongData, match=r"rename\(time2='time'\)"):
         panels.time_panels(wind[["density"]].rename(time="time2"))
+
+
+def test_two_pictures_in_one_frame_are_told_apart_by_the_colour_that_one_is_given(wind):
+    both = panels.curves(wind["bz"], label="bz") * panels.curves(wind["density"], label="n", color="#d55e00")
+    colours = {r.glyph.line_color for r in hv.render(both, backend="bokeh").renderers}
+    assert len(colours) == 2 and "#d55e00" in colours
+    with pytest.raises(BadOption, match="is no colour"):
+        panels.curves(wind["bz"], color="blu")
+    with pytest.raises(BadOption, match="single line"):
+        panels.curves(wind[["bz", "density"]].to_array("component"), color="red")

@@ -82,7 +82,7 @@ def test_the_first_picture_of_a_series_with_extremes_reads_next_to_nothing(tmp_p
     held = Counting(array.values)
     lazy = array.copy(data=dask.array.from_array(held, chunks=10_000, asarray=False, meta=array.values[:0]))
     picture = panels.curves(lazy, extremes=store)
-    assert held.read <= 20 * 10_000  # a chunk for each part of the fingerprint, and those at both ends
+    assert held.read <= 50 * 10_000  # a chunk for each part of the fingerprint and for each extreme, and both ends
     shown = picture.get(0).dimension_values("b")
     assert (np.nanmin(shown), np.nanmax(shown)) == (array.values.min(), array.values.max())
 
@@ -112,6 +112,47 @@ def test_extremes_of_another_series_are_refused(tmp_path, other):
         panels.curves(other(array).rename("b"), extremes=store)
 
 
+def test_an_outlier_that_was_taken_away_since_is_noticed(tmp_path):
+    array = walk()
+    array[12_345] = 1e6
+    array[67_890:67_900] = np.nan
+    store = panels.write_extremes(array, tmp_path / "b.zarr")
+    assert panels.curves(array, extremes=store)
+    array[12_345] = np.nan
+    with pytest.raises(WrongData, match="sample 12345 is not 1e"):
+        panels.curves(array, extremes=store)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", ["raw", "netcdf"])
+def test_extremes_and_levels_of_a_file_that_was_written_again_are_refused(tmp_path, kind):
+    file = tmp_path / "data"
+
+    def written(values):
+        if kind == "raw":
+            values.tofile(file)
+            data = np.memmap(file, np.float32, mode="r").reshape(-1, 2)
+            return xr.DataArray(data, {"time": walk(3_000).time, "energy": [1.0, 2.0]}, ["time", "energy"], name="b")
+        file.unlink(missing_ok=True)
+        walk(3_000).expand_dims(energy=[1.0, 2.0]).transpose("time", ...).copy(data=values).to_netcdf(file)
+        return xr.open_dataarray(file)
+
+    values = np.random.default_rng(0).normal(size=(3_000, 2)).astype("f4")
+    array = written(values)
+    extremes = panels.write_extremes(array, tmp_path / "extremes.zarr")
+    levels = panels.write_levels(array, tmp_path / "levels.zarr")
+    panels.curves(array, extremes=extremes)
+    panels.spectrogram(array, levels=levels)
+    array.close()
+    values[1_010] = 0.0  # at no place that is compared
+    array = written(values)
+    with pytest.raises(WrongData, match="was written again since"):
+        panels.curves(array, extremes=extremes)
+    with pytest.raises(WrongData, match="was written again since"):
+        panels.spectrogram(array, levels=levels)
+    array.close()
+
+
 def test_extremes_for_one_kind_of_axis_are_refused_on_the_other_unless_they_are_the_same(tmp_path):
     array, positive = walk(), np.exp(walk() / 100).rename("b")
     linear = panels.write_extremes(array, tmp_path / "linear.zarr")
@@ -127,6 +168,8 @@ def test_extremes_for_one_kind_of_axis_are_refused_on_the_other_unless_they_are_
 
 def test_what_is_no_such_store_is_refused_and_never_replaced(tmp_path):
     array = walk(1_000)
+    with pytest.raises(BadOption, match="is not a path"):
+        panels.curves(array, extremes=["b.zarr"])
     with pytest.raises(MissingFile, match="write_extremes"):
         panels.curves(array, extremes=tmp_path / "none.zarr")
     array.to_dataset().to_zarr(tmp_path / "data.zarr", consolidated=False)

@@ -317,3 +317,30 @@ def test_ends_of_an_axis_are_read_as_bokeh_tells_them():
     assert [str(end) for end in _ends(Axis)] == ["2020-01-01T00:00:00.000500", "2020-01-02"]
     Axis.start = float("nan")
     assert _ends(Axis) is None
+
+
+@pytest.mark.parametrize("regular", [True, False])
+def test_pixels_narrower_than_a_float_can_tell_still_have_their_extremes(regular):
+    random = np.random.default_rng(3)
+    steps = np.ones(60_000, int) if regular else random.integers(1, 3, 60_000)
+    times = np.datetime64("2024-01-01", "ns") + np.cumsum(steps).astype("timedelta64[ns]")
+    array = xr.DataArray(random.integers(-999, 999, 60_000), {"time": times}, name="b")
+    drawn, shown, _ = visible(series_of(array), times[0], times[-1])[0]
+    assert np.isfinite(shown).all() and 1_000 < shown.size <= 2_100
+    since = (times - times[0]).astype(int)
+    bucket, own = since * BUCKETS // since[-1], (drawn - times[0]).astype(int) * BUCKETS // since[-1]
+    for number in range(BUCKETS):
+        near, inside = shown[abs(own - number) <= 1], array.values[bucket == number]
+        assert near.min() <= inside.min() and near.max() >= inside.max()
+
+
+@pytest.mark.parametrize("regular", [True, False])
+def test_five_centuries_of_nanoseconds_are_drawn_whole(regular):
+    days = np.datetime64("1700-01-01", "ns") + np.arange(180_000) * np.timedelta64(1, "D")
+    times = days if regular else days + np.random.default_rng(0).integers(0, 3 * 10**12, days.size)
+    array = xr.DataArray(noise(days.size), {"time": times}, name="b")
+    made = series_of(array)
+    for start, stop in ((times[0], times[-1]), (np.datetime64("1500-01-01"), np.datetime64("2500-01-01"))):
+        drawn, shown, _ = visible(made, start, stop)[0]
+        assert shown.size > BUCKETS and np.isfinite(shown).all() and (np.diff(drawn) >= np.timedelta64(0)).all()
+        assert (shown.min(), shown.max()) == (array.values.min(), array.values.max())
