@@ -258,6 +258,8 @@ def sky_levels(pyramid: xr.DataTree | PathLike) -> list[xr.DataArray]:
     if not nodes or not all("sky" in node.data_vars for node in nodes):
         raise WrongData("the tree is no pyramid of a map: cmb.pyramid(sky) or cmb.open_pyramid(path) give one")
     levels = [node["sky"].assign_attrs(node.attrs | node["sky"].attrs) for node in nodes]
+    for node, level in zip(nodes, levels, strict=True):
+        level.encoding["source"] = node.encoding.get("source", "")  # so that another store in its place is noticed
     sizes = [nside_of(level, str(name)) for name, level in zip(tree.children, levels, strict=True)]
     if sorted(set(sizes), reverse=True) != sizes:
         raise WrongData(f"the nodes of the tree have nside {sizes}; those of a pyramid get coarser one by one")

@@ -10,8 +10,8 @@ from astropy.coordinates import SkyCoord
 from analysis.cmb.sky_views import frame_rotation
 from analysis.panels.pointings import PROJECTIONS, Pointing, direction_at, directions, rotation, window
 from analysis.panels.pyramids import sky_pyramid
+from analysis.panels.sky_hover import hover_code
 from analysis.panels.sky_lines import mask_edges, visible_graticule
-from analysis.panels.zooming import hover_code
 
 NAMES = {"galactic": "galactic", "icrs": "icrs", "ecliptic": "barycentricmeanecliptic"}
 
