@@ -40,9 +40,11 @@ def tell_of_pixels(plot: Any, element: Any) -> None:
     from bokeh.models import CustomJSHover, HoverTool
 
     for tool in plot.state.select({"type": HoverTool}):
-        for code in tool.formatters.values():
-            if isinstance(code, CustomJSHover):
-                code.args = {"source": plot.handles["source"]}
+        tool.formatters = {  # of its own: the same picture may be shown twice, each time with other pixels
+            key: CustomJSHover(code=code.code, args={"source": plot.handles["source"]})
+            if isinstance(code, CustomJSHover) else code
+            for key, code in tool.formatters.items()
+        }  # fmt: skip
 
 
 def hover_code(pointing: Pointing, axes: np.ndarray | None = None) -> str:
