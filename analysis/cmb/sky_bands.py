@@ -13,7 +13,7 @@ import numpy as np
 import xarray as xr
 
 from analysis.cmb.maps import degraded, nside_of
-from analysis.cmb.maps_on_disk import LARGEST_READ, in_memory
+from analysis.cmb.maps_on_disk import LARGEST_READ
 from analysis.cmb.pyramid_stores import sky_levels, stored_pyramid
 from analysis.cmb.sky_views import one_band, plane_of_map
 from analysis.cmb.stokes import SENSE
@@ -124,9 +124,11 @@ def quick_map(band: Band, nside: int) -> xr.DataArray | xr.Dataset:
     >>> quick_map(bands_of(cmb.fetch("wmap7_w_iqu"))[""], 8).sky.sizes["cells"]
     768
     """
+    from analysis.panels.pyramids import read_cells
+
     held = [level for level in band.levels if nside_of(level) <= nside]
     array = [*held, *band.levels[-1:], band.array][0]  # the coarsest of a pyramid that has none so coarse
-    array = in_memory(array) if band.levels else array
+    array = array.copy(data=read_cells(array.variable)) if band.levels else array
     return degraded(array, nside) if nside_of(array) > nside else array
 
 

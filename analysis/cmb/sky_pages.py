@@ -222,6 +222,8 @@ def cell_words(band: Band, lon: float, lat: float, frame: str) -> str:
     """
     from ducc0.healpix import Healpix_Base
 
+    from analysis.panels.pyramids import read_cells
+
     nside = nside_of(band.array)
     number = int(Healpix_Base(nside, "NEST").ang2pix(np.radians([[90 - lat, lon % 360]]))[0])
     ids = band.array["cell_ids"]
@@ -233,6 +235,7 @@ def cell_words(band: Band, lon: float, lat: float, frame: str) -> str:
             raise WrongData(f"the map does not cover longitude {lon:.3f}°, latitude {lat:.3f}°")
         place = int(found[0])
     row = band.array.isel(cells=place)
+    row = row.copy(data=read_cells(row.variable))
     unit = str(row.attrs.get("units", "")).strip()
     values = {str(label): float(value) for label, value in zip(row["stokes"].values, row.values, strict=True)}
     if {"Q", "U"} <= set(values):

@@ -173,7 +173,8 @@ def held_sky(array: xr.DataArray | Sequence[xr.DataArray]) -> HeldSky:
         return HeldSky(array, pyramid, sample)
     pyramid = stored_pyramid(array)
     small = [level for level in array if level.size <= QUICK]
-    return HeldSky(array[0], pyramid, values_of(small[0] if small else array[-1]))
+    seen = small[0] if small else array[-1]
+    return HeldSky(array[0], pyramid, values_of(seen.copy(data=read_cells(seen.variable))))
 
 
 def stored_pyramid(levels: Sequence[xr.DataArray]) -> Pyramid:
@@ -263,23 +264,46 @@ def _stored(array: xr.DataArray) -> StoredCells:
         size = array.chunks[0][0]
     elif not array.variable._in_memory:
         size = min(size, (array.encoding.get("chunks") or (READ,))[-1])
-    source = str(array.encoding.get("source", ""))
-    first = _stamp(source)
 
     @lru_cache(maxsize=KEPT)
     def chunk(number: int) -> np.ndarray:
-        if _stamp(source) != first:
-            raise CorruptFile(f"{source} was written anew, or taken away, since it was opened; open it again")
-        try:
-            return np.asarray(array.variable[number * size : (number + 1) * size].values)
-        except (ValueError, RuntimeError, OSError) as error:
-            raise CorruptFile(f"cells {number * size} and on of {array.name} cannot be read: {error}") from error
+        return read_cells(array.variable[number * size : (number + 1) * size])
 
     return StoredCells(chunk, size)
 
 
-def _stamp(source: str) -> tuple[int, int] | None:
-    """What a store's place is recognized by: another one that took it has another number; None where there is none."""
+def read_cells(variable: xr.Variable) -> np.ndarray:
+    """Return the values of a variable; of one on disk only as long as its store is the one that was opened.
+
+    Its encoding has the ``source``, and what :func:`stamp` said of that when it was opened.
+
+    Raises
+    ------
+    CorruptFile
+        If it cannot be read, or another store took the place.
+
+    Examples
+    --------
+    >>> read_cells(xr.Variable("cells", [1.0, 2.0])).tolist()
+    [1.0, 2.0]
+    """
+    source = str(variable.encoding.get("source", ""))
+    if "stamp" in variable.encoding and variable.encoding["stamp"] != stamp(source):
+        raise CorruptFile(f"{source} was written anew, or taken away, since it was opened; open it again")
+    try:
+        return np.asarray(variable.values)
+    except (ValueError, RuntimeError, OSError) as error:
+        raise CorruptFile(f"cells of {source or 'the map'} cannot be read: {error}") from error
+
+
+def stamp(source: str) -> tuple[int, int] | None:
+    """Return what a store's place is recognized by, for another that takes it has another; None if nothing is there.
+
+    Examples
+    --------
+    >>> stamp("nothing.zarr") is None
+    True
+    """
     try:
         found = Path(source).stat()
     except OSError:

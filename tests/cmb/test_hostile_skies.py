@@ -143,14 +143,24 @@ def test_a_pyramid_without_a_coarse_level_is_masked_from_its_coarsest(make, tmp_
     quick_map(Band("", fine, (fine, *levels.levels[1:])), 8)  # of the finest nothing is read
 
 
+@pytest.mark.slow
 def test_a_store_that_was_replaced_while_it_is_looked_at_is_not_mixed_with_what_was_seen(make, tmp_path):
     store = cmb.write_pyramid(make.sky(NOISE), tmp_path / "m.zarr")
+    page = cmb.explore(store, width=200)
     held = held_levels(bands_of(opened(store))[""].levels, "I").pyramid.values[-1]
-    assert held.chunk(0).size
-    again = held_levels(bands_of(opened(store))[""].levels, "I").pyramid.values[-1]
     cmb.write_pyramid(make.sky(NOISE + 1), store, overwrite=True)
     with pytest.raises(CorruptFile, match="open it again"):
-        again.chunk(0)
+        held.chunk(0)
+    next(w for w in page.select(pn.widgets.Widget) if w.label == "Shown").value = "Q"
+    assert "open it again" in words(page)
+
+
+@pytest.mark.slow
+def test_a_damaged_chunk_is_told_on_the_page(make, tmp_path):
+    store = cmb.write_pyramid(make.sky(NOISE), tmp_path / "m.zarr")
+    for file in [file for file in (store / "nside_8" / "sky" / "c").rglob("*") if file.is_file()]:
+        file.write_bytes(bytes(byte ^ 255 for byte in file.read_bytes()))
+    assert words(cmb.explore(store, width=200)).count("cannot be read") >= 2  # the sky, and what follows the mask
 
 
 def test_a_file_of_more_than_two_gigabytes_is_not_read_whole(tmp_path):
