@@ -253,7 +253,7 @@ def sky_levels(pyramid: xr.DataTree | PathLike) -> list[xr.DataArray]:
     >>> [nside_of(level) for level in sky_levels(pyramid(fetch("wmap7_w_iqu")))]
     [32, 16, 8]
     """
-    from analysis.panels.pyramids import stamp
+    from analysis.panels.stored_cells import stamp
 
     tree = pyramid if isinstance(pyramid, xr.DataTree) else stored_pyramid(pyramid)
     nodes = [node.to_dataset() for node in tree.children.values()]

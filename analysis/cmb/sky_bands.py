@@ -124,7 +124,7 @@ def quick_map(band: Band, nside: int) -> xr.DataArray | xr.Dataset:
     >>> quick_map(bands_of(cmb.fetch("wmap7_w_iqu"))[""], 8).sky.sizes["cells"]
     768
     """
-    from analysis.panels.pyramids import read_cells
+    from analysis.panels.stored_cells import read_cells
 
     held = [level for level in band.levels if nside_of(level) <= nside]
     array = [*held, *band.levels[-1:], band.array][0]  # the coarsest of a pyramid that has none so coarse

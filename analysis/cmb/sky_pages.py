@@ -222,7 +222,7 @@ def cell_words(band: Band, lon: float, lat: float, frame: str) -> str:
     """
     from ducc0.healpix import Healpix_Base
 
-    from analysis.panels.pyramids import read_cells
+    from analysis.panels.stored_cells import read_cells
 
     nside = nside_of(band.array)
     number = int(Healpix_Base(nside, "NEST").ang2pix(np.radians([[90 - lat, lon % 360]]))[0])

@@ -6,36 +6,24 @@ import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import xarray as xr
 
-from analysis.errors import CorruptFile, WrongData
+from analysis.errors import WrongData
 from analysis.panels.pointings import Pointing, directions, pixel_size, rotation
 from analysis.panels.sky import nested_level
+from analysis.panels.stored_cells import KEPT, StoredCells, in_chunks, looked_up, read_cells, stored_cells
 from analysis.panels.style import numeric, values_of
 
 CELL_SIDE = float(np.sqrt(np.pi / 3))  # of nside 1, in radians
-
-
-READ = 4**8  # cells of a map on disk that are read together
-KEPT = 128  # chunks of a level in memory: about 64 MB
 BLOCK = 4**10  # cells looked at in one go where a copy of all would be large
 FEW = 20_000  # directions looked up by one thread
 MOST_THREADS = 4
 QUICK = 12 * 256**2  # cells of the level that the colour scale of a map on disk is read from
 SAMPLED = 1_000_000  # cells that the colour scale is read from
 LEAP = 31  # visible directions of which one is looked at, to find the one that is least foreshortened
-
-
-@dataclass(frozen=True, eq=False)
-class StoredCells:
-    """Cells of the whole sky on disk, in chunks of ``size``; ``chunk`` returns one of them."""
-
-    chunk: Callable[[int], np.ndarray]
-    size: int
 
 
 @dataclass(frozen=True)
@@ -204,7 +192,7 @@ def stored_pyramid(levels: Sequence[xr.DataArray]) -> Pyramid:
         nested = attrs.get("indexing_scheme") == "nested" and level >= 0
         if array.dims != ("cells",) or not nested or array.size != 12 * 4**level:
             raise WrongData(f"{array.name or 'a level'} is no whole sky of cells in NESTED order (dims {array.dims})")
-        made.append((level, _stored(array), None))
+        made.append((level, stored_cells(array), None))
     numbers, values, ids = zip(*made, strict=True)
     return Pyramid(numbers, values, ids)
 
@@ -244,86 +232,13 @@ def _computed(
     arrays = [one for one in held if isinstance(one, np.ndarray)]
     if not whole and len(arrays) == len(held):
         return np.asarray(value(*arrays), dtype=np.float32)
-    chunked = [one if isinstance(one, StoredCells) else _in_chunks(one) for one in held]
+    chunked = [one if isinstance(one, StoredCells) else in_chunks(one) for one in held]
 
     @lru_cache(maxsize=KEPT)
     def chunk(number: int) -> np.ndarray:
         return np.asarray(value(*(one.chunk(number) for one in chunked)), dtype=np.float32)
 
     return StoredCells(chunk, chunked[0].size)
-
-
-def _in_chunks(values: np.ndarray) -> StoredCells:
-    size = min(READ, values.size)
-    return StoredCells(lambda number: values[number * size : (number + 1) * size], size)
-
-
-def _stored(array: xr.DataArray) -> StoredCells:
-    size = array.size
-    if array.chunks:
-        size = array.chunks[0][0]
-    elif not array.variable._in_memory:
-        size = min(size, (array.encoding.get("chunks") or (READ,))[-1])
-
-    @lru_cache(maxsize=KEPT)
-    def chunk(number: int) -> np.ndarray:
-        return read_cells(array.variable[number * size : (number + 1) * size])
-
-    return StoredCells(chunk, size)
-
-
-def read_cells(variable: xr.Variable) -> np.ndarray:
-    """Return the values of a variable; of one on disk only as long as its store is the one that was opened.
-
-    Its encoding has the ``source``, and what :func:`stamp` said of that when it was opened.
-
-    Raises
-    ------
-    CorruptFile
-        If it cannot be read, or another store took the place.
-
-    Examples
-    --------
-    >>> read_cells(xr.Variable("cells", [1.0, 2.0])).tolist()
-    [1.0, 2.0]
-    """
-    source = str(variable.encoding.get("source", ""))
-    if "stamp" in variable.encoding and variable.encoding["stamp"] != stamp(source):
-        raise CorruptFile(f"{source} was written anew, or taken away, since it was opened; open it again")
-    try:
-        return np.asarray(variable.values)
-    except (ValueError, RuntimeError, OSError) as error:
-        raise CorruptFile(f"cells of {source or 'the map'} cannot be read: {error}") from error
-
-
-def stamp(source: str) -> tuple[int, int] | None:
-    """Return what a store's place is recognized by, for another that takes it has another; None if nothing is there.
-
-    Examples
-    --------
-    >>> stamp("nothing.zarr") is None
-    True
-    """
-    try:
-        found = Path(source).stat()
-    except OSError:
-        return None
-    return found.st_ino, found.st_ctime_ns
-
-
-def _looked_up(stored: StoredCells, cells: np.ndarray) -> np.ndarray:
-    """Return the values of cells, of which the chunks that are needed are laid end to end."""
-    if not cells.size:
-        return np.empty(0, np.float32)
-    numbers = cells // stored.size
-    first = int(numbers.min())
-    needed = np.zeros(int(numbers.max()) - first + 1, bool)
-    needed[numbers - first] = True
-    found = np.flatnonzero(needed)
-    held = np.concatenate([stored.chunk(first + int(number)) for number in found]).astype(np.float32, copy=False)
-    shift = np.zeros(needed.size, np.int64)  # from a cell's number to its place among those held
-    shift[found] = (np.arange(found.size) - first - found) * stored.size
-    return held[cells + shift[numbers - first]]
 
 
 def _coarser(values: np.ndarray, ids: np.ndarray | None) -> tuple[np.ndarray, np.ndarray | None]:
@@ -379,7 +294,7 @@ def values_along(pyramid: Pyramid, vectors: np.ndarray, place: int) -> np.ndarra
     cells = Healpix_Base(2 ** pyramid.levels[place], "NEST").vec2pix(vectors, nthreads=threads(len(vectors)))
     values, ids = pyramid.values[place], pyramid.ids[place]
     if isinstance(values, StoredCells):
-        return _looked_up(values, cells)
+        return looked_up(values, cells)
     if ids is None:
         return values[cells].astype(np.float32, copy=False)
     if not ids.size:

@@ -20,8 +20,9 @@ from analysis.panels.pointings import (
     vectors_of,
     window,
 )
-from analysis.panels.pyramids import Pyramid, StoredCells, level_for, sky_pyramid, values_along, viewport
+from analysis.panels.pyramids import Pyramid, level_for, sky_pyramid, values_along, viewport
 from analysis.panels.sky_lines import segments, visible_graticule
+from analysis.panels.stored_cells import StoredCells
 
 
 def healpix(values, level):
