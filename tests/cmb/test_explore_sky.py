@@ -138,6 +138,7 @@ def test_colours_of_what_is_visible_follow_the_zoom_and_those_of_the_map_do_not(
     assert ends()[0] == first
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("sense", ["COSMO", "IAU"])
 def test_the_angle_is_that_of_the_map_and_coarser_that_of_mean_q_and_u(sky, sense, tmp_path):
     turned = cmb.to_polconv(sky, sense)
@@ -163,6 +164,7 @@ def test_the_angle_of_a_map_without_a_convention_is_refused(sky):
         planes(bands_of(bare))[0]("", "angle")
 
 
+@pytest.mark.slow
 def test_a_few_cells_that_were_observed_are_enough_for_colours():
     values = np.full(12 * 512**2, np.nan, np.float32)
     values[7:9] = 3.0  # of each three cells one is looked at

@@ -135,6 +135,7 @@ def test_a_lazy_map_gives_the_pyramid_of_the_same_map_in_memory_whatever_its_chu
         np.testing.assert_allclose(once[f"nside_{nside}"].sky, means, rtol=1e-6, atol=1e-9)
 
 
+@pytest.mark.slow
 def test_a_pyramid_without_a_coarse_level_is_masked_from_its_coarsest(make, tmp_path):
     noise = np.random.default_rng(5).normal(size=(3, 12 * 64**2)).astype(np.float32)
     levels = bands_of(cmb.open_pyramid(cmb.write_pyramid(make.sky(noise), tmp_path / "m.zarr", smallest=32)))[""]

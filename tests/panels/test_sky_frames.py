@@ -112,6 +112,7 @@ def test_around_the_celestial_pole_of_a_galactic_map_all_meridians_meet():
     assert np.hypot(*np.array(list(spots.values())).T).min() > 0.05  # apart, not all upon the pole
 
 
+@pytest.mark.slow
 def test_a_picture_shown_twice_tells_the_pixels_of_each():
     import panel as pn
     from bokeh.document import Document
@@ -122,6 +123,8 @@ def test_a_picture_shown_twice_tells_the_pixels_of_each():
     told = []
     for root in (page.get_root(Document()), page.get_root(Document())):
         (code,) = root.select_one({"type": HoverTool}).formatters.values()
+        assert "d.x[k] + (at.i + 0.5) * d.dw[k] / columns" in code.code  # the middle of the pixel
+        assert "d.y[k] + (at.j + 0.5) * d.dh[k] / rows" in code.code
         assert "source.data" in code.code and code.args["source"].data["image"][0].shape == (50, 100)
         told.append(code.args["source"])
     assert told[0] is not told[1]
