@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from analysis import cmb
 from analysis.cmb.drawn_regions import kept_outside, outside
+from analysis.cmb.page_masks import latitude_mask
 from analysis.cmb.sky_bands import bands_of, planes
 from analysis.cmb.sky_places import ALIASES, NAMED, place_of
 from analysis.errors import BadOption, MissingFile, WrongData, WrongFrame
@@ -322,6 +323,16 @@ def test_a_pyramid_on_disk_is_explored_by_its_path(sky, tmp_path):
 def test_a_map_in_another_frame_is_masked_by_galactic_latitude(sky):
     page = cmb.explore(cmb.to_frame(sky, "icrs"), latitude=30)
     assert "50.0 % of the sky" in words(page) or "49.9 %" in words(page) or "50.1 %" in words(page)
+
+
+@pytest.mark.parametrize("frame", ["icrs", "ecliptic"])
+def test_low_galactic_latitudes_lie_where_astropy_has_them_on_a_map_in_another_frame(frame):
+    like = cmb.galactic_mask(16).assign_attrs(frame=frame)
+    angles = np.degrees(Healpix_Base(16, "NEST").pix2ang(np.arange(3072)))
+    names = {"icrs": "icrs", "ecliptic": "barycentricmeanecliptic"}
+    there = SkyCoord(angles[:, 1], 90 - angles[:, 0], unit="deg", frame=names[frame]).galactic
+    far = np.abs(np.abs(there.b.deg) - 30) > 0.01
+    assert (latitude_mask(like, 30).values == (np.abs(there.b.deg) > 30))[far].all()
 
 
 def test_intensity_computed_where_it_is_seen_is_that_of_the_whole_map(sky):
