@@ -253,11 +253,16 @@ def sky_levels(pyramid: xr.DataTree | PathLike) -> list[xr.DataArray]:
     >>> [nside_of(level) for level in sky_levels(pyramid(fetch("wmap7_w_iqu")))]
     [32, 16, 8]
     """
+    from analysis.panels.stored_cells import stamp
+
     tree = pyramid if isinstance(pyramid, xr.DataTree) else stored_pyramid(pyramid)
     nodes = [node.to_dataset() for node in tree.children.values()]
     if not nodes or not all("sky" in node.data_vars for node in nodes):
         raise WrongData("the tree is no pyramid of a map: cmb.pyramid(sky) or cmb.open_pyramid(path) give one")
     levels = [node["sky"].assign_attrs(node.attrs | node["sky"].attrs) for node in nodes]
+    for node, level in zip(nodes, levels, strict=True):
+        if source := str(node.encoding.get("source", "")):  # so that another store in its place is noticed
+            level.encoding |= {"source": source, "stamp": stamp(source)}
     sizes = [nside_of(level, str(name)) for name, level in zip(tree.children, levels, strict=True)]
     if sorted(set(sizes), reverse=True) != sizes:
         raise WrongData(f"the nodes of the tree have nside {sizes}; those of a pyramid get coarser one by one")

@@ -13,8 +13,10 @@ import numpy as np
 import xarray as xr
 
 from analysis.cmb.maps import degraded, nside_of
+from analysis.cmb.maps_on_disk import LARGEST_READ
 from analysis.cmb.pyramid_stores import sky_levels, stored_pyramid
 from analysis.cmb.sky_views import one_band, plane_of_map
+from analysis.cmb.stokes import SENSE
 from analysis.errors import WrongData, WrongFrame
 
 if TYPE_CHECKING:
@@ -22,6 +24,7 @@ if TYPE_CHECKING:
 
 Explored: TypeAlias = xr.Dataset | xr.DataArray | xr.DataTree | str | os.PathLike[str]
 HARMONIC = 256  # nside of the map of which E and B are made
+ANGLE = "angle"
 LEVEL = "nside_"  # what the nodes of a pyramid are called
 
 
@@ -54,6 +57,11 @@ def opened(sky: Explored) -> Explored:
             return stored_pyramid(path)
         from analysis import formats
 
+        if path.is_file() and path.stat().st_size > LARGEST_READ:
+            raise WrongData(
+                f"{path} has {path.stat().st_size / 1e9:.1f} GB; write it as a pyramid once, of which only what is "
+                "seen is read: store = cmb.write_pyramid(path, 'map.zarr'), then explore(store)"
+            )
         sky = formats.read(path)
     if isinstance(sky, xr.DataTree) and not any(str(name).startswith(LEVEL) for name in sky.children):
         return _only_map(sky)
@@ -116,13 +124,16 @@ def quick_map(band: Band, nside: int) -> xr.DataArray | xr.Dataset:
     >>> quick_map(bands_of(cmb.fetch("wmap7_w_iqu"))[""], 8).sky.sizes["cells"]
     768
     """
+    from analysis.panels.stored_cells import read_cells
+
     held = [level for level in band.levels if nside_of(level) <= nside]
-    array = held[0].load() if held else band.array
+    array = [*held, *band.levels[-1:], band.array][0]  # the coarsest of a pyramid that has none so coarse
+    array = array.copy(data=read_cells(array.variable)) if band.levels else array
     return degraded(array, nside) if nside_of(array) > nside else array
 
 
 def planes(bands: dict[str, Band]) -> tuple[Callable[[str, str], HeldSky], Callable[[str], tuple[Pyramid, Pyramid]]]:
-    """Return what gives the pyramid of a band's Stokes parameter, P, E or B; and of its Q and U, carried along.
+    """Return what gives the pyramid of a band's Stokes parameter, P, angle, E or B; and of its Q and U, carried along.
 
     The last of each is kept. P is computed where it is seen, so that a fine map is not held twice, of a pyramid on
     disk from its Q and U. E and B are those of the map at most of nside 256.
@@ -140,6 +151,8 @@ def planes(bands: dict[str, Band]) -> tuple[Callable[[str, str], HeldSky], Calla
     @lru_cache(maxsize=1)
     def shown(name: str, stokes: str) -> HeldSky:
         band = bands[name]
+        if stokes == ANGLE:
+            return _angles(band.array, lines(name))
         if stokes in ("E", "B"):
             quick = quick_map(band, HARMONIC)
             return held_sky(plane_of_map(one_band(quick), quick, stokes))
@@ -186,6 +199,28 @@ def held_levels(levels: Sequence[xr.DataArray], stokes: str) -> HeldSky:
     )
 
 
+def _angles(array: xr.DataArray, pair: tuple[Pyramid, Pyramid]) -> HeldSky:
+    """The angle of mean Q and U, in the convention of the map."""
+    from analysis.panels.pyramids import HeldSky, derived_sky
+
+    sense = str(array.attrs["polconv"])
+    like = plane_of_map(array, array, "Q").rename("polarization_angle")
+    like = like.assign_attrs(units="deg", long_name=f"Polarization angle, {sense}, {SENSE[sense]}")
+    sample = np.ones(1)  # its colours are those of all angles
+    return derived_sky(like, [HeldSky(like, one, sample) for one in pair], angle_of)
+
+
+def angle_of(q: Any, u: Any) -> Any:
+    """Return half of atan2(U, Q) in degrees, 0 up to 180; NaN where nothing is polarized.
+
+    Examples
+    --------
+    >>> angle_of(np.array([0.0, -1.0, 0.0, 0.0]), np.array([1.0, 0.0, -1.0, 0.0]))
+    array([ 45.,  90., 135.,  nan])
+    """
+    return np.where(np.hypot(q, u) > 0, np.degrees(np.arctan2(u, q)) / 2 % 180, np.nan)
+
+
 def _intensity(array: xr.DataArray) -> HeldSky:
     """P of a whole sky, chunk by chunk."""
     from analysis.panels.pyramids import SAMPLED, HeldSky, computed_pyramid, held_sky, increasing
@@ -200,4 +235,7 @@ def _intensity(array: xr.DataArray) -> HeldSky:
     pyramid = computed_pyramid(nside_of(array).bit_length() - 1, power)
     like = q.rename("polarized_intensity").assign_attrs(long_name="Polarized intensity P (noise bias kept)")
     sample = np.asarray(power(slice(None, None, max(1, q.size // SAMPLED))), dtype=float)
+    if not np.isfinite(sample).any():  # a small field between cells that are not there
+        seen = np.flatnonzero(np.isfinite(q.values))[:SAMPLED]
+        sample = np.hypot(q.values[seen], u.values[seen]).astype(float)
     return HeldSky(like, pyramid, np.where(np.isfinite(sample), sample, np.nan))

@@ -30,7 +30,7 @@ from analysis.cmb.maps import FACTS, nside_of
 from analysis.cmb.masks import combined_mask, observed_mask
 from analysis.cmb.page_masks import Given, checked_mask, latitude_mask, mask_for
 from analysis.cmb.rotation import FRAMES
-from analysis.cmb.sky_bands import HARMONIC, Band, Explored, bands_of, opened, planes, quick_map
+from analysis.cmb.sky_bands import ANGLE, HARMONIC, Band, Explored, bands_of, opened, planes, quick_map
 from analysis.cmb.sky_places import place_of, turned_direction
 from analysis.cmb.sky_views import MADE, frame_rotation
 from analysis.errors import BadOption, WrongData
@@ -42,6 +42,9 @@ UNSEEN_FROM = 1e30
 QUICK = 128  # nside of the map of which spectra are made
 SOFT = 6.0  # degrees over which edges are softened where a mask is undone
 BINS = 10  # multipoles a bin there
+CYCLIC = "colorwheel"  # of colorcet: 0° and 180° look the same
+COLOURS = ("of the map", "of what is visible")
+MADE_WORDS = {"P": "Polarized intensity", "E": "E modes", "B": "B modes", ANGLE: "Polarization angle"}
 NO_LINES, ACROSS = "none", ", magnetic field"
 LINES = (NO_LINES, "segments", "drapery", f"segments{ACROSS}", f"drapery{ACROSS}")
 WHERE = {"galactic": "Galactic l, b", "icrs": "ICRS RA, Dec", "ecliptic": "ecliptic λ, β"}
@@ -61,12 +64,13 @@ def explore(
 ) -> Any:
     r"""Return a page on which one flies over a sky, taps cells and masks it; the spectra follow.
 
-    Selectors choose I, Q, U, P, E or B, the band, the projection, lines of polarization and the graticule's frame; what
-    is visible stays. A box takes a place: two angles, RA and Dec, or a name (:func:`analysis.cmb.sky_places.place_of`).
-    A click shows the values of that cell, its direction in the map's frame and in ICRS, and its spectrum over the
-    bands. A slider masks low Galactic latitudes, and with the freehand tool of the picture one draws regions that are
-    left out, too, in any projection. Beside it stand the :math:`D_\ell` of what is kept, by the method chosen, of the
-    map on cells of nside 128 at most (:func:`degraded`, its aliasing kept) up to 2 nside, one iteration.
+    Selectors choose I, Q, U, P, the polarization angle, E or B, the band, the projection, lines of polarization,
+    whether the colours suit the map or what is visible, and the graticule's frame; what is visible stays. A box takes a
+    place: two angles, RA and Dec, or a name (:func:`analysis.cmb.sky_places.place_of`). A click shows the values of
+    that cell, its direction in the map's frame and in ICRS, and its spectrum over the bands. A slider masks low
+    Galactic latitudes, and with the freehand tool of the picture one draws regions that are left out, too, in any
+    projection. Beside it stand the :math:`D_\ell` of what is kept, by the method chosen, of the map on cells of nside
+    128 at most (:func:`degraded`, its aliasing kept) up to 2 nside, one iteration.
 
     Parameters
     ----------
@@ -139,6 +143,7 @@ def explore(
 
         band, kind = str(values.get("band", "")), str(values["shown"])
         lines = str(values.get("lines", NO_LINES))
+        clim = "visible" if values["colours"] == COLOURS[1] else None
         seen = str(values["graticule"])
         axes = (seen, frame_rotation(seen, frame)) if seen in FRAMES and seen != frame else None
         of = scene.pointing
@@ -148,6 +153,7 @@ def explore(
             facts["polconv"], lines="segments" if lines == NO_LINES else lines.removesuffix(ACROSS),
             magnetic=lines.endswith(ACROSS), graticule=seen != "none", axes=axes, outline=scene.outline,
             tapped=scene.tapped, moved=scene.moved, part=scene.part, layers=scene.layers,
+            clim=(0, 180) if kind == ANGLE else clim, cmap=CYCLIC if kind == ANGLE else None,
             attrs=facts | {"title": _title(title, bands[band], kind)},
         )  # fmt: skip
 
@@ -179,8 +185,8 @@ def _facts(sky: Any, band: Band) -> dict[str, Any]:
 
 
 def _title(title: str, band: Band, kind: str) -> str:
-    word = {"P": "Polarized intensity", "E": "E modes", "B": "B modes"}.get(kind, f"Stokes {kind}")
-    coarse = nside_of(band.array) > HARMONIC and kind in "EB"
+    word = MADE_WORDS.get(kind, f"Stokes {kind}")
+    coarse = nside_of(band.array) > HARMONIC and kind in ("E", "B")
     parts = [f"{word}: {title}", f"{band.name}" if band.name else "", f"of nside {HARMONIC}" if coarse else ""]
     return ", ".join(part for part in parts if part)
 
@@ -191,11 +197,12 @@ def _choices(bands: Mapping[str, Band], frame: str) -> list[Any]:
     first = next(iter(bands.values()))
     held = [str(label) for label in first.array["stokes"].values]
     polarized = {"Q", "U"} <= set(held)
-    made = list(MADE) if polarized else []
+    made = [*MADE, ANGLE] if polarized else []
     grids = [frame, *(other for other in FRAMES if other != frame)] if frame in FRAMES else ["map"]
     choices = [Choice("shown", [*held, *made], label="Shown")]
     choices += [Choice("band", list(bands), label="Band")] if len(bands) > 1 else []
     choices += [Choice("lines", LINES, label="Lines")] if polarized else []
+    choices += [Choice("colours", COLOURS, label="Colours")]
     return [*choices, Choice("graticule", [*grids, "none"], label="Graticule")]
 
 
@@ -215,6 +222,8 @@ def cell_words(band: Band, lon: float, lat: float, frame: str) -> str:
     """
     from ducc0.healpix import Healpix_Base
 
+    from analysis.panels.stored_cells import read_cells
+
     nside = nside_of(band.array)
     number = int(Healpix_Base(nside, "NEST").ang2pix(np.radians([[90 - lat, lon % 360]]))[0])
     ids = band.array["cell_ids"]
@@ -226,6 +235,7 @@ def cell_words(band: Band, lon: float, lat: float, frame: str) -> str:
             raise WrongData(f"the map does not cover longitude {lon:.3f}°, latitude {lat:.3f}°")
         place = int(found[0])
     row = band.array.isel(cells=place)
+    row = row.copy(data=read_cells(row.variable))
     unit = str(row.attrs.get("units", "")).strip()
     values = {str(label): float(value) for label, value in zip(row["stokes"].values, row.values, strict=True)}
     if {"Q", "U"} <= set(values):

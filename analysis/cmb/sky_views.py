@@ -39,7 +39,7 @@ def sky_view(
     magnetic: bool = False,
     outline: Mask | None = None,
     width: int = 700,
-    clim: tuple[float, float] | None = None,
+    clim: tuple[float, float] | str | None = None,
     cmap: str | None = None,
     graticule: bool | str = True,
     tapped: Callable[[float, float], None] | None = None,
@@ -72,8 +72,9 @@ def sky_view(
         A mask, in any known frame and nside, whose edge (where the weights pass 1/2) is drawn.
     width : int, optional
         Of the sky in screen pixels.
-    clim : (float, float), optional
-        Ends of the colour scale; about zero if the map has both signs.
+    clim : (float, float) or "visible", optional
+        Ends of the colour scale; about zero if the map has both signs. "visible": from what is visible, anew at each
+        zoom.
     cmap : str, optional
         A colour map's name.
     graticule : bool or {"galactic", "icrs", "ecliptic"}, optional

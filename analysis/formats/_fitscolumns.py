@@ -150,18 +150,18 @@ def read(hdu: Hdu, column: Column) -> NDArray | Ragged:
         return _ragged(hdu, column)
     if column.code == "A":
         count = math.prod(column.shape)
-        return _texts(_cells(hdu, column, f"S{column.repeat // count}", count).reshape(-1, *column.shape))
+        return _texts(cells_of(hdu, column, f"S{column.repeat // count}", count).reshape(-1, *column.shape))
     if column.code == "X":
-        return _bits(_cells(hdu, column, "u1", -(-column.repeat // 8)), column.repeat)
+        return _bits(cells_of(hdu, column, "u1", -(-column.repeat // 8)), column.repeat)
     code = "u1" if column.code == "L" else NUMBERS[column.code]
-    raw = _cells(hdu, column, code, column.repeat)
+    raw = cells_of(hdu, column, code, column.repeat)
     return _native(hdu, column, column.code, raw.reshape(-1, *column.shape) if column.repeat != 1 else raw[:, 0])
 
 
 def first(hdu: Hdu, column: Column, count: int) -> NDArray:
     """Return the stored numbers of the first rows of a column, unscaled, for a look at what it holds."""
     code = NUMBERS.get(column.code, "u1")
-    return _cells(hdu, column, code, column.repeat)[:count]
+    return cells_of(hdu, column, code, column.repeat)[:count]
 
 
 def needed(hdu: Hdu, *names: str) -> NDArray | Ragged:
@@ -224,7 +224,7 @@ def whole_numbers(found: NDArray, what: str) -> NDArray[np.int64]:
     return result
 
 
-def _cells(hdu: Hdu, column: Column, dtype: str, repeat: int | None = None) -> NDArray:
+def cells_of(hdu: Hdu, column: Column, dtype: str, repeat: int | None = None) -> NDArray:
     """A view of the column where it lies; nothing is copied."""
     width, kind = whole(hdu.header, "NAXIS1", hdu.where, 0), np.dtype(dtype)
     if not rows(hdu):
@@ -288,7 +288,7 @@ def _truths(hdu: Hdu, column: Column, raw: NDArray) -> NDArray:
 
 
 def _ascii_values(hdu: Hdu, column: Column) -> NDArray:
-    raw = np.char.strip(np.ascontiguousarray(_cells(hdu, column, f"S{column.repeat}")), b" \0")
+    raw = np.char.strip(np.ascontiguousarray(cells_of(hdu, column, f"S{column.repeat}")), b" \0")
     if column.code == "A":
         return _texts(raw)
     null = text(hdu, f"TNULL{column.number}").encode()
@@ -307,7 +307,7 @@ def _ascii_values(hdu: Hdu, column: Column) -> NDArray:
 def _ragged(hdu: Hdu, column: Column) -> Ragged | NDArray:
     """The rows of a variable-length column; those of text are one string each."""
     kind = np.dtype("u1" if column.element in "LA" else NUMBERS[column.element])
-    pointers = _cells(hdu, column, ">i4" if column.code == "P" else ">i8", 2 * column.repeat).astype(np.int64)
+    pointers = cells_of(hdu, column, ">i4" if column.code == "P" else ">i8", 2 * column.repeat).astype(np.int64)
     start = whole(hdu.header, "THEAP", hdu.where, whole(hdu.header, "NAXIS1", hdu.where, 0) * rows(hdu))
     heap = hdu.data[max(start, 0) :]
     counts, offsets = pointers[:, 0], np.where(pointers[:, 0] > 0, pointers[:, 1], 0)

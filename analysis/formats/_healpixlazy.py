@@ -58,22 +58,22 @@ def lazy_map(path: Path, assume: Mapping[str, str]) -> xr.Dataset:
         raise UnknownFormat(
             f"{path.name} holds no HEALPix map: no table says PIXTYPE = 'HEALPIX', or ORDERING and NSIDE"
         )
-    hdu = healpix._one_sky(healpix._maps(hdus))[0]
+    hdu = healpix.one_sky(healpix.maps_in(hdus))[0]
     known = meta.facts(assume, healpix.FACTS, "a HEALPix map", hdu.where)
     columns = table.columns(hdu)
-    stokes = healpix._stokes({name: c for name, c in columns.items() if c.code in "ED"})
+    stokes = healpix.stokes_columns({name: c for name, c in columns.items() if c.code in "ED"})
     if header.multi_order(hdu) or header.pixel_column(hdu, columns) is not None or not stokes:
         raise UnknownFormat(f"{hdu.where} is no whole sky of Stokes parameters in one order; formats.read reads it")
     grid = header.grid(hdu, known)
     stored = {c.repeat * table.rows(hdu) for c in stokes.values()}
     if stored != {grid.cells}:
         raise CorruptFile(f"{hdu.where} holds {sorted(stored)} pixels; NSIDE = {grid.nside} announces {grid.cells}")
-    units, unknown = healpix._units(hdu, list(stokes.values()), known)
+    units, unknown = healpix.stokes_units(hdu, list(stokes.values()), known)
     data = xr.Dataset(coords={"cell_ids": _ids(grid)})
     data["stokes"] = xr.Variable("stokes", np.array(list(stokes)), {"long_name": "Stokes parameter"})
     attrs = {"units": units, "long_name": "Sky", **unknown}
     data["sky"] = xr.Variable(("stokes", "cells"), _cells(hdu, grid, list(stokes.values())), attrs)
-    conventions = healpix._conventions(hdu, hdus[0], data, stokes, known)
+    conventions = healpix.conventions(hdu, hdus[0], data, stokes, known)
     data.attrs = {"frame": header.frame(hdu, hdus[0], known), **conventions, "nside": grid.nside}
     known.warn(hdu.where)
     known.notes.append(f"{'NESTED' if grid.nested else 'RING'} in the file, NESTED here, read when it is asked for")
@@ -91,7 +91,7 @@ def _cells(hdu: Hdu, grid: Grid, columns: list[table.Column]) -> NDArray:
     """The values, a row for each column, of which a chunk is read from the file where it is computed."""
     import dask.array as da
 
-    views = [table._cells(hdu, c, table.NUMBERS[c.code], c.repeat) for c in columns]
+    views = [table.cells_of(hdu, c, table.NUMBERS[c.code], c.repeat) for c in columns]
     dtype = np.result_type(*(view.dtype for view in views)).newbyteorder("=")
     scales = [[number(hdu, f"{key}{c.number}") for key in ("TSCAL", "TZERO")] for c in columns]
     if any((scale or 1.0) != 1.0 or (zero or 0.0) != 0.0 for scale, zero in scales):

@@ -55,10 +55,10 @@ class Layout:
 
 def holds(hdus: Sequence[Hdu]) -> bool:
     """Return whether the file holds a HEALPix map."""
-    return bool(_maps(hdus))
+    return bool(maps_in(hdus))
 
 
-def _maps(hdus: Sequence[Hdu]) -> list[Hdu]:
+def maps_in(hdus: Sequence[Hdu]) -> list[Hdu]:
     tables = [h for h in hdus if h.kind == "table"]
     return [h for h in tables if text(h, "PIXTYPE").upper() == "HEALPIX" or _ordered(h)]
 
@@ -106,16 +106,16 @@ def dataset(hdus: Sequence[Hdu], assume: Mapping[str, str]) -> xr.Dataset:
     >>> [round(float(v), 4) for v in w.sky.std("cells")]
     [0.2456, 0.0094, 0.0093]
     """
-    sky, *beside = _one_sky(_maps(hdus))
+    sky, *beside = one_sky(maps_in(hdus))
     known = meta.facts(assume, FACTS, "a HEALPix map", sky.where)
     if header.multi_order(sky) and orders.is_list(sky) and not beside:
         return _of_orders(sky, hdus[0], known)
     return _map(sky, beside, hdus[0], known)
 
 
-def _one_sky(found: list[Hdu]) -> list[Hdu]:
+def one_sky(found: list[Hdu]) -> list[Hdu]:
     """Return the table of the sky, then those that say more about it: weights, covariances, of which WMAP has one."""
-    about = [h for h in found if ABOUT.search(text(h, "EXTNAME")) or not _stokes(table.columns(h))]
+    about = [h for h in found if ABOUT.search(text(h, "EXTNAME")) or not stokes_columns(table.columns(h))]
     skies = [h for h in found if h not in about]
     if len(found) > 1 and len(skies) != 1:
         named = ", ".join(h.where for h in found)
@@ -134,14 +134,14 @@ def _map(hdu: Hdu, beside: Sequence[Hdu], primary: Hdu, known: meta.Facts) -> xr
     pixel = header.pixel_column(hdu, columns)
     layout = _layout(hdu, grid, pixel)
     named = {name: c for name, c in columns.items() if c is not pixel and c.code not in "APQX"}
-    stokes = _stokes(named)
+    stokes = stokes_columns(named)
     coords = {"cell_ids": _cell_ids(layout.ids, grid)}
     if _is_mask(hdu, named, known):
         data, what = _mask(hdu, named, coords, layout), "Sky mask"
         attrs: dict[str, Any] = {"frame": header.frame(hdu, primary, known)}
     else:
         data, what = _sky(hdu, named, stokes, coords, layout, known), "Sky map"
-        attrs = {"frame": header.frame(hdu, primary, known), **_conventions(hdu, primary, data, stokes, known)}
+        attrs = {"frame": header.frame(hdu, primary, known), **conventions(hdu, primary, data, stokes, known)}
     for other in beside:
         data = _with_more(data, other, hdu, grid, layout, known)
     known.warn(hdu.where)
@@ -160,13 +160,13 @@ def _of_orders(hdu: Hdu, primary: Hdu, known: meta.Facts) -> xr.Dataset:
     layout = Layout(found[order], order, 0)
     coords = orders.coordinates(layout.ids)
     named = {name: c for name, c in columns.items() if name != "uniq" and c.code not in "APQX"}
-    stokes = _stokes(named)
+    stokes = stokes_columns(named)
     data = _sky(hdu, named, stokes, coords, layout, known)
     if not named:
         attrs = {"units": "1", "long_name": "Covered (True)"}
         data["mask"] = xr.Variable("cells", np.ones(layout.ids.size, bool), attrs)
     data = data.rename_dims(cells="cell")
-    data.attrs = {"frame": header.frame(hdu, primary, known), **_conventions(hdu, primary, data, stokes, known)}
+    data.attrs = {"frame": header.frame(hdu, primary, known), **conventions(hdu, primary, data, stokes, known)}
     known.warn(hdu.where)
     low, high = int(coords["level"].values.min()), int(coords["level"].values.max())
     known.notes.append(f"cells of order {low} to {high}, each with its own in the coordinate level")
@@ -240,7 +240,7 @@ def _cell_ids(ids: NDArray[np.int64], grid: Grid) -> xr.Variable:
     return xr.Variable("cells", ids, attrs)  # these alone: xdggs refuses any other attribute here
 
 
-def _stokes(columns: Mapping[str, Column]) -> dict[str, Column]:
+def stokes_columns(columns: Mapping[str, Column]) -> dict[str, Column]:
     """Columns that are Stokes parameters, in the order I, Q, U; Q and U count only together."""
     found = {}
     for label, names in STOKES.items():
@@ -318,7 +318,7 @@ def _sky(
     data = xr.Dataset(coords=coords)
     seen: list[NDArray[np.bool_]] = []
     if stokes:
-        units, unknown = _units(hdu, list(stokes.values()), known)
+        units, unknown = stokes_units(hdu, list(stokes.values()), known)
         sky = _values(hdu, list(stokes.values()), layout)
         for row in sky:
             if (observed := _observed(hdu, row)) is not None:
@@ -372,7 +372,7 @@ def scale_of(spelling: str) -> str | None:
     return "intensity" if "jy" in plain else None
 
 
-def _units(hdu: Hdu, columns: Sequence[Column], known: meta.Facts) -> tuple[str, dict[str, str]]:
+def stokes_units(hdu: Hdu, columns: Sequence[Column], known: meta.Facts) -> tuple[str, dict[str, str]]:
     """The unit of the Stokes columns, which must agree; temperature scale from its spelling."""
     spellings = {text(hdu, f"TUNIT{c.number}") for c in columns}
     said = sorted(s for s in spellings if s.lower() not in meta.SILENT)
@@ -384,7 +384,7 @@ def _units(hdu: Hdu, columns: Sequence[Column], known: meta.Facts) -> tuple[str,
     return known.fact("units", None if unknown else units, "1", hdu.where), unknown
 
 
-def _conventions(
+def conventions(
     hdu: Hdu, primary: Hdu, data: xr.Dataset, stokes: Mapping[str, Column], known: meta.Facts
 ) -> dict[str, str]:
     """Polarization convention and temperature scale of the Stokes parameters."""

@@ -11,29 +11,19 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from analysis.errors import CorruptFile, WrongData
-from analysis.panels.pointings import Pointing, directions, pixel_size
+from analysis.errors import WrongData
+from analysis.panels.pointings import Pointing, directions, pixel_size, rotation
 from analysis.panels.sky import nested_level
+from analysis.panels.stored_cells import KEPT, StoredCells, in_chunks, looked_up, read_cells, stored_cells
 from analysis.panels.style import numeric, values_of
 
 CELL_SIDE = float(np.sqrt(np.pi / 3))  # of nside 1, in radians
-
-
-READ = 4**8  # cells of a map on disk that are read together
-KEPT = 128  # chunks of a level in memory: about 64 MB
 BLOCK = 4**10  # cells looked at in one go where a copy of all would be large
 FEW = 20_000  # directions looked up by one thread
 MOST_THREADS = 4
 QUICK = 12 * 256**2  # cells of the level that the colour scale of a map on disk is read from
 SAMPLED = 1_000_000  # cells that the colour scale is read from
-
-
-@dataclass(frozen=True, eq=False)
-class StoredCells:
-    """Cells of the whole sky on disk, in chunks of ``size``; ``chunk`` returns one of them."""
-
-    chunk: Callable[[int], np.ndarray]
-    size: int
+LEAP = 31  # visible directions of which one is looked at, to find the one that is least foreshortened
 
 
 @dataclass(frozen=True)
@@ -154,6 +144,8 @@ class HeldSky:
 def held_sky(array: xr.DataArray | Sequence[xr.DataArray]) -> HeldSky:
     """Return a map with its pyramid, to be drawn several times; a sequence is of :func:`stored_pyramid`.
 
+    The sample is of the map's own cells, of one that is read from disk of a coarser level.
+
     Examples
     --------
     >>> ids = xr.DataArray(np.arange(48), dims="cells", attrs={"level": 1, "indexing_scheme": "nested"})
@@ -162,10 +154,15 @@ def held_sky(array: xr.DataArray | Sequence[xr.DataArray]) -> HeldSky:
     """
     if isinstance(array, xr.DataArray):
         pyramid = sky_pyramid(array)
-        return HeldSky(array, pyramid, values_of(array[:: max(1, array.size // SAMPLED)]))
+        sample = values_of(array[:: max(1, array.size // SAMPLED)])
+        if not np.isfinite(sample).any() and array.size > SAMPLED:  # a small field between cells that are not there
+            values = array.values
+            sample = values[np.isfinite(values)][:SAMPLED].astype(float)
+        return HeldSky(array, pyramid, sample)
     pyramid = stored_pyramid(array)
     small = [level for level in array if level.size <= QUICK]
-    return HeldSky(array[0], pyramid, values_of(small[0] if small else array[-1]))
+    seen = small[0] if small else array[-1]
+    return HeldSky(array[0], pyramid, values_of(seen.copy(data=read_cells(seen.variable))))
 
 
 def stored_pyramid(levels: Sequence[xr.DataArray]) -> Pyramid:
@@ -195,20 +192,20 @@ def stored_pyramid(levels: Sequence[xr.DataArray]) -> Pyramid:
         nested = attrs.get("indexing_scheme") == "nested" and level >= 0
         if array.dims != ("cells",) or not nested or array.size != 12 * 4**level:
             raise WrongData(f"{array.name or 'a level'} is no whole sky of cells in NESTED order (dims {array.dims})")
-        made.append((level, _stored(array), None))
+        made.append((level, stored_cells(array), None))
     numbers, values, ids = zip(*made, strict=True)
     return Pyramid(numbers, values, ids)
 
 
 def derived_sky(like: xr.DataArray, parts: Sequence[HeldSky], value: Callable[..., np.ndarray]) -> HeldSky:
-    """Return a map that is computed of the cells of others, of the same levels on disk, where it is looked at.
+    """Return a map that is computed of the cells of others, of the same levels, where it is looked at.
 
     Parameters
     ----------
     like : xarray.DataArray
         Has the labels of the result.
     parts : sequence of HeldSky
-        Of :func:`held_sky` with several levels.
+        Of the same cells.
     value : callable
         Of a chunk of each.
 
@@ -222,53 +219,26 @@ def derived_sky(like: xr.DataArray, parts: Sequence[HeldSky], value: Callable[..
     """
     first = parts[0].pyramid
     values = tuple(
-        _computed([part.pyramid.values[place] for part in parts], value) for place in range(len(first.levels))
+        _computed([part.pyramid.values[place] for part in parts], value, first.ids[place] is None)
+        for place in range(len(first.levels))
     )
     return HeldSky(like, Pyramid(first.levels, values, first.ids), value(*(part.sample for part in parts)))
 
 
-def _computed(stored: Sequence[np.ndarray | StoredCells], value: Callable[..., np.ndarray]) -> StoredCells:
-    chunked = [one for one in stored if isinstance(one, StoredCells)]
-    if len(chunked) < len(stored):
-        raise WrongData("a sky computed where it is seen is made of maps on disk")
+def _computed(
+    held: Sequence[np.ndarray | StoredCells], value: Callable[..., np.ndarray], whole: bool
+) -> np.ndarray | StoredCells:
+    """A level that is computed chunk by chunk; one of a part of the sky, which is small, at once."""
+    arrays = [one for one in held if isinstance(one, np.ndarray)]
+    if not whole and len(arrays) == len(held):
+        return np.asarray(value(*arrays), dtype=np.float32)
+    chunked = [one if isinstance(one, StoredCells) else in_chunks(one) for one in held]
 
     @lru_cache(maxsize=KEPT)
     def chunk(number: int) -> np.ndarray:
         return np.asarray(value(*(one.chunk(number) for one in chunked)), dtype=np.float32)
 
     return StoredCells(chunk, chunked[0].size)
-
-
-def _stored(array: xr.DataArray) -> StoredCells:
-    size = array.size
-    if array.chunks:
-        size = array.chunks[0][0]
-    elif not array.variable._in_memory:
-        size = min(size, (array.encoding.get("chunks") or (READ,))[-1])
-
-    @lru_cache(maxsize=KEPT)
-    def chunk(number: int) -> np.ndarray:
-        try:
-            return np.asarray(array.variable[number * size : (number + 1) * size].values)
-        except (ValueError, RuntimeError, OSError) as error:
-            raise CorruptFile(f"cells {number * size} and on of {array.name} cannot be read: {error}") from error
-
-    return StoredCells(chunk, size)
-
-
-def _looked_up(stored: StoredCells, cells: np.ndarray) -> np.ndarray:
-    """Return the values of cells, of which the chunks that are needed are laid end to end."""
-    if not cells.size:
-        return np.empty(0, np.float32)
-    numbers = cells // stored.size
-    first = int(numbers.min())
-    needed = np.zeros(int(numbers.max()) - first + 1, bool)
-    needed[numbers - first] = True
-    found = np.flatnonzero(needed)
-    held = np.concatenate([stored.chunk(first + int(number)) for number in found]).astype(np.float32, copy=False)
-    shift = np.zeros(needed.size, np.int64)  # from a cell's number to its place among those held
-    shift[found] = (np.arange(found.size) - first - found) * stored.size
-    return held[cells + shift[numbers - first]]
 
 
 def _coarser(values: np.ndarray, ids: np.ndarray | None) -> tuple[np.ndarray, np.ndarray | None]:
@@ -324,7 +294,7 @@ def values_along(pyramid: Pyramid, vectors: np.ndarray, place: int) -> np.ndarra
     cells = Healpix_Base(2 ** pyramid.levels[place], "NEST").vec2pix(vectors, nthreads=threads(len(vectors)))
     values, ids = pyramid.values[place], pyramid.ids[place]
     if isinstance(values, StoredCells):
-        return _looked_up(values, cells)
+        return looked_up(values, cells)
     if ids is None:
         return values[cells].astype(np.float32, copy=False)
     if not ids.size:
@@ -345,7 +315,7 @@ def viewport(
     """Return x, y and values (height, width) of a part of the plane, and the nside of the cells shown.
 
     Only the directions of the visible pixels are looked up, in the coarsest level whose cells are no larger than
-    a pixel in the middle of the plane.
+    a pixel: one in the middle of the plane, of half spheres the visible one that is least foreshortened.
 
     Examples
     --------
@@ -357,8 +327,11 @@ def viewport(
     dx, dy = (xlim[1] - xlim[0]) / width, (ylim[1] - ylim[0]) / height
     x = xlim[0] + dx * (np.arange(width) + 0.5)
     y = ylim[0] + dy * (np.arange(height) + 0.5)
-    place = level_for(pyramid, pixel_size(pointing, dx, dy))
     inside, vectors = directions(x, y, pointing)
+    side = pixel_size(pointing, dx, dy)
+    if pointing.projection == "orthographic" and len(vectors):  # at the rim a pixel holds far more of the sky
+        side /= float(np.sqrt(np.abs(vectors[::LEAP] @ rotation(pointing)[:, 0]).max()))
+    place = level_for(pyramid, side)
     shown = np.full(inside.shape, np.nan, dtype=np.float32)
     shown[inside] = values_along(pyramid, vectors, place)
     return x, y, shown, 2 ** pyramid.levels[place]

@@ -12,10 +12,11 @@ from analysis.errors import BadOption, WrongData
 from analysis.panels.drapery import drapery
 from analysis.panels.loading import loaded
 from analysis.panels.notes import TITLE_CHARACTER, note
-from analysis.panels.pointings import Pointing, direction_at, pointing_of, rotation, window
-from analysis.panels.projections import HOVER_CODE, outlines
+from analysis.panels.pointings import Pointing, direction_at, pointing_of, window
+from analysis.panels.projections import outlines
 from analysis.panels.pyramids import HeldSky, Pyramid, held_sky, sky_pyramid, viewport
 from analysis.panels.sky import COLOUR_BAR, UNSEEN, sky_borders
+from analysis.panels.sky_hover import hover_tool, tell_of_pixels
 from analysis.panels.sky_lines import axis_names, mask_edges, segments, visible_graticule
 from analysis.panels.style import (
     DIVERGING,
@@ -29,10 +30,6 @@ from analysis.panels.style import (
 )
 from analysis.panels.turned_pyramids import turned_pyramids
 
-GNOMONIC = """
-    const x = special_vars.x, y = special_vars.y, r = 180 / Math.PI;
-    const l = -Math.atan(x) * r, b = Math.atan2(y, Math.sqrt(1 + x * x)) * r;
-"""
 Levels: TypeAlias = xr.DataArray | Sequence[xr.DataArray]
 Span: TypeAlias = tuple[float, float]
 LINES = ("segments", "drapery")
@@ -50,7 +47,7 @@ def sky_zoom(
     lines: str = "segments",
     magnetic: bool = False,
     width: int = 700,
-    clim: Sequence[float] | None = None,
+    clim: Sequence[float] | str | None = None,
     cmap: str | None = None,
     graticule: bool = True,
     axes: tuple[str, np.ndarray] | None = None,
@@ -86,8 +83,9 @@ def sky_zoom(
         Lines across the polarization: along the magnetic field, of dust and of synchrotron.
     width : int, optional
         Of the sky in screen pixels, 100 to 4000.
-    clim : (float, float), optional
-        Limits of the colours; by default from percentiles, symmetric about zero if the map has both signs.
+    clim : (float, float) or "visible", optional
+        Limits of the colours; by default from percentiles of the map, symmetric about zero if it has both signs;
+        "visible": from those of what is visible, anew whenever that changes.
     cmap : str, optional
         A colour map's name.
     graticule : bool, optional
@@ -147,20 +145,27 @@ def sky_zoom(
     height = round(width * half_height / half_width)
     whole = (-half_width, half_width), (-half_height, half_height)
     first = whole if part is None else part
+    follows = isinstance(clim, str)
+    if follows and clim != "visible":
+        raise BadOption(f"clim={clim!r} is neither (low, high) nor 'visible'")
+    overall = colour_limits(sample, None if follows else clim, log=False, diverging=signed)  # type: ignore[arg-type]
     value, frame = dimension(array), str(known.get("frame", "")).strip()
     plane = [hv.Dimension("sky_x", label="x on the plane"), hv.Dimension("sky_y", label="y on the plane")]
     options = dict(
         cmap=cmap or (DIVERGING if signed else SEQUENTIAL), colorbar=True, clabel=value.pprint_label,
-        clim=colour_limits(sample, clim, log=False, diverging=signed), tools=[_hover(value, frame, pointing, axes)],
+        clim=overall, tools=[hover_tool(value, frame, pointing, axes)],
         colorbar_opts=COLOUR_BAR, colorbar_position="bottom", frame_width=width, frame_height=height,
         xaxis=None, yaxis=None, xlim=first[0], ylim=first[1], show_frame=False, active_tools=["pan", "wheel_zoom"],
-        fontsize=FONTS, hooks=[sky_borders],
+        fontsize=FONTS, hooks=[sky_borders, tell_of_pixels],
     )  # fmt: skip
     stream = hv.streams.RangeXY()
 
     def pixels(x_range: Any, y_range: Any) -> Any:
         x, y, shown, _ = viewport(pyramid, pointing, *_part(x_range, y_range, first), width=width, height=height)
-        return hv.Image((x, y, shown), plane, value).opts(backend="bokeh", **options)
+        here = overall
+        if follows and np.isfinite(shown).any():
+            here = colour_limits(shown, None, log=False, diverging=signed)
+        return hv.Image((x, y, shown), plane, value).opts(backend="bokeh", **options | {"clim": here})
 
     named_axes = (frame, np.eye(3)) if axes is None else axes
 
@@ -217,7 +222,7 @@ def sky_zoom(
     if graticule and axes is not None:
         named += f", graticule: {axes[0]} {', '.join(axis_names(axes[0]))}"
     told = {**known, "title": f"{title}{named}"}
-    remark = "Zoomed out, each pixel is a mean over cells; zoom in for single cells."
+    remark = "A pixel that holds several cells shows their mean."
     if polarization is not None:
         remark += _told(lines, magnetic, sense)
     return note(drawn, told, remark=remark, fold=max(30, int(width / TITLE_CHARACTER)))
@@ -344,36 +349,3 @@ def _part(x_range: Any, y_range: Any, whole: Any) -> tuple[tuple[float, float], 
 def _box(whole: Any) -> np.ndarray:
     (left, right), (low, high) = whole
     return 3 * np.array([[left, low], [right, low], [right, high], [left, high], [left, low]])
-
-
-def _hover(value: Any, frame: str, pointing: Pointing, axes: tuple[str, np.ndarray] | None) -> Any:
-    """Return a hover tool that shows the direction under the mouse, in one frame or two, and the value."""
-    from bokeh.models import CustomJSHover, HoverTool
-
-    rows = [(f"{frame} {', '.join(axis_names(frame))}".strip(), "$x{custom}")]
-    codes: dict[str, Any] = {"$x": CustomJSHover(code=hover_code(pointing))}
-    if axes is not None:
-        rows.append((f"{axes[0]} {', '.join(axis_names(axes[0]))}", "$y{custom}"))
-        codes["$y"] = CustomJSHover(code=hover_code(pointing, axes[1]))
-    return HoverTool(tooltips=[*rows, (value.pprint_label, "@image")], formatters=codes)
-
-
-def hover_code(pointing: Pointing, axes: np.ndarray | None = None) -> str:
-    """Return JavaScript that turns the mouse's place on the plane into "lon, lat" of the sky.
-
-    ``axes`` is the rotation from another frame, in which they are told, to that of the map.
-
-    Examples
-    --------
-    >>> "atan2" in hover_code(Pointing("gnomonic"))
-    True
-    """
-    own = GNOMONIC if pointing.projection == "gnomonic" else HOVER_CODE[pointing.projection].rsplit("return (((", 1)[0]
-    turned = rotation(pointing) if axes is None else axes.T @ rotation(pointing)
-    rows = [[float(number) for number in row] for row in turned]
-    return f"""{own}
-    const cl = Math.cos(l * Math.PI / 180), sl = Math.sin(l * Math.PI / 180);
-    const cb = Math.cos(b * Math.PI / 180), sb = Math.sin(b * Math.PI / 180);
-    const v = {rows}.map(m => m[0] * cb * cl + m[1] * cb * sl + m[2] * sb);
-    const lon = Math.atan2(v[1], v[0]) * 180 / Math.PI, lat = Math.atan2(v[2], Math.hypot(v[0], v[1])) * 180 / Math.PI;
-    return (((lon % 360) + 360) % 360).toFixed(3) + "°, " + lat.toFixed(3) + "°";"""

@@ -8,16 +8,18 @@ import panel as pn
 import pytest
 import xarray as xr
 from astropy.coordinates import SkyCoord
+from ducc0.healpix import Healpix_Base
 from hypothesis import given
 from hypothesis import strategies as st
 
 from analysis import cmb
 from analysis.cmb.drawn_regions import kept_outside, outside
+from analysis.cmb.page_masks import latitude_mask
 from analysis.cmb.sky_bands import bands_of, planes
 from analysis.cmb.sky_places import ALIASES, NAMED, place_of
 from analysis.errors import BadOption, MissingFile, WrongData, WrongFrame
 from analysis.panels.pointings import Pointing, places, vectors_of
-from analysis.panels.pyramids import Pyramid, computed_pyramid, sky_pyramid
+from analysis.panels.pyramids import Pyramid, computed_pyramid, held_sky, sky_pyramid, values_along
 
 # Galactic coordinates of SIMBAD, which the list does not use: it holds ICRS.
 GALACTIC = {
@@ -116,6 +118,62 @@ def test_selectors_change_the_picture_and_what_is_visible_stays(sky):
     assert any(text.startswith("RA ") for e in dynamic(picture(page), hv.Labels) for text in e.dimension_values(2))
     widget(page, "Projection").value = "orthographic"
     assert dynamic(picture(page), hv.Image)[0].bounds.lbrt() == pytest.approx((-2.04, -1.02, 2.04, 1.02), abs=0.03)
+
+
+@pytest.mark.slow
+def test_colours_of_what_is_visible_follow_the_zoom_and_those_of_the_map_do_not(sky):
+    page = cmb.explore(sky)
+
+    def ends():
+        shown = dynamic(picture(page), hv.Image)[0]
+        return hv.Store.lookup_options("bokeh", shown, "plot").kwargs["clim"], shown.dimension_values(2)
+
+    (first, _), (stream,) = ends(), streams(picture(page), hv.streams.RangeXY)
+    stream.event(x_range=(-0.1, 0.1), y_range=(0.6, 0.65))
+    assert ends()[0] == first
+    widget(page, "Colours").value = "of what is visible"
+    (low, high), values = ends()
+    assert high == pytest.approx(np.nanpercentile(np.abs(values), 97.5)) and low == -high and high < first[1]
+    (stream,) = streams(picture(page), hv.streams.RangeXY)
+    stream.event(x_range=(1.9, 1.95), y_range=(0.9, 0.95))  # outside the sky
+    assert ends()[0] == first
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("sense", ["COSMO", "IAU"])
+def test_the_angle_is_that_of_the_map_and_coarser_that_of_mean_q_and_u(sky, sense, tmp_path):
+    turned = cmb.to_polconv(sky, sense)
+    angles = cmb.polarization_angle(turned)
+    for one in (turned, turned.isel(cells=slice(3000, 9000)), cmb.pyramid(turned)):
+        held = planes(bands_of(one))[0]("", "angle")
+        at = np.asarray(Healpix_Base(32, "NEST").pix2vec(np.arange(3000, 9000)))
+        np.testing.assert_allclose(
+            values_along(held.pyramid, at, len(held.pyramid.levels) - 1), angles[3000:9000], 1e-5
+        )
+        assert sense in held.like.attrs["long_name"] and held.like.attrs["units"] == "deg"
+    means = cmb.polarization_angle(cmb.degraded(turned, 8))
+    at = np.asarray(Healpix_Base(8, "NEST").pix2vec(np.arange(768)))
+    held = planes(bands_of(cmb.pyramid(turned)))[0]("", "angle")
+    found = values_along(held.pyramid, at, held.pyramid.levels.index(3))
+    assert np.abs((found - means.values + 90) % 180 - 90).max() < 0.01
+
+
+def test_the_angle_of_a_map_without_a_convention_is_refused(sky):
+    bare = sky.copy()
+    bare.attrs.pop("polconv")
+    with pytest.raises(WrongFrame, match="polconv"):
+        planes(bands_of(bare))[0]("", "angle")
+
+
+@pytest.mark.slow
+def test_a_few_cells_that_were_observed_are_enough_for_colours():
+    values = np.full(12 * 512**2, np.nan, np.float32)
+    values[7:9] = 3.0  # of each three cells one is looked at
+    ids = xr.DataArray(np.arange(values.size), dims="cells", attrs={"level": 9, "indexing_scheme": "nested"})
+    one = held_sky(xr.DataArray(values, {"cell_ids": ids}, ["cells"]))
+    assert np.isfinite(one.sample).sum() == 2
+    both = xr.DataArray(np.stack([values, values]), {"stokes": ["Q", "U"], "cell_ids": ids}, ["stokes", "cells"])
+    assert np.nanmax(planes(bands_of(both))[0]("", "P").sample) == pytest.approx(np.hypot(3, 3))
 
 
 @pytest.mark.slow
@@ -265,6 +323,16 @@ def test_a_pyramid_on_disk_is_explored_by_its_path(sky, tmp_path):
 def test_a_map_in_another_frame_is_masked_by_galactic_latitude(sky):
     page = cmb.explore(cmb.to_frame(sky, "icrs"), latitude=30)
     assert "50.0 % of the sky" in words(page) or "49.9 %" in words(page) or "50.1 %" in words(page)
+
+
+@pytest.mark.parametrize("frame", ["icrs", "ecliptic"])
+def test_low_galactic_latitudes_lie_where_astropy_has_them_on_a_map_in_another_frame(frame):
+    like = cmb.galactic_mask(16).assign_attrs(frame=frame)
+    angles = np.degrees(Healpix_Base(16, "NEST").pix2ang(np.arange(3072)))
+    names = {"icrs": "icrs", "ecliptic": "barycentricmeanecliptic"}
+    there = SkyCoord(angles[:, 1], 90 - angles[:, 0], unit="deg", frame=names[frame]).galactic
+    far = np.abs(np.abs(there.b.deg) - 30) > 0.01
+    assert (latitude_mask(like, 30).values == (np.abs(there.b.deg) > 30))[far].all()
 
 
 def test_intensity_computed_where_it_is_seen_is_that_of_the_whole_map(sky):

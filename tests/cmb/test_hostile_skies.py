@@ -10,10 +10,11 @@ import xarray as xr
 from ducc0.healpix import Healpix_Base
 
 from analysis import cmb, formats, sample
+from analysis.cmb import pyramid_parts
 from analysis.cmb.drawn_regions import kept_outside
 from analysis.cmb.maps import cell_ids
 from analysis.cmb.page_masks import mask_for
-from analysis.cmb.sky_bands import held_levels
+from analysis.cmb.sky_bands import Band, bands_of, held_levels, opened, quick_map
 from analysis.cmb.sky_views import one_band
 from analysis.errors import AnalysisError, BadOption, CorruptFile, MissingFile, UnknownFormat, WrongData, WrongFrame
 from analysis.panels.pointings import Pointing, places, vectors_of
@@ -44,7 +45,7 @@ def rendered(shown):
     ids=["nan", "unseen", "inf", "one", "zero", "nside 1", "big-endian", "whole numbers"],
 )  # fmt: skip
 def test_a_sky_without_a_value_says_so_and_any_other_is_drawn(make, values, told):
-    page = cmb.explore(make.sky(values))
+    page = cmb.explore(make.sky(values), width=200)
     pixels, said = rendered(page.select(pn.pane.HoloViews)[0].object)
     assert told in said and (pixels > 10_000) == (not told)
     if told:
@@ -124,22 +125,60 @@ def test_a_map_larger_than_two_gigabytes_that_is_not_in_memory_asks_for_a_pyrami
 @pytest.mark.slow
 @pytest.mark.parametrize("labels", ["IQU", "I"])
 def test_a_lazy_map_gives_the_pyramid_of_the_same_map_in_memory_whatever_its_chunks(make, tmp_path, labels):
-    sky = make.sky(np.random.default_rng(3).normal(size=(len(labels), 12 * 64**2)).astype(np.float32), labels)
+    sky = make.sky(np.random.default_rng(3).normal(size=(len(labels), 12 * 32**2)).astype(np.float32), labels)
     once = cmb.open_pyramid(cmb.write_pyramid(sky, tmp_path / "m.zarr", smallest=1))
-    lazy = sky.chunk(cells=1000).assign_coords(cell_ids=sky.cell_ids.chunk(cells=777))
+    lazy = sky.chunk(cells=300).assign_coords(cell_ids=sky.cell_ids.chunk(cells=277))
     again = cmb.open_pyramid(cmb.write_pyramid(lazy, tmp_path / "l.zarr", smallest=1))
-    for nside in (64, 32, 16, 8, 4, 2, 1):
+    for nside in (32, 16, 8, 4, 2, 1):
         np.testing.assert_array_equal(once[f"nside_{nside}"].sky, again[f"nside_{nside}"].sky)
         means = cmb.degraded(sky, nside).sky
         np.testing.assert_allclose(once[f"nside_{nside}"].sky, means, rtol=1e-6, atol=1e-9)
 
 
-def test_chunks_too_large_to_be_read_one_by_one_are_refused(tmp_path):
+@pytest.mark.slow
+def test_a_pyramid_without_a_coarse_level_is_masked_from_its_coarsest(make, tmp_path):
+    noise = np.random.default_rng(5).normal(size=(3, 12 * 64**2)).astype(np.float32)
+    levels = bands_of(cmb.open_pyramid(cmb.write_pyramid(make.sky(noise), tmp_path / "m.zarr", smallest=32)))[""]
+    np.testing.assert_allclose(quick_map(levels, 8).sky[0], cmb.degraded(make.sky(noise), 8).sky[0], atol=1e-6)
+    fine = levels.array.copy(data=levels.array.data.map_blocks(lambda part: 1 / 0, dtype=np.float32, meta=noise[:, :0]))
+    quick_map(Band("", fine, (fine, *levels.levels[1:])), 8)  # of the finest nothing is read
+
+
+@pytest.mark.slow
+def test_a_store_that_was_replaced_while_it_is_looked_at_is_not_mixed_with_what_was_seen(make, tmp_path):
+    store = cmb.write_pyramid(make.sky(NOISE), tmp_path / "m.zarr")
+    page = cmb.explore(store, width=200)
+    held = held_levels(bands_of(opened(store))[""].levels, "I").pyramid.values[-1]
+    cmb.write_pyramid(make.sky(NOISE + 1), store, overwrite=True)
+    with pytest.raises(CorruptFile, match="open it again"):
+        held.chunk(0)
+    next(w for w in page.select(pn.widgets.Widget) if w.label == "Shown").value = "Q"
+    assert "open it again" in words(page)
+
+
+@pytest.mark.slow
+def test_a_damaged_chunk_is_told_on_the_page(make, tmp_path):
+    store = cmb.write_pyramid(make.sky(NOISE), tmp_path / "m.zarr")
+    for file in [file for file in (store / "nside_8" / "sky" / "c").rglob("*") if file.is_file()]:
+        file.write_bytes(bytes(byte ^ 255 for byte in file.read_bytes()))
+    assert words(cmb.explore(store, width=200)).count("cannot be read") >= 2  # the sky, and what follows the mask
+
+
+def test_a_file_of_more_than_two_gigabytes_is_not_read_whole(tmp_path):
+    with (tmp_path / "large.fits").open("wb") as file:
+        file.truncate(2**31 + 1)
+    with pytest.raises(WrongData, match="write_pyramid"):
+        cmb.explore(tmp_path / "large.fits")
+
+
+def test_chunks_too_large_to_be_read_one_by_one_are_refused(tmp_path, monkeypatch):
     import dask.array as da
 
-    cells = 12 * 2048**2
+    assert pyramid_parts.LARGEST_PART == 4**12
+    monkeypatch.setattr(pyramid_parts, "LARGEST_PART", 4**7)
+    cells = 12 * 64**2
     lazy = da.zeros((1, cells), dtype=np.float32, chunks=(1, cells // 2))
-    ids = ("cells", da.arange(cells, chunks=cells // 2), cell_ids(1).attrs | {"level": 11})
+    ids = ("cells", da.arange(cells, chunks=cells // 2), cell_ids(1).attrs | {"level": 6})
     sky = xr.DataArray(lazy, {"stokes": ["I"], "cell_ids": ids}, ["stokes", "cells"], "sky", STATED)
     with pytest.raises(BadOption, match="chunk"):
         cmb.write_pyramid(sky, tmp_path / "m.zarr")

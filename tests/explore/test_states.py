@@ -195,7 +195,7 @@ def test_a_view_of_the_sky_opens_as_it_was_left():
     sky = cmb.fetch("wmap7_w_iqu")
     state = {"shown": "Q", "projection": "gnomonic", "latitude": 35.0, "centre": [184.6, -5.8], "field": 60.0}
     state |= {"place": [184.0, -6.0], "lines": "segments", "graticule": "icrs", "method": "decoupled"}
-    state |= {"zoom": None, "drawn": None}
+    state |= {"zoom": None, "drawn": None, "colours": "of what is visible"}
     page = cmb.explore(sky, state=state)
     assert explore.state_of(page) == state and "cannot be shown" not in words(page)
     assert "184.0000" in words(page)

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from analysis.panels.pointings import PROJECTIONS, Pointing, direction_at, places, vectors_of
-from analysis.panels.pyramids import Pyramid, StoredCells, viewport
+from analysis.panels.pyramids import Pyramid, viewport
+from analysis.panels.stored_cells import StoredCells
 
 LON = [225.034, 322.997, 279.247, 81.075, 108.06, 314.479, 0.0, 180.0, 359.999, 179.999, 180.001, 45.0, 0.5, 123.0, 0.0]
 LAT = [-81.678, 39.975, 36.451, -3.677, -23.2, -26.305, 0.001, 0.001, -30.0, 41.0, -41.0, 89.999, -89.999, 89.5, 41.811]

@@ -10,8 +10,9 @@ from astropy.coordinates import SkyCoord
 from analysis.cmb.sky_views import frame_rotation
 from analysis.panels.pointings import PROJECTIONS, Pointing, direction_at, directions, rotation, window
 from analysis.panels.pyramids import sky_pyramid
+from analysis.panels.sky_hover import hover_code
 from analysis.panels.sky_lines import mask_edges, visible_graticule
-from analysis.panels.zooming import hover_code
+from analysis.panels.zooming import sky_zoom
 
 NAMES = {"galactic": "galactic", "icrs": "icrs", "ecliptic": "barycentricmeanecliptic"}
 
@@ -109,3 +110,21 @@ def test_around_the_celestial_pole_of_a_galactic_map_all_meridians_meet():
     spots = {text: (x, y) for x, y, text in labels if text.startswith("RA")}
     assert {"RA 60°", "RA 120°", "RA 240°", "RA 300°"} <= set(spots)
     assert np.hypot(*np.array(list(spots.values())).T).min() > 0.05  # apart, not all upon the pole
+
+
+@pytest.mark.slow
+def test_a_picture_shown_twice_tells_the_pixels_of_each():
+    import panel as pn
+    from bokeh.document import Document
+    from bokeh.models import HoverTool
+
+    ids = xr.DataArray(np.arange(12), dims="cells", attrs={"level": 0, "indexing_scheme": "nested"})
+    page = pn.Column(sky_zoom(xr.DataArray(np.arange(12.0), {"cell_ids": ids}, ["cells"], name="t"), width=100))
+    told = []
+    for root in (page.get_root(Document()), page.get_root(Document())):
+        (code,) = root.select_one({"type": HoverTool}).formatters.values()
+        assert "d.x[k] + (at.i + 0.5) * d.dw[k] / columns" in code.code  # the middle of the pixel
+        assert "d.y[k] + (at.j + 0.5) * d.dh[k] / rows" in code.code
+        assert "source.data" in code.code and code.args["source"].data["image"][0].shape == (50, 100)
+        told.append(code.args["source"])
+    assert told[0] is not told[1]

@@ -20,8 +20,9 @@ from analysis.panels.pointings import (
     vectors_of,
     window,
 )
-from analysis.panels.pyramids import level_for, sky_pyramid, values_along, viewport
+from analysis.panels.pyramids import Pyramid, level_for, sky_pyramid, values_along, viewport
 from analysis.panels.sky_lines import segments, visible_graticule
+from analysis.panels.stored_cells import StoredCells
 
 
 def healpix(values, level):
@@ -259,3 +260,12 @@ def test_segments_without_a_convention_or_with_two_are_refused(sky):
 def test_a_cell_that_is_there_twice_is_refused(sky):
     with pytest.raises(WrongData, match="twice"):
         sky_pyramid(sky.isel(cells=[0, 1, 1]))
+
+
+@pytest.mark.parametrize(("zoom", "nside"), [(1, 512), (8, 2048)])
+def test_half_spheres_show_no_finer_cells_than_their_least_foreshortened_pixel(zoom, nside):
+    zeros = StoredCells(lambda number: np.zeros(4**8, np.float32), 4**8)
+    fine = Pyramid(tuple(range(14)), (zeros,) * 14, (None,) * 14)
+    pointing = Pointing("orthographic", 120, 40)
+    x, y = (half / zoom for half in window(pointing))  # zoomed: the rim of both, where a pixel looks at more than twice
+    assert viewport(fine, pointing, (-x, x), (-y, y), width=1200, height=600)[3] == nside
