@@ -199,7 +199,7 @@ def fit_option(name: str, value: Any, options: Sequence[Any], *, many: bool) -> 
 
 def fit_number(name: str, value: Any, low: float = -math.inf, high: float = math.inf) -> float:
     """Return the value of a slider, or refuse it."""
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+    if isinstance(value, bool) or not isinstance(value, int | float) or not abs(value) < FAR:
         raise BadOption(f"{name}={value!r} is no number")
     if not low <= value <= high:
         raise BadOption(f"{name}={value!r} is not between {low:g} and {high:g}")

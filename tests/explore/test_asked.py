@@ -42,6 +42,13 @@ def test_what_no_page_can_show_is_refused(text, message):
         page_of(np.arange(6.0), **state_in(text, "the address"))
 
 
+def test_a_slider_takes_no_number_that_is_beyond_floats():
+    page = explore.linked([explore.View("A", str, uses=())], controls=[explore.Slider("n", 0, 9)])
+    for far in (10**400, float("inf"), float("nan"), True):
+        with pytest.raises(BadOption, match="is no number"):
+            explore.set_state(page, {"n": far})
+
+
 def test_the_first_and_last_times_that_nanoseconds_reach_are_taken():
     for time in ("1678-01-02", "2261-12-31T23:59:59"):
         assert explore.state_of(page_of(np.arange(6.0), time=time))["time"].startswith(time)
