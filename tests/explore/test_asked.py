@@ -131,3 +131,13 @@ def test_pages_without_times_are_not_put_together():
     with pytest.raises(BadOption, match="A line shows none now"):
         explore.together(page_of(np.arange(6.0)), line)
     assert json.dumps(explore.state_of(line)) == '{"zoom": null}'
+
+
+def test_a_slider_of_equal_factors_comes_back_as_it_was_set():
+    def lines(values):
+        return {"flat": (np.arange(2.0), np.full(2, values["norm"]))}
+
+    page = explore.following([explore.Dial("norm", 1e-3, 1e3, 1.0, log=True)], lines, picture=lambda made: made)
+    for value in (5.0, 0.07, 123.456789, 0.3):
+        explore.set_state(page, {"norm": value})
+        assert explore.state_of(page)["norm"] == value
