@@ -382,3 +382,11 @@ def silent_of(wish, filtered):
     if filtered == "band":
         return sum(not bands_of(*pair) for pair in zip(rows["field"], rows["product"], strict=True))
     return int((rows["start"].isna() & rows["stop"].isna()).sum())
+
+
+def test_table_and_links_have_the_ink_of_the_page_around_them():
+    from analysis.browser.layout import parts_of
+    from analysis.browser.telling import shown
+
+    assert "color: inherit" in "".join(parts_of()["table"].stylesheets)
+    assert "style='color:inherit'>doi:10.1/x</a>" in shown("A", "b", {"Cite": "doi:10.1/x"})
