@@ -142,3 +142,11 @@ def test_a_slider_of_equal_factors_comes_back_as_it_was_set():
     for value in (5.0, 0.07, 123.456789, 0.3):
         explore.set_state(page, {"norm": value})
         assert explore.state_of(page)["norm"] == value
+
+
+def test_a_page_with_times_on_some_of_its_pictures_is_put_together():
+    views = [
+        explore.View("Over time", lambda: hv.Curve((TIME, np.arange(6.0)), "time", "b")),
+        explore.View("Line", lambda: hv.Curve([1, 2])),
+    ]
+    explore.together(page_of(np.arange(6.0)), explore.linked(views))
