@@ -89,7 +89,7 @@ def found(wish: Wish) -> Found:
     }
 
     def fitting(*without: str) -> np.ndarray:
-        mask = np.ones(len(rows), bool)
+        mask: np.ndarray = np.ones(len(rows), bool)
         for name, one in masks.items():
             if name not in without:
                 mask &= one
