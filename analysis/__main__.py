@@ -44,7 +44,9 @@ def _arguments() -> argparse.ArgumentParser:
     read = commands.add_parser("read", help="open a file of your own, show it and check it")
     read.add_argument("path", type=Path)
     explore = commands.add_parser("explore", help="look at a file of your own, or a product, in the browser")
-    explore.add_argument("target", metavar="FILE", help="a file of any format that is read, or a product's name")
+    explore.add_argument(
+        "target", metavar="FILE", help="a file of any format that is read, a zarr store, or a product's name"
+    )
     explore.add_argument("--port", type=int, default=0, help="on this machine; a free one by default")
     explore.add_argument("--no-browser", action="store_true", help="only print the address")
     explore.add_argument("--state", type=Path, help="a view that was saved as JSON")

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import os
+import warnings
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from functools import partial
@@ -12,7 +14,7 @@ from typing import Any
 import xarray as xr
 
 from analysis import panels
-from analysis.errors import BadOption, MissingFile, UnknownProduct, WrongData
+from analysis.errors import BadOption, CorruptFile, MissingFile, UnknownFormat, UnknownProduct, WrongData
 
 HOST = "127.0.0.1"
 MODEL = "tbabs * powerlaw"
@@ -162,13 +164,61 @@ def _opened(target: str | os.PathLike[str]) -> tuple[xr.Dataset | xr.DataTree, s
     file = Path(target).expanduser()
     if not file.exists():
         return _product(name)
-    data = formats.read(file)
     where = str(file.absolute())
+    if file.is_dir():
+        return _folder(file, where)
+    data = formats.read(file)
     if not isinstance(data, xr.DataTree) and "channel" in data.dims and {"counts", "rate"} & set(data.data_vars):
         from analysis import xray
 
         return xray.spectrum_from(file), f"data = xray.spectrum_from({where!r})"
     return data, f"data = formats.read({where!r})"
+
+
+def _folder(folder: Path, where: str) -> tuple[xr.Dataset | xr.DataTree, str]:
+    """Return what a zarr store holds, read as far as it is looked at, and the line of code that gets it."""
+    from analysis.cmb.pyramid_stores import MARK, stored_pyramid
+    from analysis.panels import level_stores, stored_extremes
+
+    marks = _root_of(folder)
+    if MARK in marks:
+        return stored_pyramid(folder), f"data = cmb.open_pyramid({where!r})"
+    if {level_stores.MARK, stored_extremes.MARK} & set(marks):
+        raise WrongData(
+            f"{folder} holds what pictures of other data need ({', '.join(marks)}); give the data themselves"
+        )
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", RuntimeWarning)  # that its metadata are not in one file
+            tree = xr.open_datatree(folder, engine="zarr")
+    except (ValueError, KeyError, TypeError, OSError, RuntimeError, NotImplementedError) as error:
+        raise CorruptFile(f"the zarr store {folder} cannot be read: {error}") from error
+    if tree.children:
+        return tree, f"data = xr.open_datatree({where!r}, engine='zarr')"
+    return tree.to_dataset(), f"data = xr.open_dataset({where!r}, engine='zarr')"
+
+
+def _root_of(folder: Path) -> dict[str, Any]:
+    """Return the attributes of a zarr store's root, of either version; refuse other folders."""
+    for name, attributes in (("zarr.json", "zarr.json"), (".zgroup", ".zattrs"), (".zarray", ".zattrs")):
+        if not (folder / name).is_file():
+            continue
+        try:
+            root = json.loads((folder / name).read_text("utf-8"))
+            array = root.get("node_type") == "array" or name == ".zarray"
+            held = root if name == "zarr.json" else {}
+            if name != "zarr.json" and (folder / attributes).is_file():
+                held = {"attributes": json.loads((folder / attributes).read_text("utf-8"))}
+            marks = dict(held.get("attributes") or {})
+        except (ValueError, TypeError, AttributeError, OSError) as error:
+            raise CorruptFile(f"{folder / name} cannot be read ({error}); the zarr store is damaged") from error
+        if array:
+            raise WrongData(f"{folder} is a single zarr array, without the times that belong to it; give its store")
+        return marks
+    raise UnknownFormat(
+        f"{folder} is a folder and no zarr store; give a file, or a store of data over time or of a map's pyramid "
+        "(cmb.write_pyramid)"
+    )
 
 
 def _product(name: str) -> tuple[xr.Dataset | xr.DataTree, str]:

@@ -8,6 +8,7 @@ import socket
 import subprocess
 import sys
 import urllib.request
+from pathlib import Path
 
 import numpy as np
 import panel as pn
@@ -80,6 +81,7 @@ def test_a_product_is_explored_by_its_name():
         ([str(sample.path("ngc7793_ulx4_pn.rmf.gz"))], "what is explored is"),
         ([str(sample.path("wmap7_temperature_mask_nside32.fits"))], "what is explored is"),
         ([__file__], "UnknownFormat"),
+        ([str(Path(__file__).parent)], "is a folder and no zarr store"),
         (["qin_denton_hourly", "--port", "70000"], "is no port"),
         (["qin_denton_hourly", "--model", "powerlaw"], "--model and --band are for a spectrum"),
         (["qin_denton_hourly", "--state", "no.json"], "there is no file no.json"),
@@ -190,3 +192,60 @@ def _small():
 
 def test_a_page_without_pictures_is_still_a_page():
     assert isinstance(page_of("qin_denton_hourly", state={"variables": []}), pn.viewable.Viewable)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("version", [2, 3])
+@pytest.mark.filterwarnings("ignore")
+def test_a_zarr_store_over_time_is_explored_and_its_code_opens_it(tmp_path, version):
+    _small().to_zarr(tmp_path / "b.zarr", zarr_format=version)
+    page = page_of(tmp_path / "b.zarr", state={"time": "2001-01-01T01:10"})
+    assert any("2001-01-01T01:00:00 UTC\nField: 2 nT" in words for words in _words(page))
+    held = {}
+    exec(explore.code_of(page), held)
+    xr.testing.assert_identical(held["data"].drop_attrs(), _small().drop_attrs())
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore")
+def test_of_a_zarr_tree_one_node_is_shown(tmp_path):
+    xr.DataTree.from_dict({"/a": _small(), "/b": _small().isel(time=[0, 1])}).to_zarr(tmp_path / "tree.zarr")
+    page = page_of(tmp_path / "tree.zarr", state={"node": "/b"})
+    assert explore.state_of(page)["node"] == "/b" and "xr.open_datatree(" in explore.code_of(page)
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore")
+def test_a_pyramid_on_disk_is_explored_as_a_sky(tmp_path):
+    from analysis import cmb
+
+    made = cmb.write_pyramid(cmb.fetch("wmap7_w_iqu"), tmp_path / "w.zarr")
+    page = page_of(made, state={"shown": "U"})
+    assert explore.state_of(page)["shown"] == "U"
+    assert explore.code_of(page).startswith("from analysis import cmb\n\ndata = cmb.open_pyramid(")
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_other_zarr_stores_are_refused_in_words(tmp_path, capsys):
+    import zarr
+
+    zarr.create_array(tmp_path / "array.zarr", shape=(3,), dtype="f8")
+    _small().rename(time="x").to_zarr(tmp_path / "x.zarr")
+    for name, text in (("hurt.zarr", "{"), ("list.zarr", "[]")):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "zarr.json").write_text(text)
+    (tmp_path / "levels.zarr").mkdir()
+    (tmp_path / "levels.zarr" / "zarr.json").write_text('{"attributes": {"series_extremes": 1}}')
+    for name, message in (
+        ("array.zarr", "WrongData: "),
+        ("x.zarr", "holds b over x; what is explored is"),
+        ("hurt.zarr", "the zarr store is damaged"),
+        ("list.zarr", "the zarr store is damaged"),
+        ("levels.zarr", "give the data themselves"),
+    ):
+        assert main(["explore", str(tmp_path / name), "--no-browser"]) == 1
+        assert message in capsys.readouterr().err
+
+
+def _words(page):
+    return [str(part.object) for part in page.select(lambda part: isinstance(part, pn.pane.HTML)) if part.visible]

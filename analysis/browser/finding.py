@@ -78,21 +78,32 @@ def found(wish: Wish) -> Found:
     rows, notes = _searched(wish.text, wish.field)
     if not wish.text.strip() and wish.field in ("", ADDRESSED) and wish.where in ("", "live"):
         notes = [*notes, "Type words to search the datasets of CDAWeb too."]  # how many: not worth reading the index
+    timed, timeless = _timed(rows, wish)
+    banded, bandless = _banded(rows, wish.band)
     masks = {
         "where": _placed(rows, wish.where),
-        "time": _timed(rows, wish, notes),
-        "band": _banded(rows, wish.band, notes),
+        "time": timed,
+        "band": banded,
         "mission": _named(rows, "mission", wish.mission),
         "instrument": _named(rows, "instrument", wish.instrument),
     }
 
-    def kept(*without: str) -> pd.DataFrame:
-        mask = np.ones(len(rows), bool)
+    def fitting(*without: str) -> np.ndarray:
+        mask: np.ndarray = np.ones(len(rows), bool)
         for name, one in masks.items():
             if name not in without:
                 mask &= one
-        return rows[mask]
+        return mask
 
+    def kept(*without: str) -> pd.DataFrame:
+        return rows[fitting(*without)]
+
+    if silent := int(np.sum(timeless & fitting("time"))):
+        notes.append(_count(silent, "states no time, so left out", "state no time, so left out"))
+    if silent := int(np.sum(bandless & fitting("band"))):
+        notes.append(
+            _count(silent, "states no energy or frequency, so left out", "state no energy or frequency, so left out")
+        )
     return Found(
         kept().reset_index(drop=True),
         missions=_counted(kept("mission", "instrument")["mission"], "mission"),
@@ -139,28 +150,26 @@ def _called(column: str, name: str) -> str:
     return re.sub(r" \([^)]*\)$", "", name) if column == "mission" else name
 
 
-def _timed(rows: pd.DataFrame, wish: Wish, notes: list[str]) -> np.ndarray:
-    """Return which rows meet the interval; an open end reaches as far as the interval does."""
+def _timed(rows: pd.DataFrame, wish: Wish) -> tuple[np.ndarray, np.ndarray]:
+    """Return which rows meet the interval, and which state no time; an open end reaches as far as the interval does."""
     first, last = span(wish.start or None, wish.stop or None)
     if first is None and last is None:
-        return np.ones(len(rows), bool)
+        return np.ones(len(rows), bool), np.zeros(len(rows), bool)
     start, stop = (rows[end].to_numpy("datetime64[ns]") for end in ("start", "stop"))
     stated = ~(np.isnat(start) & np.isnat(stop))
-    if silent := int(np.sum(~stated)):
-        notes.append(_count(silent, "states no time, so left out", "state no time, so left out"))
     early = np.zeros(len(rows), bool) if last is None else start >= last  # comparisons with NaT are False
     late = np.zeros(len(rows), bool) if first is None else stop < first
-    return stated & ~early & ~late
+    return stated & ~early & ~late, ~stated
 
 
-def _banded(rows: pd.DataFrame, text: str, notes: list[str]) -> np.ndarray:
+def _banded(rows: pd.DataFrame, text: str) -> tuple[np.ndarray, np.ndarray]:
+    """Return which rows meet the energies or frequencies, and which state none."""
     if not text:
-        return np.ones(len(rows), bool)
+        return np.ones(len(rows), bool), np.zeros(len(rows), bool)
     low, high = reach(text)
     held = [bands_of(domain, name) for domain, name in zip(rows["field"], rows["product"], strict=True)]
-    if silent := sum(not one for one in held):
-        notes.append(_count(silent, "states no energy or frequency, so left out", "state none, so left out"))
-    return np.array([any(b <= high and t >= low for b, t in one) for one in held], dtype=bool)
+    meets = np.array([any(b <= high and t >= low for b, t in one) for one in held], dtype=bool)
+    return meets, np.array([not one for one in held], dtype=bool)
 
 
 def _count(number: int, one: str, many: str) -> str:

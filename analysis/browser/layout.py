@@ -16,6 +16,13 @@ LISTED = 200  # rows sent to the browser
 FILTERS = ("field", "where", "mission", "instrument", "start", "stop", "band")
 COPY = "Copy the line"
 _WIDTHS = {"product": 170, "title": 330, "field": 50, "mission": 100, "instrument": 110, "covers": 170, "where": 65}
+# The page around the table is bright or dark, and its ink is the page's: so its own grounds let the page through.
+THROUGH = """
+:host { --odd: rgba(128, 128, 128, 0.14); --special: transparent; --selected: rgba(46, 139, 216, 0.3); }
+.slick-row, .slick-cell, .ui-widget-content, .grid-canvas, .slick-viewport { background: transparent; color: inherit; }
+.slick-row.odd, .slick-cell.bk-cell-index { background: var(--odd); color: inherit; }
+.slick-row .slick-cell.selected { background: var(--selected); }
+"""
 # Works on pages without a secure context too; where nothing may copy, the line is there to be selected.
 COPYING = """
 const told = (words) => { button.label = words; setTimeout(() => { button.label = "Copy the line"; }, 2500); };
@@ -84,6 +91,7 @@ def parts_of() -> dict[str, Any]:
             widths=_WIDTHS,
             sizing_mode="stretch_width",
             autosize_mode="force_fit",
+            stylesheets=[THROUGH],
         ),
         "facts": pn.pane.HTML("<i>Choose a row to see what is known of a product.</i>"),
         "code": pn.widgets.TextAreaInput(label="Line of code", visible=False, width=700, rows=2, max_length=10_000),

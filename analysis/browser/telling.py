@@ -267,5 +267,9 @@ def _linked(text: str) -> str:
     for number, piece in enumerate(found):
         safe = html.escape(piece)
         address = safe.replace("doi:", "https://doi.org/", 1) if piece.startswith("doi:") else safe
-        made.append(f"<a href='{address}' target='_blank' rel='noopener'>{safe}</a>" if number % 2 else safe)
+        made.append(
+            f"<a href='{address}' target='_blank' rel='noopener' style='color:inherit'>{safe}</a>"
+            if number % 2
+            else safe
+        )
     return "".join(made)

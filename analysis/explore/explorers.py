@@ -15,8 +15,10 @@ from analysis.explore.declarations import Choice, Picture, View
 from analysis.explore.frames import Around
 from analysis.explore.nodes import node_explorer
 from analysis.explore.pages import linked
-from analysis.explore.states import Given
+from analysis.explore.states import Given, told
 from analysis.panels.loading import loaded
+
+MANY = 6  # values of one variable that are written out
 
 
 def time_explorer(
@@ -107,23 +109,29 @@ def _slices(data: xr.Dataset, variables: list[str], time: Any, attrs: Mapping[st
     hv = loaded()
     if time is None:
         return "Tap a place on the panels to see the values at that time."
-    at = _sample_at(data, np.datetime64(time, "ns"))
-    when = f"{at['time'].values!s:.19}"
+    times = data["time"].values
+    if times.dtype.kind != "M" or isinstance(time, int | float):
+        raise WrongData(f"time={time!r} is no time (UTC) of the data; give one such as '2001-03-31T08:00:00'")
+    at = data.isel(time=_nearest(times, np.datetime64(time, "ns")))
+    when = f"{told(at['time'].values[()])} UTC"
+    if not times[0] <= np.datetime64(time, "ns") <= times[-1] and times[0] <= times[-1]:
+        when += ", the nearest that there is"
     pictures, lines = [], [when]
     for name in variables:
         array = at[name]
         axes = [str(d) for d in array.dims if d in array.coords and array[d].dtype.kind in "fiu"]
-        title = {**attrs, "title": f"{when} UTC"}
-        if array.ndim == 1 and axes and np.isfinite(array.values).any():
+        title = {**attrs, "title": when}
+        if array.ndim == 1 and axes and _some(array):
             positive = bool((array[axes[0]] > 0).all()), bool((array > 0).any() and not (array < 0).any())
             pictures.append(panels.points(array, x=axes[0], logx=positive[0], logy=positive[1], attrs=title))
-        elif array.ndim == 2 and len(axes) == 2 and np.isfinite(array.values).any():
+        elif array.ndim == 2 and len(axes) == 2 and _some(array):
             up = next((a for a in axes if a == "energy"), axes[0])
             across = next(a for a in axes if a != up)
             logy = bool((array[up] > 0).all())
             pictures.append(panels.heatmap(array, x=across, y=up, logy=logy, attrs=title))
         else:
-            numbers = ", ".join(f"{float(v):.6g}" for v in np.atleast_1d(array.values).ravel()[:6])
+            values = np.atleast_1d(array.values).ravel()
+            numbers = ", ".join([*map(_written, values[:MANY]), *(["…"] if values.size > MANY else [])])
             units = str(array.attrs.get("units", ""))
             lines.append(f"{array.attrs.get('long_name', name)}: {numbers} {units if units != '1' else ''}".rstrip())
     if pictures:
@@ -131,11 +139,20 @@ def _slices(data: xr.Dataset, variables: list[str], time: Any, attrs: Mapping[st
     return "\n".join(lines)
 
 
-def _sample_at(data: xr.Dataset, time: np.datetime64) -> xr.Dataset:
-    """Return the sample nearest to a time; times without an index get none for it, which would copy them whole."""
-    times = data["time"].values
-    if "time" in data.indexes or (times[1:] < times[:-1]).any():
-        return data.sel(time=time, method="nearest")
+def _some(array: xr.DataArray) -> bool:
+    return array.dtype.kind in "fiu" and bool(np.isfinite(array.values).any())
+
+
+def _written(value: Any) -> str:
+    """Return a value in words: whole numbers with all digits, for they may be flags."""
+    return f"{float(value):.6g}" if value.dtype.kind == "f" else str(told(value))
+
+
+def _nearest(times: np.ndarray, time: np.datetime64) -> int:
+    """Return the place of the sample nearest to a time, in whatever order they are; the later one of two."""
+    if np.isnat(times).any() or (times[1:] < times[:-1]).any():
+        away = np.where(np.isnat(times), np.timedelta64(2**62, "ns"), np.abs(times - time))
+        return int(np.argmin(away))
     after = min(int(np.searchsorted(times, time)), times.size - 1)
     before = max(after - 1, 0)
-    return data.isel(time=before if time - times[before] < times[after] - time else after)
+    return before if time - times[before] < times[after] - time else after

@@ -96,7 +96,7 @@ def following(
     scale = {dial.name: dial.log for dial in dials}
 
     def values() -> dict[str, float]:
-        return {name: 10.0**s.value if scale[name] else float(s.value) for name, s in sliders.items()}
+        return {n: float(f"{10.0**s.value:.14g}") if scale[n] else float(s.value) for n, s in sliders.items()}
 
     def overlay(data: Lines) -> Any:
         return hv.Overlay([hv.Curve(xy, label=name) for name, xy in data.items()])

@@ -11,6 +11,7 @@ import numpy as np
 
 from analysis.errors import AnalysisError
 from analysis.explore.addresses import put_in_address
+from analysis.explore.asked_zooms import unfit
 from analysis.explore.declarations import Choice, Slider, View, checked, fitted, widget_of
 from analysis.explore.frames import Around, Frame, begin, filled, framed, taken
 from analysis.explore.gestures import listen, times_of
@@ -43,6 +44,7 @@ class _Page:
     stale: dict[str, View] = field(default_factory=dict)
     times: dict[str, Any] = field(default_factory=dict)  # first and last time of views that are over time
     ask: Callable[[], None] = lambda: None
+    asked: dict[str, Any] = field(default_factory=dict)  # a zoom that a state asks for, until the pictures are there
 
 
 def linked(
@@ -115,6 +117,7 @@ def linked(
     page.chosen.object = _told(page)
     for view in views:
         _draw(page, view)
+    _say_unfit(page)
     frame.zooms.tap = partial(_tap, page)
     if around is None:
         in_step([(frame.column, frame.zooms)])
@@ -246,6 +249,7 @@ def _take(page: _Page, found: Values) -> None:
         page.widgets[name][0].value = found[name]
     page.values.update({name: value for name, value in found.items() if name != ZOOM})
     if ZOOM in found:
+        page.asked = found[ZOOM]
         set_zoom(page.frame.zooms, found[ZOOM])
 
 
@@ -255,6 +259,19 @@ def _write(page: _Page, asked: State) -> None:
         taken(page.frame, found)
     found.pop(ZOOM, None)
     _change(page, found, partial(_redraw, page))
+    with redrawing(page.frame.column):
+        page.frame.warned.visible = False
+        _say_unfit(page)
+
+
+def _say_unfit(page: _Page) -> None:
+    """Say what of the zoom that a state asked for no picture has, and forget it."""
+    asked, page.asked = page.asked, {}
+    pictures = {name: holder[0].object for name, holder in page.pictures.items() if len(holder)}
+    if why := unfit(pictures, asked) if asked else {}:
+        for view, axis in why:
+            page.frame.zooms.held.get(view, {}).pop(axis, None)
+        page.frame.warned.param.update(object=line(". ".join(dict.fromkeys(why.values()))), visible=True)
 
 
 def _told(page: _Page) -> str:

@@ -178,7 +178,8 @@ def _code(held: Explored) -> str:
             f"from analysis import explore\n\n# page: the explorer that you opened\nexplore.set_state(page, {state!r})"
         )
     used = sorted({held.again["field"], *re.findall(r"\b(formats)\.", held.again["opening"])})
-    lines = [f"from analysis import {', '.join(used)}", "", held.again["opening"]]
+    stored = ["import xarray as xr", ""] if "= xr." in held.again["opening"] else []
+    lines = [*stored, f"from analysis import {', '.join(used)}", "", held.again["opening"]]
     return "\n".join([*lines, held.again["call"].replace("{state}", repr(state))])
 
 

@@ -20,6 +20,9 @@ from analysis.panels.saving import write_whole
 State = Mapping[str, Any]
 Given = State | str | os.PathLike[str] | None
 INSTANT = re.compile(r"[-+]?\d{4,}-\d\d-\d\d(T\d\d(:\d\d(:\d\d(\.\d+)?)?)?)?Z?")
+FIRST, LAST = np.datetime64("1678-01-01", "s"), np.datetime64("2262-01-01", "s")
+FAR = 1e300  # numbers beyond are none that a picture can show
+DEEP = 8  # lists within lists of a state
 # How many numbers each gesture's selection has; others are taken as they are.
 ENDS = {"tap": 1, "range": 2, "box": 4}
 
@@ -167,8 +170,10 @@ def state_in(text: str, where: str) -> dict[str, Any]:
     """Return the state that a JSON text holds; ``where`` is what a refusal calls the text."""
     try:
         held = json.loads(text)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise BadOption(f"{where} is no JSON: {error}") from error
+    if not _shallow(held, DEEP):
+        raise BadOption(f"{where} holds no view: its lists are nested more than {DEEP} deep")
     if not isinstance(held, dict):
         raise BadOption(f'{where} holds no view: that is a JSON object such as {{"latitude": 20}}')
     return held
@@ -194,7 +199,7 @@ def fit_option(name: str, value: Any, options: Sequence[Any], *, many: bool) -> 
 
 def fit_number(name: str, value: Any, low: float = -math.inf, high: float = math.inf) -> float:
     """Return the value of a slider, or refuse it."""
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+    if isinstance(value, bool) or not isinstance(value, int | float) or not abs(value) < FAR:
         raise BadOption(f"{name}={value!r} is no number")
     if not low <= value <= high:
         raise BadOption(f"{name}={value!r} is not between {low:g} and {high:g}")
@@ -220,7 +225,7 @@ def fit_selection(name: str, value: Any, gesture: str) -> Any:
         raise BadOption(f"{name}={value!r} is no selection of this page; give {right}, or null for none")
     half = wanted // 2
     turned = half and any(low > high for low, high in zip(ends[:half], ends[half:], strict=True))
-    if turned or any(end != end for end in ends):
+    if turned or not all(map(_finite, ends)):
         raise BadOption(f"{name}={value!r}: its ends are the wrong way round, or not numbers")
     return made if wanted > 1 else ends[0]
 
@@ -249,14 +254,29 @@ def told(value: Any) -> Any:
     return value
 
 
+def _shallow(value: Any, depth: int) -> bool:
+    """Return whether lists and objects are nested no deeper than this."""
+    inner = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    return depth >= 0 and all(_shallow(one, depth - 1) for one in inner)
+
+
+def _finite(end: Any) -> bool:
+    if isinstance(end, np.datetime64):
+        return not np.isnat(end)
+    return abs(end) < FAR
+
+
 def _decoded(value: Any) -> Any:
     if isinstance(value, list | tuple):
         return tuple(_decoded(one) for one in value)
     if isinstance(value, str) and INSTANT.fullmatch(value):
         try:
-            return np.datetime64(value.removesuffix("Z"), "ns")
+            made = np.datetime64(value.removesuffix("Z"))
         except ValueError as error:
             raise BadOption(f"{value!r} is no time: {error}") from error
+        if not FIRST < made < LAST:  # numpy would wrap it around
+            raise BadOption(f"{value!r} is not between the years 1678 and 2261, which nanoseconds reach")
+        return made.astype("datetime64[ns]")
     return value
 
 

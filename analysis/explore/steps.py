@@ -8,6 +8,7 @@ from functools import partial
 from typing import Any
 
 from analysis.errors import BadOption
+from analysis.explore.gestures import times_of
 from analysis.explore.newest import newest_only
 from analysis.explore.states import explored_of
 from analysis.explore.zooms import Zooms, set_axis, time_axes
@@ -31,7 +32,7 @@ def together(*pages: Any) -> None:
     Raises
     ------
     BadOption
-        If there are fewer than two, one is given twice, or one is no explorer's page.
+        If there are fewer than two, one is given twice, one is no explorer's page, or one shows no times.
 
     Examples
     --------
@@ -45,9 +46,18 @@ def together(*pages: Any) -> None:
         raise BadOption("explore.together takes two pages or more")
     if len({id(page) for page in pages}) < len(pages):
         raise BadOption("explore.together was given one page twice")
+    for number, page in enumerate(pages, start=1):
+        pictures = [pane.object for pane in page.select(_is_picture)]
+        if pictures and all(times_of(picture) is None for picture in pictures):
+            name = explored_of(page).title or f"page {number}"
+            raise BadOption(f"explore.together keeps axes of times (UTC) in step, and {name} shows none now")
     in_step(members)
     for page, zooms in members:
         zooms.tapped.append(partial(_tapped, [member for member in members if member[0] is not page]))
+
+
+def _is_picture(part: Any) -> bool:
+    return type(part).__name__ == "HoloViews"
 
 
 def in_step(members: Sequence[Member]) -> None:

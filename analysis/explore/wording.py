@@ -51,6 +51,8 @@ def selected(values: Mapping[str, Any], names: Sequence[str]) -> str:
             return " to ".join(written(v) for v in value) if len(value) == 2 else ", ".join(map(written, value))
         if isinstance(value, np.ndarray):
             return f"a region of {len(value)} corners"
+        if isinstance(value, np.datetime64):
+            return f"{told(value):.23} UTC"
         return f"{value:.5g}" if isinstance(value, float) else str(told(value))[:23]
 
     made = [f"{name}: {written(values[name])}" for name in names if values[name] is not None]

@@ -24,11 +24,14 @@ const move = (range, scale, step) => {
   const start = to(range.start), end = to(range.end), middle = (start + end) / 2, half = (end - start) / 2;
   const k = zoom ?? 1, shift = step * 0.4 * half;
   if (!Number.isFinite(middle + half) || (k < 1 && !log && 2 * k * Math.abs(half) < (range.min_interval ?? 0))) return;
-  range.setv({start: back(middle - k * half + shift), end: back(middle + k * half + shift)});
+  const low = back(middle - k * half + shift), high = back(middle + k * half + shift);
+  if (Math.abs(high - low) > 1e-13 * Math.max(Math.abs(low), Math.abs(high))) range.setv({start: low, end: high});
 };
 move(figure.x_range, figure.x_scale, pan ? pan[0] : 0);
 if (!across) move(figure.y_range, figure.y_scale, pan ? pan[1] : 0);
-window.Bokeh.index.find_one(figure)?.trigger_ranges_update_event?.();  // as the tools do: a kernel draws anew
+// Told as the wheel does; else nothing that follows a zoom would hear of it: the page's state, pages kept in step.
+for (const view of figure.x_range.linked_plots ?? [])
+  if (view.model === figure) view.trigger_ranges_update_event();
 """
 
 

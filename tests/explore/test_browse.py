@@ -357,3 +357,36 @@ def test_the_code_of_the_page_runs():
     assert blocks
     for block in blocks:
         exec(compile(block, str(PAGE), "exec"), names)  # our own page
+
+
+@pytest.mark.slow
+def test_what_is_left_out_for_stating_nothing_is_counted_among_what_the_other_filters_keep():
+    import re
+
+    def silent(wish, what):
+        return sum(int(re.match(r"[\d,]+", note)[0]) for note in found(wish).notes if f"no {what}" in note)
+
+    for wish, what, without in (
+        (Wish(start="2001-03-31", where="bundled", field="plasma"), "time", "start"),
+        (Wish(band="94 GHz", where="bundled"), "energy", "band"),
+    ):
+        assert silent(wish, what) == silent_of(wish, without) > 0
+
+
+def silent_of(wish, filtered):
+    from dataclasses import replace
+
+    from analysis.browser.bands import bands_of
+
+    rows = found(replace(wish, **{filtered: ""})).rows
+    if filtered == "band":
+        return sum(not bands_of(*pair) for pair in zip(rows["field"], rows["product"], strict=True))
+    return int((rows["start"].isna() & rows["stop"].isna()).sum())
+
+
+def test_table_and_links_have_the_ink_of_the_page_around_them():
+    from analysis.browser.layout import parts_of
+    from analysis.browser.telling import shown
+
+    assert "color: inherit" in "".join(parts_of()["table"].stylesheets)
+    assert "style='color:inherit'>doi:10.1/x</a>" in shown("A", "b", {"Cite": "doi:10.1/x"})
