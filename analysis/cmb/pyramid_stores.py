@@ -13,13 +13,15 @@ import xarray as xr
 from analysis.cmb.maps import checked_nside, nside_of, sky_array
 from analysis.cmb.maps_on_disk import open_map
 from analysis.cmb.pyramid_parts import write_levels
-from analysis.errors import BadOption, CorruptFile, MissingFile, StoreError, UnknownFormat, WrongData
+from analysis.errors import CorruptFile, StoreError, WrongData
+from analysis.panels.beside import as_path, move_in, new_place, root_of
 
 if TYPE_CHECKING:
     PathLike = str | os.PathLike[str]
 
 MARK = "healpix_pyramid"  # attribute of the root: version of this layout
 VERSION = 1
+EXAMPLE = "map.zarr"
 
 
 def write_pyramid(
@@ -79,7 +81,7 @@ def write_pyramid(
         sky = open_map(sky)
     array = sky_array(sky)
     nside, last = nside_of(array), checked_nside(smallest)
-    store = _target(path, overwrite)
+    store = new_place(path, EXAMPLE, overwrite=overwrite, known=_root)
     levels = [nside]
     while levels[-1] > last:
         levels.append(levels[-1] // 2)
@@ -88,44 +90,10 @@ def write_pyramid(
             made = Path(folder) / "new.zarr"
             write_levels(sky, array, levels, made)
             _mark(made, levels)
-            _moved(made, store, Path(folder) / "old.zarr")
+            move_in(made, store, Path(folder) / "old.zarr")
     except OSError as error:
         raise StoreError(f"{store} could not be written ({error}); nothing half-made was left there") from error
     return store
-
-
-def _target(path: PathLike, overwrite: bool) -> Path:
-    """Return the place of a store; refuse what stands in the way before any work is done."""
-    store = _as_path(path)
-    if store.suffix != ".zarr":
-        raise BadOption(f"path={str(path)!r}: the name of a store ends in .zarr, for example 'map.zarr'")
-    if not store.parent.is_dir():
-        raise MissingFile(f"there is no directory {store.parent}; make it first")
-    if os.path.lexists(store):
-        if not overwrite:
-            raise BadOption(f"{store} exists; give another name, or overwrite=True to replace a pyramid")
-        _root(store)
-    return store
-
-
-def _as_path(path: PathLike) -> Path:
-    try:
-        return Path(path).expanduser()
-    except (TypeError, ValueError, RuntimeError) as error:
-        raise BadOption(f"path={path!r} is not a path; give the name of a store, for example 'map.zarr'") from error
-
-
-def _moved(made: Path, store: Path, aside: Path) -> None:
-    """Give a finished store its name; what was there comes back if that fails."""
-    replaced = store.exists()
-    if replaced:
-        store.rename(aside)
-    try:
-        made.rename(store)
-    except OSError:
-        if replaced:
-            aside.rename(store)
-        raise
 
 
 def _mark(store: Path, levels: list[int]) -> None:
@@ -189,31 +157,17 @@ def stored_pyramid(path: PathLike) -> xr.DataTree:
 
 
 def _opened(path: PathLike, chunks: dict | None) -> xr.DataTree:
-    store = _as_path(path)
+    store = as_path(path, EXAMPLE)
     nsides = _root(store)
     return xr.DataTree.from_dict({f"/nside_{nside}": _opened_level(store, nside, chunks) for nside in nsides})
 
 
 def _root(store: Path) -> list[int]:
     """Return the resolutions that a store says it holds."""
-    if not os.path.lexists(store):
-        raise MissingFile(f"there is no {store}")
-    root = store / "zarr.json"
-    if not root.is_file():
-        raise UnknownFormat(
-            f"{store} is no pyramid of a map: it has no zarr.json; cmb.write_pyramid(sky, path) makes one"
-        )
-    try:
-        attrs = json.loads(root.read_text())["attributes"]
-    except (ValueError, KeyError, TypeError, OSError) as error:
-        raise CorruptFile(f"{root} cannot be read ({error}); the store is damaged, write it again") from error
-    if not isinstance(attrs, dict) or MARK not in attrs:
-        raise UnknownFormat(f"{store} is a zarr store, but no pyramid of a map: its root has no {MARK!r}")
-    if attrs[MARK] != VERSION:
-        raise UnknownFormat(f"{store} is a pyramid of version {attrs[MARK]!r}; version {VERSION} is read")
+    attrs = root_of(store, MARK, VERSION, "pyramid of a map", "cmb.write_pyramid(sky, path)")
     nsides = attrs.get("nsides")
     if not isinstance(nsides, list) or not nsides or set(nsides) - {1 << k for k in range(14)}:
-        raise CorruptFile(f"{root} says nsides={nsides!r}; the store is damaged, write it again")
+        raise CorruptFile(f"{store} says nsides={nsides!r}; the store is damaged, write it again")
     return nsides
 
 

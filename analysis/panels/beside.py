@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -10,7 +11,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from analysis.errors import BadOption, MissingFile
+from analysis.errors import BadOption, CorruptFile, MissingFile, UnknownFormat
 
 
 def file_stamp(array: xr.DataArray) -> dict[str, Any] | None:
@@ -110,3 +111,37 @@ def move_in(made: Path, store: Path, aside: Path) -> None:
         if replaced:
             aside.rename(store)
         raise
+
+
+def root_of(store: Path, mark: str, version: int, what: str, maker: str) -> dict[str, Any]:
+    """Return what the root of a store says of itself.
+
+    Parameters
+    ----------
+    store : pathlib.Path
+    mark : str
+        The attribute that tells a store of this kind, and holds its version.
+    version : int
+        The one that is read.
+    what, maker : str
+        For messages: what such a store holds, and the call that makes one.
+
+    Raises
+    ------
+    MissingFile, UnknownFormat, CorruptFile
+        If it is not there, something else or of another version, or its root cannot be read.
+    """
+    if not os.path.lexists(store):
+        raise MissingFile(f"there is no {store}; {maker} makes it")
+    root = store / "zarr.json"
+    if not root.is_file():
+        raise UnknownFormat(f"{store} is no {what}: it has no zarr.json; {maker} makes one")
+    try:
+        attrs = json.loads(root.read_text())["attributes"]
+    except (ValueError, KeyError, TypeError, OSError) as error:
+        raise CorruptFile(f"{root} cannot be read ({error}); the store is damaged, write it again") from error
+    if not isinstance(attrs, dict) or mark not in attrs:
+        raise UnknownFormat(f"{store} is a zarr store, but no {what}: its root has no {mark!r}; {maker} makes one")
+    if attrs[mark] != version:
+        raise UnknownFormat(f"{store} is a {what} of version {attrs[mark]!r}; version {version} is read")
+    return attrs

@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from analysis.errors import CorruptFile, MissingFile, StoreError, UnknownFormat, WrongData
-from analysis.panels.beside import as_path, file_stamp, move_in, new_place, written_since
+from analysis.errors import CorruptFile, StoreError, WrongData
+from analysis.panels.beside import as_path, file_stamp, move_in, new_place, root_of, written_since
 from analysis.panels.levels import Allocate, Level, Levels, read
 
 MARK = "spectrogram_levels"  # attribute of the root: version of this layout
@@ -171,17 +171,4 @@ def _table(store: Path, name: str, shape: tuple[int, ...], dtype: np.dtype) -> A
 
 def _root(store: Path) -> dict[str, Any]:
     """Return what a store says of itself."""
-    if not os.path.lexists(store):
-        raise MissingFile(f"there is no {store}; panels.write_levels(array, path) makes it")
-    root = store / "zarr.json"
-    if not root.is_file():
-        raise UnknownFormat(f"{store} holds no levels of a spectrogram: it has no zarr.json")
-    try:
-        attrs = json.loads(root.read_text())["attributes"]
-    except (ValueError, KeyError, TypeError, OSError) as error:
-        raise CorruptFile(f"{root} cannot be read ({error}); the store is damaged, write it again") from error
-    if not isinstance(attrs, dict) or MARK not in attrs:
-        raise UnknownFormat(f"{store} is a zarr store, but not of levels of a spectrogram: its root has no {MARK!r}")
-    if attrs[MARK] != VERSION:
-        raise UnknownFormat(f"{store} holds levels of version {attrs[MARK]!r}; version {VERSION} is read")
-    return attrs
+    return root_of(store, MARK, VERSION, "store of levels of a spectrogram", "panels.write_levels(array, path)")

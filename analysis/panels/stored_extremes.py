@@ -14,8 +14,8 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from analysis.errors import BadOption, CorruptFile, MissingFile, StoreError, UnknownFormat, UnknownVariable, WrongData
-from analysis.panels.beside import as_path, file_stamp, move_in, new_place, written_since
+from analysis.errors import BadOption, CorruptFile, StoreError, UnknownVariable, WrongData
+from analysis.panels.beside import as_path, file_stamp, move_in, new_place, root_of, written_since
 from analysis.panels.clocks import Regular, Times, clock
 from analysis.panels.extremes import FIELDS, Extremes, Nodes, StoredNodes, extremes_of
 from analysis.panels.style import numeric
@@ -253,20 +253,14 @@ def series_in(path: str | os.PathLike[str]) -> list[str]:
     ------
     MissingFile, UnknownFormat
         If it is not there, or something else.
+    CorruptFile
+        If its root cannot be read.
     """
     store = as_path(path, EXAMPLE)
-    if not os.path.lexists(store):
-        raise MissingFile(f"there is no {store}; panels.write_extremes(series, path) makes it")
-    root = store / "zarr.json"
-    try:
-        attrs = json.loads(root.read_text())["attributes"]
-        version, names = attrs[MARK], attrs["series"]
-    except (ValueError, KeyError, TypeError, OSError) as error:
-        raise UnknownFormat(
-            f"{store} holds no extremes of a series; panels.write_extremes(series, path) makes them"
-        ) from error
-    if version != VERSION or not isinstance(names, list):
-        raise UnknownFormat(f"{store} holds extremes of version {version!r}; version {VERSION} is read")
+    attrs = root_of(store, MARK, VERSION, "store of extremes of series", "panels.write_extremes(series, path)")
+    names = attrs.get("series")
+    if not isinstance(names, list):
+        raise CorruptFile(f"{store} does not say of which series it holds extremes; write it again")
     return [str(name) for name in names]
 
 

@@ -133,7 +133,7 @@ def test_what_stands_in_the_way_of_a_store_is_never_replaced(tmp_path):
     with pytest.raises(MissingFile, match="no directory"):
         panels.write_levels(array, tmp_path / "none" / "levels.zarr")
     (tmp_path / "mine.zarr").mkdir()
-    with pytest.raises(UnknownFormat, match="holds no levels"):
+    with pytest.raises(UnknownFormat, match="no store of levels"):
         panels.write_levels(array, tmp_path / "mine.zarr", overwrite=True)
 
 
@@ -165,7 +165,7 @@ def test_a_store_that_is_missing_damaged_or_something_else_is_refused(tmp_path):
         ),
         ("table", lambda s: shutil.rmtree(s / "level_0/peaks"), CorruptFile, "write it again"),
         ("root", lambda s: (s / "zarr.json").write_text("{"), CorruptFile, "cannot be read"),
-        ("other", lambda s: (s / "zarr.json").write_text('{"attributes": {}}'), UnknownFormat, "not of levels"),
+        ("other", lambda s: (s / "zarr.json").write_text('{"attributes": {}}'), UnknownFormat, "no store of levels"),
         ("version", lambda s: (s / "zarr.json").write_text(later(s)), UnknownFormat, "version 2"),
     ):
         copy = shutil.copytree(store, tmp_path / f"{name}.zarr")

@@ -8,6 +8,7 @@ import holoviews as hv
 import numpy as np
 import pytest
 import xarray as xr
+from counting import Counting
 
 from analysis import panels
 from analysis.errors import (
@@ -33,19 +34,6 @@ def walk(rows=ROWS, name="b", seed=0, times=None):
     return xr.DataArray(
         values, {"time": START + np.arange(rows) * STEP if times is None else times}, ["time"], name=name
     )
-
-
-class Counting:
-    """An array that counts what is read of it."""
-
-    def __init__(self, values):
-        self.values, self.read = values, 0
-        self.shape, self.dtype, self.ndim = values.shape, values.dtype, values.ndim
-
-    def __getitem__(self, key):
-        part = self.values[key]
-        self.read += part.size
-        return part
 
 
 def drawn_of(series, part):

@@ -9,6 +9,7 @@ import numpy as np
 import panel as pn
 import pytest
 import xarray as xr
+from counting import Counting
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -145,19 +146,6 @@ def test_times_of_any_resolution_are_found_by_times_of_another(unit):
 def test_the_usual_step_is_not_zero_where_times_are_doubled():
     assert usual_step(np.repeat(np.arange(10), 3).astype("datetime64[s]")) == 1
     assert usual_step(np.zeros(3, "datetime64[s]")) == 0
-
-
-class Counting:
-    """An array that counts what is read of it."""
-
-    def __init__(self, values):
-        self.values, self.read = values, 0
-        self.shape, self.dtype, self.ndim = values.shape, values.dtype, values.ndim
-
-    def __getitem__(self, key):
-        part = self.values[key]
-        self.read += part.size
-        return part
 
 
 @pytest.mark.parametrize("part", [1.0, 0.5, 0.01])

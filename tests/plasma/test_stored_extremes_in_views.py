@@ -5,25 +5,13 @@ import holoviews as hv
 import numpy as np
 import pytest
 import xarray as xr
+from counting import Counting
 
 from analysis import explore, panels, plasma
 from analysis.errors import BadOption, MissingFile, UnknownVariable, WrongData
 
 ROWS, CHUNK = 2_000_000, 10_000
 READ_AT_MOST = 20 * CHUNK  # a chunk for each part of the fingerprint, and those at both ends
-
-
-class Counting:
-    """An array that counts what is read of it."""
-
-    def __init__(self, values):
-        self.values, self.read = values, 0
-        self.shape, self.dtype, self.ndim = values.shape, values.dtype, values.ndim
-
-    def __getitem__(self, key):
-        part = self.values[key]
-        self.read += part.size
-        return part
 
 
 @pytest.fixture(scope="module")
