@@ -12,19 +12,22 @@ browser paints without a graphics card.
 
 CHROMIUM in the environment names the browser if it is not on PATH.
 
-Last printed, with few repeats, on two cores that other work held at a load of 13 to 26: everything here waited for a
-core, so these say that the pictures answer, not how fast they do on an idle machine. Columns: number of events,
-at once, kernel came, kernel's pixels (milliseconds, median / 95th percentile)::
+Last printed, with ``--limit 30``, on two cores at a load of 1 to 2 (that of the run itself)::
 
-    plasma.explore, 1e+06 rows  wheel  5  189 / 249  972 / 1072  1086 / 1149
-    plasma.explore, 1e+06 rows  drag  5  328 / 1528  318 / 798  700 / 1528
-    spectrogram, 1e+05 × 32  wheel  5  1126 / 1390  4164 / 5286  6228 / 8155
-    spectrogram, 1e+05 × 32  drag  4  972 / 1069  2269 / 3674  5658 / 6177  (1 missed)
-    xray.explore, 1e+06 events  box on the image → spectrum  4  731 / 1626  4384 / 4837  4384 / 4837
-    cmb.explore, nside 512  wheel  6  421 / 905  2943 / 4171  3396 / 4935
-    cmb.explore, nside 512  drag  4  361 / 600  2473 / 2934  2910 / 3593
-    cmb.explore, nside 512  click → mark  6  2792 / 3501  2792 / 3501  2792 / 3501
-    cmb.explore, nside 512  slider of the mask → spectrum  3  5704 / 6010  5704 / 6010  5704 / 6010
+    milliseconds, median / 95th percentile                              n     at once  kernel came  kernel's pixels
+    plasma.explore, 1e+07 rows      wheel                              20     43 / 52    342 / 363        386 / 415
+    plasma.explore, 1e+07 rows      drag                               20   231 / 314    186 / 270        231 / 314
+    spectrogram, 1e+06 × 32         wheel                               9   390 / 738  1646 / 3092      2159 / 4582
+    spectrogram, 1e+06 × 32         drag                                5   317 / 324    898 / 943      1616 / 1695
+    xray.explore, 2e+06 events      box on the image → spectrum        20   265 / 363    651 / 988       722 / 1067
+    xray.explore, 2e+06 events      band on the spectrum → image       19   274 / 765   778 / 1200       886 / 1322
+    cmb.explore, nside 512          wheel                              20   122 / 146    586 / 687        707 / 774
+    cmb.explore, nside 512          drag                               17   623 / 739    522 / 610        623 / 739
+    cmb.explore, nside 512          click → mark                       20   416 / 492    416 / 492        416 / 492
+    cmb.explore, nside 512          slider of the mask → spectrum      20  756 / 1145   756 / 1145       859 / 1292
+
+The gestures on the spectrogram that are not counted gave no answer within the limit or none that could be told from
+the one before. A wheel is answered 0.1 s after its last turn; before that nothing is asked of the kernel.
 """
 
 from __future__ import annotations

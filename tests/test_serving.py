@@ -23,6 +23,7 @@ def page_of(target, **options):
     return serving.page_maker(target, **options)()
 
 
+@pytest.mark.slow
 def test_what_is_over_time_is_explored_as_plasma():
     page = page_of(sample.path("qin_denton_1999_2001.nc"), state={"variables": ["dst"]})
     assert explore.state_of(page)["variables"] == ["dst"]
@@ -64,6 +65,7 @@ def test_a_map_is_explored_as_a_sky():
     assert explore.state_of(page)["shown"] == "U" and "cmb.explore(data" in explore.code_of(page)
 
 
+@pytest.mark.slow
 def test_a_product_is_explored_by_its_name():
     page = page_of("space_weather_daily")
     assert "data = plasma.fetch('space_weather_daily')" in explore.code_of(page)

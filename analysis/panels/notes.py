@@ -16,6 +16,7 @@ CHARACTER = {"below": 5.6, "above": 7.4}  # mean width of a letter of the source
 FEWEST = 20  # letters a line in the smallest of frames
 SYNTHETIC = "SYNTHETIC data: simulated, not measured"
 _TAG = "note of sources"
+REST = 100  # ms after the last turn of the wheel until it is told; Bokeh waits for 500
 
 
 @dataclass(frozen=True)
@@ -37,6 +38,7 @@ class _Note:
             _write(figure, "above", str(id(plot)), (SYNTHETIC,), colour="#b2182b", size="10pt")
         if self.below:
             _write(figure, "below", str(id(plot)), self.below, colour="#555555", size="8pt")
+        figure.lod_timeout = REST
         described(figure, [*self.said, *_written(figure)], synthetic=bool(_titles(figure, "above")))
         if is_dark():
             painted(figure)

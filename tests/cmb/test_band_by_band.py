@@ -52,6 +52,7 @@ def test_beams_widen_and_white_noise_is_known_only_where_it_is_white(bands):
     assert "beam" not in widest
 
 
+@pytest.mark.slow
 def test_what_one_band_lacks_is_masked_in_all(bands):
     holed = bands.copy(deep=True)
     holed.sky[1, :, :16] = np.nan

@@ -227,6 +227,7 @@ def test_every_other_name_is_of_the_list():
     assert set(ALIASES.values()) <= set(NAMED)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "text",
     ["05h34m31.8s +22d01m03s", "5h34m31.8s, +22d01m03s", "05 34 31.8 +22 01 03", "05:34:31.8 +22:01:03",

@@ -171,6 +171,7 @@ def test_a_file_of_more_than_two_gigabytes_is_not_read_whole(tmp_path):
         cmb.explore(tmp_path / "large.fits")
 
 
+@pytest.mark.slow
 def test_chunks_too_large_to_be_read_one_by_one_are_refused(tmp_path, monkeypatch):
     import dask.array as da
 

@@ -39,6 +39,7 @@ def store(written, tmp_path):
     return Path(shutil.copytree(written, tmp_path / "w.zarr"))
 
 
+@pytest.mark.slow
 def test_what_was_written_comes_back_at_each_resolution(w_band, store):
     levels = cmb.open_pyramid(store)
     assert list(levels.children) == ["nside_32", "nside_16", "nside_8"]
@@ -51,6 +52,7 @@ def test_what_was_written_comes_back_at_each_resolution(w_band, store):
         assert there.cell_ids.attrs == mean.cell_ids.attrs and there.stokes.values.tolist() == ["I", "Q", "U"]
 
 
+@pytest.mark.slow
 def test_opening_reads_no_cells_and_functions_take_a_level(w_band, store):
     levels = cmb.open_pyramid(store)
     assert levels["nside_32"].sky.chunks is not None and levels["nside_32"].cell_ids.chunks is not None
@@ -66,6 +68,7 @@ def test_doubles_iau_and_holes_stay_what_they_are(w_band, tmp_path):
     assert there.attrs["polconv"] == "IAU" and there.sky.dtype == np.float64
 
 
+@pytest.mark.slow
 def test_a_part_of_the_sky_is_written_with_nan_around_it(w_band, tmp_path, monkeypatch):
     monkeypatch.setattr(pyramid_parts, "CHUNK", 4**4)
     part = w_band.isel(cells=slice(1000, 3000))
@@ -82,6 +85,7 @@ PLACES = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("place", PLACES, ids=lambda place: f"{place[0].projection}-{place[3]}")
 @pytest.mark.parametrize("stokes", ["I", "U"])
 def test_a_viewport_from_disk_is_that_from_memory(w_band, store, place, stokes):

@@ -294,6 +294,7 @@ def test_instruments_keep_the_contract(name):
     assert (channels.polarization_sensitivity > 0).all() and channels.frequency.attrs["units"] == "GHz"
 
 
+@pytest.mark.slow
 def test_an_instrument_has_one_table_for_maps_and_forecasts():
     channels = cmb.instrument_channels("so_sat")
     assert float(cmb.forecast("so_sat", lmax=80).sigma_r) == float(cmb.forecast(channels, lmax=80).sigma_r)

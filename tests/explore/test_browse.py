@@ -226,6 +226,7 @@ def test_what_ships_has_a_picture_and_the_page_says_whose_it_is(field, name, nob
     assert browser.state(page) == {"product": name}
 
 
+@pytest.mark.slow
 def test_what_only_an_archive_has_is_told_without_asking_it(nobody_asked):
     page = analysis.browse("mms fgm burst")
     choose(page, "cdaweb/MMS1_FGM_BRST_L2")
@@ -268,6 +269,7 @@ def test_a_click_fetches_draws_and_from_then_on_it_is_cached(monkeypatch, fresh_
     assert seen.sizes["time"] == 24
 
 
+@pytest.mark.slow
 def test_typing_lists_anew_and_the_state_can_be_read_back_and_opened_again():
     page = analysis.browse()
     tagged(page, "text").value_input = "kp sunspot"

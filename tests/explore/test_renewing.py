@@ -80,6 +80,7 @@ PAIRS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", PAIRS)
 @pytest.mark.parametrize("back", [False, True])
 def test_what_is_shown_is_what_a_picture_made_anew_shows(name, back):
@@ -103,6 +104,7 @@ ALIKE = [
 ]  # fmt: skip
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ALIKE)
 def test_a_picture_built_alike_stays_in_its_figure(name):
     zooms, (one, other) = Zooms(), PAIRS[name]
@@ -116,6 +118,7 @@ def test_a_picture_built_alike_stays_in_its_figure(name):
     assert [one for one in left if one] == []
 
 
+@pytest.mark.slow
 def test_a_picture_that_follows_zoom_is_made_anew():
     zooms = Zooms()
     for moving in (hv.DynamicMap(lambda: hv.Curve([1, 2])), long_series()):
@@ -139,6 +142,7 @@ def test_a_picture_with_a_stream_of_its_own_is_made_anew():
     assert not renewed(zooms, "P", pane, curve)
 
 
+@pytest.mark.slow
 def test_one_page_in_two_cells_is_renewed_in_both():
     zooms = Zooms()
     pane = zoomed_pane(zooms, "P", hv.Curve([1, 2]))

@@ -236,6 +236,7 @@ def test_an_axis_of_another_unit_or_kind_is_not_the_same():
     assert across(figures(document)[0]) == (1, 3)
 
 
+@pytest.mark.slow
 def test_a_logarithmic_axis_takes_no_part_that_begins_below_zero():
     def line(scale):
         return hv.Curve([(1.0, 1), (100, 2)], "d", "v").opts(logx=scale == "log", backend="bokeh")
@@ -274,6 +275,7 @@ def test_a_file_of_a_long_series_has_its_own_samples():
     assert limits[0] < 400 and limits[1] > 200_000
 
 
+@pytest.mark.slow
 def test_axes_of_two_pages_are_not_linked_unless_asked():
     one, other = (explore.time_explorer(storm(), state={"variables": ["dst"]}) for _ in range(2))
     document = opened(pn.Row(one, other))

@@ -67,6 +67,7 @@ def test_provenance_names_the_file_and_its_checksum_but_no_folder(psp):
     assert psp["mag_rtn_1min"].attrs["history"].startswith(f"read from {found['name']} (sha256 {found['sha256']})")
 
 
+@pytest.mark.slow
 def test_pitch_angle_spectrograms_are_time_energy_pitch_angle(hope):
     flux = hope["ion"]["FPDU"]
     assert flux.dims == ("time", "energy", "pitch_angle")

@@ -52,6 +52,7 @@ def test_an_array_without_coordinates_has_no_contours():
         panels.level_lines(xr.DataArray(np.ones((3, 3)), dims=["y", "x"]), levels={"a": 1})
 
 
+@pytest.mark.slow
 def test_a_corner_of_a_simulation_says_so_where_no_neighbour_is_pushed_down(draws):
     told = {"synthetic": "true", "source": "a simulation"}
     made = panels.corner(draws, labels=["a", "b", "c"], attrs=told)

@@ -153,6 +153,7 @@ def test_a_value_below_zero_anywhere_makes_the_colours_linear_as_for_small_array
     assert type(figure.select({"type": ColorBar})[0].color_mapper).__name__ == "LinearColorMapper"
 
 
+@pytest.mark.slow
 def test_a_view_without_samples_is_empty_and_the_next_is_not():
     array = made_of(30_000)
     array = array.isel(time=np.r_[0:10_000, 20_000:30_000])
@@ -189,6 +190,7 @@ def test_from_dask_only_what_is_visible_is_read_after_the_first_time(monkeypatch
     assert len(data()["flux"]) == 101 * 4
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("store", ["memmap", "zarr"])
 def test_data_on_disk_give_the_same_picture(tmp_path, store):
     array = made_of(20_000)
@@ -210,6 +212,7 @@ def test_large_spectrograms_are_saved(tmp_path):
         assert panels.save(picture, tmp_path / f"flux.{suffix}").stat().st_size > 10_000
 
 
+@pytest.mark.slow
 def test_a_large_heatmap_follows_zooms_on_both_axes_and_has_contours():
     x, y = np.geomspace(1, 100, 400), np.arange(300.0)
     attrs = {"units": "s", "long_name": "Period"}

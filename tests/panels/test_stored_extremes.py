@@ -64,6 +64,7 @@ def test_what_is_drawn_with_stored_extremes_is_what_is_drawn_without(tmp_path, k
                 np.testing.assert_array_equal(column, same)
 
 
+@pytest.mark.slow
 def test_the_first_picture_of_a_series_with_extremes_reads_next_to_nothing(tmp_path):
     array = walk(2_000_000)
     store = panels.write_extremes(array, tmp_path / "b.zarr")
@@ -141,6 +142,7 @@ def test_extremes_and_levels_of_a_file_that_was_written_again_are_refused(tmp_pa
     array.close()
 
 
+@pytest.mark.slow
 def test_extremes_for_one_kind_of_axis_are_refused_on_the_other_unless_they_are_the_same(tmp_path):
     array, positive = walk(), np.exp(walk() / 100).rename("b")
     linear = panels.write_extremes(array, tmp_path / "linear.zarr")
@@ -195,6 +197,7 @@ def test_a_damaged_store_says_so(tmp_path):
         panels.curves(array, extremes=store)
 
 
+@pytest.mark.slow
 def test_a_store_that_is_gone_or_replaced_is_not_read_as_if_it_were_the_old_one(tmp_path, monkeypatch):
     monkeypatch.setattr("analysis.panels.stored_extremes.CHUNK", 100)  # so that not all is read at once
     array = walk()
@@ -233,6 +236,7 @@ def test_what_cannot_be_written_leaves_nothing_behind(tmp_path, monkeypatch):
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.slow
 def test_regular_times_are_those_of_a_coordinate_that_is_held():
     held = walk(3_000_000).drop_vars("time").assign_coords(panels.regular_times(START, STEP, 3_000_000))
     assert held.chunks is None and not held.xindexes

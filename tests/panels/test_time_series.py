@@ -148,6 +148,7 @@ def test_the_usual_step_is_not_zero_where_times_are_doubled():
     assert usual_step(np.zeros(3, "datetime64[s]")) == 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("part", [1.0, 0.5, 0.01])
 def test_a_frame_of_a_dask_array_reads_a_few_chunks_and_no_more(part):
     held = Counting(noise(3_000_000).astype("f4"))
@@ -200,6 +201,7 @@ def moved(plot, start, stop):
             stream.event(x_range=(start, stop))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["b", "B", "time step"])
 def test_zooming_in_brings_the_samples_that_are_then_visible(name):
     array = series(noise(200_000), name=name)

@@ -357,6 +357,7 @@ def test_a_region_is_not_for_events_without_positions(tree, made_events):
     assert xray.in_selection(clock, xray.selection("soft", clock, band=(0.5, 2)))["events"].sizes["event"] == 2
 
 
+@pytest.mark.slow
 def test_a_selection_of_a_column_in_another_unit_brushes_the_same_events(tree):
     there = tree.copy()
     seconds = {"units": "s", "long_name": "Delay"}

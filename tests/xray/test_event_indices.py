@@ -104,6 +104,7 @@ def test_the_sums_take_little_room_beside_the_events(index):
     assert sums < 0.2 * events
 
 
+@pytest.mark.slow
 def test_a_kept_index_counts_as_the_one_in_memory(tree, index, tmp_path):
     path = xray.save_event_index(index, tmp_path / "a.index")
     assert [p.name for p in tmp_path.iterdir()] == ["a.index"]

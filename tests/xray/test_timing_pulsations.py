@@ -216,6 +216,7 @@ def test_an_epoch_may_be_a_date_of_the_lists_own_time_system(pulsar):
         xray.pulse_profile(pulsar, 1.234, epoch="yesterday")
 
 
+@pytest.mark.slow
 def test_the_profile_is_stingrays(ulx, good):
     from stingray.pulse.pulsar import fold_events
 

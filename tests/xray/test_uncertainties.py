@@ -64,6 +64,7 @@ def test_90_percent_intervals_are_those_of_sherpa(ulx, best):
     assert found.error_plus.values == pytest.approx([0.0199314833, 0.0496196120], rel=1e-3)
 
 
+@pytest.mark.slow
 def test_at_each_end_the_statistic_has_grown_by_delta(ulx, coarse):
     found = xray.confidence_intervals(ulx, coarse, parameters=["nh"], delta=2.5)
     problem, x = problem_of(ulx, coarse)
