@@ -25,7 +25,7 @@ compares::
       lasso, band and time 2777832 ours 74.1 ms (27.8) scan 11313 ms (1187) equal: True
       image of band ours 35.1 ms (32.2), of time 32.0 ms (28.9), of both 208.5 ms (45.4)
       on disk 1.40 times the events, opened in CPU 201 ms, a band from there CPU 37.1 ms
-    1e+08 of 2200 MB; index of 1.33 times that in 256 x 256 tiles, made in 125 s (load 9; the run was stopped after these)
+    1e+08 of 2200 MB; index of 1.33 times that in 256 x 256 tiles, made in 125 s (load 9; stopped after these)
       circle of 300 13844880 ours 8.4 ms (8.3) scan 1736 ms (450) equal: True
       circle of 4000 79921144 ours 11.3 ms (6.6) scan 2668 ms (703) equal: True
       ellipse 31233677 ours 8.5 ms (6.6) scan 9957 ms (2414) equal: True
