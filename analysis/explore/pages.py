@@ -164,7 +164,6 @@ def _laid_out(page: _Page, footer: Sequence[Any], *, beside: bool) -> list[Any]:
 
 def _draw(page: _Page, view: View) -> None:
     """Make a view's picture, or say why there is none."""
-
     try:
         made = view.picture(**{name: page.values[name] for name in view.uses})
         for name, gesture in view.selects.items():

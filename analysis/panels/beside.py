@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from analysis.errors import BadOption, CorruptFile, MissingFile, UnknownFormat
+from analysis.errors import BadOption, CorruptFile, MissingFile, UnknownFormat, WrongData
 
 
 def file_stamp(array: xr.DataArray) -> dict[str, Any] | None:
@@ -36,18 +36,25 @@ def file_stamp(array: xr.DataArray) -> dict[str, Any] | None:
     return {"path": str(path.resolve()), "size": facts.st_size, "written": facts.st_mtime_ns}
 
 
-def written_since(array: xr.DataArray, stamp: object) -> str:
-    """Return the path of an array's file if it is the one of an earlier stamp and was written again since, or "".
+def refuse_written_since(array: xr.DataArray, stamp: object, store: Path, maker: str) -> None:
+    """Refuse a store if the file of an array is the one of an earlier stamp and was written again since.
+
+    Raises
+    ------
+    WrongData
+        If it was; ``maker`` is the call that makes the store anew.
 
     Examples
     --------
-    >>> written_since(xr.DataArray([1.0]), None)
-    ''
+    >>> refuse_written_since(xr.DataArray([1.0]), None, Path("b.zarr"), "write_extremes(…, overwrite=True)")
     """
     own = file_stamp(array)
-    if own is None or not isinstance(stamp, Mapping) or stamp.get("path") != own["path"]:
-        return ""
-    return "" if dict(stamp) == own else str(own["path"])
+    if own is None or not isinstance(stamp, Mapping) or stamp.get("path") != own["path"] or dict(stamp) == own:
+        return
+    raise WrongData(
+        f"{store} does not belong to {array.name or 'the array'} any more: {own['path']} was written again since; "
+        f"{maker} makes it anew"
+    )
 
 
 def as_path(path: object, example: str) -> Path:

@@ -14,7 +14,7 @@ import numpy as np
 import xarray as xr
 
 from analysis.errors import CorruptFile, StoreError, WrongData
-from analysis.panels.beside import as_path, file_stamp, move_in, new_place, root_of, written_since
+from analysis.panels.beside import as_path, file_stamp, move_in, new_place, refuse_written_since, root_of
 from analysis.panels.levels import Allocate, Level, Levels, read
 
 MARK = "spectrogram_levels"  # attribute of the root: version of this layout
@@ -92,11 +92,7 @@ def opened(array: xr.DataArray, path: str | os.PathLike[str]) -> Levels:
             f"{store} holds levels of another array than {array.name or 'this'}: they differ in {', '.join(unlike)}; "
             "panels.write_levels(array, path, overwrite=True) makes them anew"
         )
-    if rewritten := written_since(array, facts.get("file")):
-        raise WrongData(
-            f"{store} does not belong to {array.name or 'the array'} any more: {rewritten} was written again since; "
-            "panels.write_levels(array, path, overwrite=True) makes them anew"
-        )
+    refuse_written_since(array, facts.get("file"), store, "panels.write_levels(array, path, overwrite=True)")
     try:
         groups = [f"level_{rank}" for rank in range(facts["levels"])]
         tables = {group: [zarr.open_array(store / group / name, mode="r") for name in TABLES] for group in groups}

@@ -15,7 +15,7 @@ import numpy as np
 import xarray as xr
 
 from analysis.errors import BadOption, CorruptFile, StoreError, UnknownVariable, WrongData
-from analysis.panels.beside import as_path, file_stamp, move_in, new_place, root_of, written_since
+from analysis.panels.beside import as_path, file_stamp, move_in, new_place, refuse_written_since, root_of
 from analysis.panels.clocks import Regular, Times, clock
 from analysis.panels.extremes import FIELDS, Extremes, Nodes, StoredNodes, extremes_of
 from analysis.panels.style import numeric
@@ -224,11 +224,7 @@ def _belongs(array: xr.DataArray, facts: Mapping[str, Any], store: Path) -> None
             f"{store} does not belong to {name}: values or times are not those it was made of; "
             "write_extremes(…, overwrite=True) makes it anew"
         )
-    if rewritten := written_since(array, facts.get("file")):
-        raise WrongData(
-            f"{store} does not belong to {name} any more: {rewritten} was written again since; "
-            "write_extremes(…, overwrite=True) makes it anew"
-        )
+    refuse_written_since(array, facts.get("file"), store, "panels.write_extremes(series, path, overwrite=True)")
 
 
 def _still_there(array: xr.DataArray, lines: Sequence[Extremes], store: Path) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import shutil
 import tempfile
 import zlib
 from collections.abc import Mapping
@@ -17,6 +16,7 @@ import xarray as xr
 
 from analysis.errors import BadOption, CorruptFile, MissingFile, StoreError, UnknownFormat, WrongData
 from analysis.model import check
+from analysis.panels.beside import move_in
 from analysis.xray.brushes import is_index
 from analysis.xray.counting import native
 from analysis.xray.inputs import events_and_gti
@@ -88,36 +88,17 @@ def save_event_index(index: xr.Dataset, path: str | os.PathLike[str], *, overwri
             for name, part in held.items()
         },
     }
-    made = ""
     try:
-        made = tempfile.mkdtemp(prefix=f".{target.name}.", dir=target.absolute().parent)
-        for name, part in held.items():
-            np.save(Path(made) / f"{name}.npy", np.ascontiguousarray(part.values), allow_pickle=False)
-        (Path(made) / MANIFEST).write_text(json.dumps(told, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
-        mask = os.umask(0)
-        os.umask(mask)
-        Path(made).chmod(0o777 & ~mask)
-        _put(Path(made), target)
+        with tempfile.TemporaryDirectory(prefix=f".{target.name}.", dir=target.absolute().parent) as folder:
+            made = Path(folder) / "new"
+            made.mkdir()
+            for name, part in held.items():
+                np.save(made / f"{name}.npy", np.ascontiguousarray(part.values), allow_pickle=False)
+            (made / MANIFEST).write_text(json.dumps(told, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+            move_in(made, target, Path(folder) / "old")
     except OSError as error:
         raise StoreError(f"{target} cannot be written: {error}") from error
-    finally:
-        shutil.rmtree(made, ignore_errors=True)
     return target
-
-
-def _put(made: Path, target: Path) -> None:
-    """Give the new folder its name; an older one is moved away first, and back if that fails."""
-    if not target.exists():
-        made.rename(target)
-        return
-    old = made.with_name(f"{made.name}.old")
-    target.rename(old)
-    try:
-        made.rename(target)
-    except OSError:
-        old.rename(target)
-        raise
-    shutil.rmtree(old, ignore_errors=True)
 
 
 def open_event_index(path: str | os.PathLike[str], events: xr.DataTree | None = None) -> xr.Dataset:
